@@ -1,0 +1,354 @@
+"""Every event the product can emit: what the journal keeps, the bus carries and the reports read.
+
+An event carries snapshots of what it depends on (limit layers, cartridge, calibration), so that a record can be read
+years later with nothing else at hand. Versions: a published field is never changed or taken away; what changes gets a
+new ``version``. Names, birth dates and free text never appear here: ``patient`` is a random pseudonym.
+
+``durable`` events are safety rows: their journal commit reaches the disk before it is reported as done.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from controller.units import Micrometres, Millihertz
+
+SHA256_HEX_CHARS = 64
+
+
+class Record(BaseModel):
+    """Base of everything journalled: strict, closed, immutable."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class LimitLayer(Record):
+    """One layer of a limit. ``value`` is in the unit of the limit (µm or mHz); None is unknown: the strictest."""
+
+    layer: Literal[
+        "mechanical", "labelled", "cartridge", "zone_hard", "zone_soft", "operator", "calibration", "depth_rate_curve"
+    ]
+    value: int | None
+    source: str
+    reason: str
+
+
+class LimitSet(Record):
+    """An effective limit with every layer behind it. ``limited_by`` names the layer that decides."""
+
+    quantity: Literal["depth_um", "rate_mhz"]
+    effective: int
+    limited_by: str
+    layers: tuple[LimitLayer, ...]
+    sentence: str
+
+
+class CartridgeSnapshot(Record):
+    """The cartridge in use. ``unused`` says how its being new is known."""
+
+    tag: int
+    needle_count: int
+    needle_length_um: Micrometres
+    lot: str
+    serial: str
+    expiry: str | None
+    unused: Literal["verified", "attested"]
+
+
+class CalibrationSnapshot(Record):
+    """The calibration in force; days are ISO dates."""
+
+    certificate: str
+    calibrated_on: str
+    due_on: str
+    depth_gain_ppm: int
+    depth_offset_um: int
+    depth_uncertainty_um: Micrometres
+    rate_gain_ppm: int
+
+
+class EventBase(Record):
+    """What all events share."""
+
+    durable: ClassVar[bool] = False
+    version: Literal[1] = 1
+
+
+class StationStarted(EventBase):
+    """A station process began; ``previous_session`` was open when the one before it ended."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["station_started"] = "station_started"
+    software: str
+    previous_session: str | None
+
+
+class StationStopped(EventBase):
+    """A station process ended in good order."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["station_stopped"] = "station_stopped"
+    reason: str
+
+
+class PenConnected(EventBase):
+    """A link to a pen is up."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["pen_connected"] = "pen_connected"
+    pen: str
+    url: str
+    model: str
+    serial: str
+    firmware: str
+    boot_id: int
+    capabilities: tuple[str, ...]
+    depth_max_um: Micrometres
+    depth_step_um: Micrometres
+    rate_max_mhz: Millihertz
+    rate_step_mhz: Millihertz
+    dead_man_ms: int
+    retract_ms: int
+
+
+class PenLost(EventBase):
+    """The link to a pen went."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["pen_lost"] = "pen_lost"
+    pen: str
+    cause: str
+
+
+class SessionOpened(EventBase):
+    """A session was prepared. ``demo`` marks a library that no physician signed."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["session_opened"] = "session_opened"
+    pen: str
+    patient: str
+    operator: str
+    protocol: str
+    library: str
+    zone: str
+    skin: str
+    demo: bool
+    checklist: dict[str, bool]
+
+
+class LimitsChanged(EventBase):
+    """The effective limits are these from now on, and why."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["limits_changed"] = "limits_changed"
+    zone: str
+    depth: LimitSet
+    rate: LimitSet
+
+
+class SoftLimitOverridden(EventBase):
+    """A person went beyond a soft limit, with a reason from the library's list."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["soft_limit_overridden"] = "soft_limit_overridden"
+    zone: str
+    quantity: Literal["depth_um", "rate_mhz"]
+    soft_limit: int
+    wanted: int
+    reason: str
+
+
+class PenArmed(EventBase):
+    """The pen granted a lease with these ceilings."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["pen_armed"] = "pen_armed"
+    lease: int
+    depth_ceiling_um: Micrometres
+    rate_ceiling_mhz: Millihertz
+    cartridge: CartridgeSnapshot
+    calibration: CalibrationSnapshot
+
+
+class PenDisarmed(EventBase):
+    """The lease ended."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["pen_disarmed"] = "pen_disarmed"
+    reason: str
+
+
+class SetpointChanged(EventBase):
+    """The commanded state changed. ``note`` says what quantisation did to the number asked for, if anything."""
+
+    type: Literal["setpoint_changed"] = "setpoint_changed"
+    depth_commanded_um: Micrometres
+    rate_commanded_mhz: Millihertz
+    note: str = ""
+
+
+class ZoneChanged(EventBase):
+    """Another zone was declared."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["zone_changed"] = "zone_changed"
+    zone: str
+
+
+class TreatmentStarted(EventBase):
+    """The motor was commanded on, by a person at ``source``."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["treatment_started"] = "treatment_started"
+    source: str
+    depth_commanded_um: Micrometres
+    rate_commanded_mhz: Millihertz
+
+
+class TreatmentPaused(EventBase):
+    """The motor was commanded off; the pen stays armed."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["treatment_paused"] = "treatment_paused"
+    source: str
+
+
+class Stopped(EventBase):
+    """A person stopped the pen. No alarm: somebody meant it."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["stopped"] = "stopped"
+    source: str
+
+
+class StopConfirmed(EventBase):
+    """STATUS shows no lease, motor off, needles out, ``after_ms`` after STOP was first sent."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["stop_confirmed"] = "stop_confirmed"
+    after_ms: int
+
+
+class Refused(EventBase):
+    """A request that the controller did not follow, with the layer or condition that refused it."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["refused"] = "refused"
+    asked: str
+    because: str
+    sentence: str
+
+
+class AlarmRaised(EventBase):
+    """An alarm condition became true. Uses the vocabulary of IEC 60601-1-8."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["alarm_raised"] = "alarm_raised"
+    alarm: str
+    priority: Literal["HIGH", "MEDIUM", "LOW"]
+    kind: Literal["technical", "treatment"]
+    sentence: str
+
+
+class AlarmAcknowledged(EventBase):
+    """A person acknowledged an alarm."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["alarm_acknowledged"] = "alarm_acknowledged"
+    alarm: str
+    by: str
+
+
+class AlarmCleared(EventBase):
+    """An alarm's condition is gone and it is no longer latched."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["alarm_cleared"] = "alarm_cleared"
+    alarm: str
+
+
+class FaultsCleared(EventBase):
+    """A person cleared the pen's latched faults; ``faults`` are their names."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["faults_cleared"] = "faults_cleared"
+    faults: tuple[str, ...]
+    by: str
+
+
+class ZoneDose(Record):
+    """What one zone received, from the pen's own telemetry. Needle count × strokes on skin gives punctures."""
+
+    zone: str
+    treated_ms: int
+    strokes: int
+    punctures: int | None
+    depth_measured_max_um: int | None
+    depth_measured_mean_um: int | None
+    rate_measured_mean_mhz: int | None
+
+
+class SessionClosed(EventBase):
+    """A session ended."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["session_closed"] = "session_closed"
+    outcome: Literal["completed", "stopped", "interrupted"]
+    reason: str
+    doses: tuple[ZoneDose, ...]
+
+
+class InputChunk(EventBase):
+    """Every input of the machine over about a second, in columns, in the order it was taken.
+
+    ``kinds`` holds a letter for each input: S a status, T a tick, C a command, L a link change. ``times_ms`` are the
+    station's monotonic times. ``status`` maps each field of the snapshot to its column, ``commands`` and ``links`` hold
+    the rest, each in order. The same machine fed these inputs comes to the same decisions.
+    """
+
+    type: Literal["input_chunk"] = "input_chunk"
+    kinds: str
+    times_ms: tuple[int, ...]
+    status: dict[str, tuple[int | None, ...]]
+    commands: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+class LinkAdvisory(EventBase):
+    """Something about the line worth knowing that is no alarm: gaps over half the dead-man time, refused frames."""
+
+    type: Literal["link_advisory"] = "link_advisory"
+    pen: str
+    sentence: str
+
+
+Event = Annotated[
+    StationStarted
+    | StationStopped
+    | PenConnected
+    | PenLost
+    | SessionOpened
+    | LimitsChanged
+    | SoftLimitOverridden
+    | PenArmed
+    | PenDisarmed
+    | SetpointChanged
+    | ZoneChanged
+    | TreatmentStarted
+    | TreatmentPaused
+    | Stopped
+    | StopConfirmed
+    | Refused
+    | AlarmRaised
+    | AlarmAcknowledged
+    | AlarmCleared
+    | FaultsCleared
+    | SessionClosed
+    | InputChunk
+    | LinkAdvisory,
+    Field(discriminator="type"),
+]
+"""Any event."""
+
+EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads an event from JSON: ``EVENT_ADAPTER.validate_json(body)``."""

@@ -1,0 +1,85 @@
+"""Frames in a byte stream: COBS, a zero byte behind each frame, a cap on what is held.
+
+Every zero byte on the line ends a frame, and no frame holds one, so a receiver is back in step at the first zero after
+any garbage. What is longer than the longest frame is dropped as it arrives and never held.
+
+COBS: S. Cheshire, M. Baker, "Consistent Overhead Byte Stuffing", IEEE/ACM Trans. Networking 7(2), 1999.
+"""
+
+from cobs.cobs import DecodeError
+from cobs.cobs import decode as cobs_decode
+from cobs.cobs import encode as cobs_encode
+
+from firmware_bridge.wire.codec import FRAME_MAX_BYTES, Decoded, decode, encode
+from firmware_bridge.wire.messages import Message
+
+DELIMITER = b"\x00"
+WIRE_MAX_BYTES = FRAME_MAX_BYTES + 1  # a COBS frame of the longest content, delimiter not counted
+
+
+def frame(message: Message, sequence: int) -> bytes:
+    """Bytes on the wire of one message, delimiter included."""
+    wire: bytes = cobs_encode(encode(message, sequence))
+    return wire + DELIMITER
+
+
+class Deframer:
+    """Bytes in, messages out; holds at most WIRE_MAX_BYTES between calls.
+
+    ``damaged`` counts pieces between delimiters that were not a frame, ``lost`` the gaps seen in the sender's sequence
+    numbers (modulo 256, so an estimate), ``frames`` the good ones.
+    """
+
+    __slots__ = ("_expected_sequence", "_held", "_overlong", "damaged", "frames", "lost")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._overlong = False
+        self._expected_sequence: int | None = None
+        self.frames = 0
+        self.damaged = 0
+        self.lost = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of an unfinished frame held now."""
+        return len(self._held)
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages completed by ``data``. Never raises, whatever the bytes."""
+        pieces = (self._held + data).split(DELIMITER)
+        rest = pieces.pop()
+        messages: list[Message] = []
+        for piece in pieces:
+            if self._overlong:
+                self._overlong = False
+                continue
+            if not piece:
+                continue
+            decoded = self._decode(piece)
+            if decoded is None:
+                self.damaged += 1
+                continue
+            self._count(decoded.sequence)
+            messages.append(decoded.message)
+        if len(rest) > WIRE_MAX_BYTES:
+            if not self._overlong:
+                self.damaged += 1
+            self._overlong = True
+        self._held = b"" if self._overlong else rest
+        return messages
+
+    @staticmethod
+    def _decode(piece: bytes) -> Decoded | None:
+        if len(piece) > WIRE_MAX_BYTES:
+            return None
+        try:
+            return decode(cobs_decode(piece))
+        except DecodeError:
+            return None
+
+    def _count(self, sequence: int) -> None:
+        if self._expected_sequence is not None:
+            self.lost += (sequence - self._expected_sequence) & 0xFF
+        self._expected_sequence = (sequence + 1) & 0xFF
+        self.frames += 1
