@@ -1,0 +1,38 @@
+"""How well the line carries STATUS: a histogram of the gaps between frames, and when to say something about it."""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+GAP_EDGES_MS = (10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
+"""Upper edges of the gap histogram: fine around the usual 20 ms, coarse where only the order of size matters."""
+
+ADVISORY_PAUSE_MS = 10_000
+"""One advisory in ten seconds: a bad cable should be told of once, not fifty times a second."""
+
+
+@dataclass(slots=True)
+class LineQuality:
+    """Counts of one link. Gaps are in ms of the host's clock between STATUS frames."""
+
+    dead_man_ms: int
+    gap_counts: list[int] = field(default_factory=lambda: [0] * (len(GAP_EDGES_MS) + 1))
+    longest_gap_ms: int = 0
+    setpoints_sent: int = 0
+    setpoints_withheld: int = 0
+    _last_status_ms: int | None = None
+    _last_advisory_ms: int | None = None
+
+    def status_seen(self, now_ms: int) -> int | None:
+        """Counts a STATUS. Returns the gap in ms when it is over half the dead-man time and worth an advisory now."""
+        last, self._last_status_ms = self._last_status_ms, now_ms
+        if last is None:
+            return None
+        gap_ms = now_ms - last
+        self.gap_counts[bisect_left(GAP_EDGES_MS, gap_ms)] += 1
+        self.longest_gap_ms = max(self.longest_gap_ms, gap_ms)
+        if gap_ms * 2 <= self.dead_man_ms:
+            return None
+        if self._last_advisory_ms is not None and now_ms - self._last_advisory_ms < ADVISORY_PAUSE_MS:
+            return None
+        self._last_advisory_ms = now_ms
+        return gap_ms

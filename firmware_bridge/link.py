@@ -1,0 +1,353 @@
+"""ONE connection to a pen, used once: STATUS in, setpoints out, requests, STOP.
+
+When it is lost it is thrown away; :mod:`firmware_bridge.supervisor` opens the next one. Nothing here decides anything
+about treatment: a link sends what it is told, refuses what the protocol forbids, and says what it knows.
+"""
+
+import asyncio
+from random import Random
+from typing import Any, Protocol
+
+from firmware_bridge.errors import (
+    LinkClosed,
+    LinkStale,
+    RequestRefused,
+    RequestUncertain,
+    TransportError,
+    WireError,
+)
+from firmware_bridge.line_quality import LineQuality
+from firmware_bridge.port import Port
+from firmware_bridge.snapshot import PenSnapshot, snapshot
+from firmware_bridge.transports.base import Transport
+from firmware_bridge.wire.codec import pack, range_problem, unpack
+from firmware_bridge.wire.framing import DELIMITER, Deframer
+from firmware_bridge.wire.messages import (
+    Arm,
+    Armed,
+    Disarm,
+    Message,
+    Refusal,
+    Request,
+    Response,
+    Setpoint,
+    Status,
+    Stop,
+    Welcome,
+)
+from firmware_bridge.wire.operations import OUTCOME, SELF_TEST, Nothing, Operation, OutcomeData, OutcomeKey
+
+REQUEST_S = 0.5  # the longest a pen may take for an ordinary request
+SELF_TEST_S = 2.0  # a self-test moves parts
+REPEATS = 2  # more tries for what is repeatable
+STALE_CLOSE_DEAD_MANS = 3  # silence after which a link is given up, in dead-man times
+U32_MAX = 0xFFFF_FFFF
+
+
+class LinkListener(Protocol):
+    """Who hears of what the pen says. Called on the loop's thread, in order; must not block."""
+
+    def status_seen(self, seen: PenSnapshot, at_ms: int) -> None:
+        """A STATUS came; ``at_ms`` is the host's monotonic time."""
+
+    def line_advisory(self, sentence: str) -> None:
+        """Something about the line worth knowing."""
+
+    def link_lost(self, cause: WireError | None) -> None:
+        """The link is gone, once; None when this side closed it."""
+
+
+class Link:
+    """A connected pen. Made by :func:`firmware_bridge.handshake.open_link`."""
+
+    def __init__(
+        self, transport: Transport, port: Port, welcome: Welcome, nonce: int, listener: LinkListener, random: Random
+    ) -> None:
+        self.welcome = welcome
+        self.quality = LineQuality(welcome.dead_man_ms)
+        self.latest: PenSnapshot | None = None
+        self.latest_at_ms = port.monotonic_ms()
+        self.malformed = 0
+        self._transport = transport
+        self._port = port
+        self._nonce = nonce
+        self._listener = listener
+        self._random = random
+        self._loop = asyncio.get_running_loop()
+        self._lease = 0
+        self._tick = 0
+        self._closed = False
+        self._lost_cause: WireError | None = None
+        self._armed_waiter: asyncio.Future[Armed] | None = None
+        self._armed_key = 0
+        self._response_waiter: asyncio.Future[Response] | None = None
+        self._request_id = random.getrandbits(16)
+        self._request_free = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """The URL of this pen."""
+        return self._transport.url
+
+    @property
+    def lease(self) -> int:
+        """The lease this link acts under, 0 when none."""
+        return self._lease
+
+    @property
+    def deframer(self) -> Deframer:
+        """Line statistics: frames, damaged, lost."""
+        return self._port.deframer
+
+    def status_age_ms(self) -> int:
+        """Time since the newest STATUS (or since the connection, before the first), in ms."""
+        return self._port.monotonic_ms() - self.latest_at_ms
+
+    # What goes out ---------------------------------------------------------------------------------------------------
+
+    def send_setpoint(self, *, motor: bool, depth_um: int, rate_mhz: int, seen_pen_time_ms: int) -> bool:
+        """Sends the desired state under the live lease. Returns whether it left for the port.
+
+        It is withheld when there is no lease, or while an earlier one still waits unsent: the next one is newer anyway,
+        and a queue of old intentions is the last thing a pen should get.
+        """
+        if not self._lease or self._closed:
+            return False
+        if self._transport.unsent_bytes:
+            self.quality.setpoints_withheld += 1
+            return False
+        self._tick += 1
+        self._send(Setpoint(self._lease, self._tick, int(motor), depth_um, rate_mhz, seen_pen_time_ms))
+        self.quality.setpoints_sent += 1
+        return True
+
+    def stop(self) -> None:
+        """Drops the lease, then sends STOP ahead of everything that waits. Call it every tick until STATUS confirms."""
+        self._lease = 0
+        if not self._closed:
+            # A delimiter ahead of it: whatever noise is on the line cannot swallow this frame.
+            self._port.send(Stop(), urgent=True, lead=DELIMITER)
+
+    def disarm(self, lease: int) -> None:
+        """Ends ``lease`` in good order. Call it every tick until STATUS shows no lease."""
+        self._lease = 0
+        self._send(Disarm(lease))
+
+    async def arm(self, *, depth_ceiling_um: int, rate_ceiling_mhz: int, cartridge_tag: int) -> int:
+        """Asks for a lease and returns it.
+
+        Raises RequestRefused with the pen's reason; RequestUncertain when no answer came, in which case STOP was sent
+        already, so that a lease nobody knows of cannot live; LinkClosed when the link went.
+        """
+        self._check_open()
+        key = self._new_key()
+        waiter: asyncio.Future[Armed] = self._loop.create_future()
+        self._armed_waiter, self._armed_key = waiter, key
+        self._lease = self._tick = 0
+        self._send(Arm(self._nonce, key, depth_ceiling_um, rate_ceiling_mhz, cartridge_tag))
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                answer = await waiter
+        except TimeoutError as error:
+            self.stop()
+            raise RequestUncertain(
+                f"{self.url}: no answer to ARM within {REQUEST_S:.1f} s. The pen may have been armed, so it was told "
+                "to STOP. Check the cable, then arm again.",
+                url=self.url,
+                key=key,
+            ) from error
+        except asyncio.CancelledError:
+            self.stop()
+            raise
+        finally:
+            self._armed_waiter = None
+        if answer.refusal != Refusal.NONE or answer.lease == 0:
+            raise RequestRefused(
+                f"{self.url}: the pen refused to be armed: {refusal_name(answer.refusal)}.",
+                url=self.url,
+                refusal=answer.refusal,
+            )
+        self._lease = answer.lease
+        return answer.lease
+
+    async def request(self, operation: Operation, arguments: Any = None) -> Any:
+        """Asks for one operation and returns its data structure.
+
+        Repeatable operations are tried again under new ids. Raises RequestRefused; RequestUncertain for one that is not
+        repeatable and stayed unanswered (resolve it with :meth:`outcome`); LinkClosed; CodecError when the arguments or
+        the answer make no sense.
+        """
+        if arguments is None:
+            arguments = Nothing()
+        key = 0 if operation.repeatable else self._new_key()
+        payload = pack(arguments)
+        async with self._request_free:
+            for _ in range(1 + (REPEATS if operation.repeatable else 0)):
+                answer = await self._ask(operation, key, payload)
+                if answer is None:
+                    continue
+                if answer.refusal != Refusal.NONE:
+                    raise RequestRefused(
+                        f"{self.url}: the pen refused {operation.name}: {refusal_name(answer.refusal)}.",
+                        url=self.url,
+                        refusal=answer.refusal,
+                    )
+                return unpack(operation.data, answer.data)
+        raise RequestUncertain(
+            f"{self.url}: no answer to {operation.name}"
+            + (
+                ". It changes nothing, so nothing is lost; check the cable and ask again."
+                if operation.repeatable
+                else ". It may or may not have been done and is not sent again; the pen is asked for its outcome."
+            ),
+            url=self.url,
+            key=key,
+        )
+
+    async def outcome(self, key: int) -> OutcomeData | None:
+        """What became of a request that stayed unanswered; None when the pen knows nothing of it (it never came).
+
+        Raises RequestUncertain when this, too, stays unanswered, and LinkClosed.
+        """
+        try:
+            data: OutcomeData = await self.request(OUTCOME, OutcomeKey(key))
+        except RequestRefused as refused:
+            if refused.refusal == Refusal.UNKNOWN_KEY:
+                return None
+            raise
+        return data
+
+    async def close(self) -> None:
+        """Lets what was written leave, then releases the port. The listener is not told of a loss it asked for."""
+        self._end(None)
+        await self._transport.close()
+
+    def abandon(self, cause: WireError) -> None:
+        """Gives the link up with a cause, as if the transport had been lost."""
+        if self._end(cause):
+            self._transport.abort()
+            self._listener.link_lost(cause)
+
+    def check_fresh(self) -> None:
+        """Gives the link up (LinkStale) after three dead-man times without STATUS."""
+        limit_ms = STALE_CLOSE_DEAD_MANS * self.welcome.dead_man_ms
+        age_ms = self.status_age_ms()
+        if age_ms > limit_ms and not self._closed:
+            self.abandon(
+                LinkStale(
+                    f"{self.url}: no STATUS for {age_ms} ms. The pen stops by itself after "
+                    f"{self.welcome.dead_man_ms} ms; check the cable. The connection is opened anew.",
+                    url=self.url,
+                )
+            )
+
+    # What comes in ---------------------------------------------------------------------------------------------------
+
+    def message_received(self, message: Message) -> None:
+        """Handles one message from the pen."""
+        if range_problem(message) is not None:
+            self.malformed += 1
+            return
+        match message:
+            case Status():
+                self._status(message)
+            case Response():
+                waiter = self._response_waiter
+                if waiter is not None and message.id == self._request_id and not waiter.done():
+                    waiter.set_result(message)
+            case Armed():
+                self._armed(message)
+            case _:
+                pass  # a late WELCOME or BUSY of this connection, or a message that only a host sends
+
+    def _status(self, status: Status) -> None:
+        if status.boot_id != self.welcome.boot_id:
+            self.abandon(
+                TransportError(
+                    f"{self.url}: the pen restarted by itself. Its motor is off; the connection is opened anew.",
+                    url=self.url,
+                )
+            )
+            return
+        now_ms = self._port.monotonic_ms()
+        gap_ms = self.quality.status_seen(now_ms)
+        self.latest = seen = snapshot(status)
+        self.latest_at_ms = now_ms
+        self._listener.status_seen(seen, now_ms)
+        if gap_ms is not None:
+            self._listener.line_advisory(
+                f"{gap_ms} ms without STATUS, over half of the dead-man time of {self.welcome.dead_man_ms} ms. "
+                "The pen stops by itself when it hears nothing for that long; check cable and computer load."
+            )
+
+    def _armed(self, message: Armed) -> None:
+        waiter = self._armed_waiter
+        if waiter is not None and message.key == self._armed_key and not waiter.done():
+            waiter.set_result(message)
+        elif message.lease and message.lease != self._lease:
+            # An answer nobody waits for any more: that lease must not live.
+            self.stop()
+
+    def transport_lost(self, cause: TransportError | None) -> None:
+        """The transport under this link is gone."""
+        if self._end(cause):
+            self._listener.link_lost(cause)
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        if not self._closed:
+            self._port.send(message, armed=bool(self._lease))
+
+    async def _ask(self, operation: Operation, key: int, payload: bytes) -> Response | None:
+        self._check_open()
+        self._request_id = request_id = (self._request_id + 1) & 0xFFFF
+        self._response_waiter = waiter = self._loop.create_future()
+        expiry = self._loop.call_later(
+            SELF_TEST_S if operation is SELF_TEST else REQUEST_S, _expire, waiter
+        )  # cheaper than asyncio.timeout, and this is the path the round trip is measured on
+        self._send(Request(request_id, self._nonce, operation.number, key, payload))
+        try:
+            answer: Response = await waiter
+        except TimeoutError:
+            return None
+        else:
+            return answer
+        finally:
+            expiry.cancel()
+            self._response_waiter = None
+
+    def _new_key(self) -> int:
+        return self._random.randint(1, U32_MAX)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LinkClosed(
+                f"{self.url}: the connection to the pen is gone; nothing was sent.", url=self.url
+            ) from self._lost_cause
+
+    def _end(self, cause: WireError | None) -> bool:
+        if self._closed:
+            return False
+        self._closed = True
+        self._lost_cause = cause
+        self._lease = 0
+        for waiter in (self._armed_waiter, self._response_waiter):
+            if waiter is not None and not waiter.done():
+                error = LinkClosed(f"{self.url}: the connection to the pen went before it answered.", url=self.url)
+                error.__cause__ = cause
+                waiter.set_exception(error)
+        return True
+
+
+def _expire(waiter: "asyncio.Future[Response]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+def refusal_name(code: int) -> str:
+    """A refusal for people: the table's name, or its number when the table does not know it."""
+    try:
+        return Refusal(code).name
+    except ValueError:
+        return f"reason {code}"
