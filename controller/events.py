@@ -46,6 +46,7 @@ class LimitSet(Record):
 class CartridgeSnapshot(Record):
     """The cartridge in use. ``unused`` says how its being new is known."""
 
+    name: str
     tag: int
     needle_count: int
     needle_length_um: Micrometres
@@ -303,10 +304,11 @@ class InputChunk(EventBase):
 
     ``kinds`` holds a letter for each input: S a status, T a tick, C a command, L a link change. ``times_ms`` are the
     station's monotonic times. ``status`` maps each field of the snapshot to its column, ``commands`` and ``links`` hold
-    the rest, each in order. The same machine fed these inputs comes to the same decisions.
+    the rest, each in order. ``pen`` is the pen's URL. The same machine fed these inputs comes to the same decisions.
     """
 
     type: Literal["input_chunk"] = "input_chunk"
+    pen: str = ""
     kinds: str
     times_ms: tuple[int, ...]
     status: dict[str, tuple[int | None, ...]]

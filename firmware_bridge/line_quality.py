@@ -1,4 +1,4 @@
-"""How well the line carries STATUS: a histogram of the gaps between frames, and when to say something about it."""
+"""How well the line carries STATUS: gaps between frames, and how long frames lay somewhere before they came."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -36,3 +36,37 @@ class LineQuality:
             return None
         self._last_advisory_ms = now_ms
         return gap_ms
+
+
+DRIFT_PPM = 200
+"""How far a pen's clock may run from the host's: twice what two ordinary crystals do."""
+
+_U32 = 1 << 32
+
+
+class LineDelay:
+    """Tells when a STATUS was sent, so that old news delivered late is not taken for fresh.
+
+    The quickest frame so far shows the difference of the two clocks; what a frame lags behind it, it lay in a buffer.
+    The difference is let grow by DRIFT_PPM, so that drift of the clocks is not taken for delay.
+    """
+
+    __slots__ = ("_at_ms", "_offset_ms", "_unwrapped_ms")
+
+    def __init__(self) -> None:
+        self._offset_ms: float | None = None
+        self._at_ms = 0
+        self._unwrapped_ms = 0
+
+    def sent_at_ms(self, now_ms: int, pen_time_ms: int) -> int:
+        """When a frame with this pen time, arriving now, was sent; host's monotonic ms, never in the future."""
+        step_ms = (pen_time_ms - self._unwrapped_ms) % _U32
+        self._unwrapped_ms += step_ms if step_ms < _U32 // 2 else step_ms - _U32
+        offset_ms = now_ms - self._unwrapped_ms
+        if self._offset_ms is None:
+            self._offset_ms = offset_ms
+        else:
+            drifted_ms = self._offset_ms + (now_ms - self._at_ms) * DRIFT_PPM / 1_000_000
+            self._offset_ms = min(drifted_ms, offset_ms)
+        self._at_ms = now_ms
+        return now_ms - int(offset_ms - self._offset_ms)

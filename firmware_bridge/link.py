@@ -16,7 +16,7 @@ from firmware_bridge.errors import (
     TransportError,
     WireError,
 )
-from firmware_bridge.line_quality import LineQuality
+from firmware_bridge.line_quality import LineDelay, LineQuality
 from firmware_bridge.port import Port
 from firmware_bridge.snapshot import PenSnapshot, snapshot
 from firmware_bridge.transports.base import Transport
@@ -47,8 +47,8 @@ U32_MAX = 0xFFFF_FFFF
 class LinkListener(Protocol):
     """Who hears of what the pen says. Called on the loop's thread, in order; must not block."""
 
-    def status_seen(self, seen: PenSnapshot, at_ms: int) -> None:
-        """A STATUS came; ``at_ms`` is the host's monotonic time."""
+    def status_seen(self, seen: PenSnapshot, sent_at_ms: int) -> None:
+        """A STATUS came; ``sent_at_ms`` is when it was sent, by the host's monotonic time."""
 
     def line_advisory(self, sentence: str) -> None:
         """Something about the line worth knowing."""
@@ -65,6 +65,7 @@ class Link:
     ) -> None:
         self.welcome = welcome
         self.quality = LineQuality(welcome.dead_man_ms)
+        self._delay = LineDelay()
         self.latest: PenSnapshot | None = None
         self.latest_at_ms = port.monotonic_ms()
         self.malformed = 0
@@ -273,7 +274,7 @@ class Link:
         gap_ms = self.quality.status_seen(now_ms)
         self.latest = seen = snapshot(status)
         self.latest_at_ms = now_ms
-        self._listener.status_seen(seen, now_ms)
+        self._listener.status_seen(seen, self._delay.sent_at_ms(now_ms, status.pen_time_ms))
         if gap_ms is not None:
             self._listener.line_advisory(
                 f"{gap_ms} ms without STATUS, over half of the dead-man time of {self.welcome.dead_man_ms} ms. "

@@ -45,8 +45,8 @@ class SupervisorListener(Protocol):
     def connect_failed(self, error: WireError) -> None:
         """A try to connect failed; another follows."""
 
-    def status_seen(self, seen: PenSnapshot, at_ms: int) -> None:
-        """A STATUS of the present link."""
+    def status_seen(self, seen: PenSnapshot, sent_at_ms: int) -> None:
+        """A STATUS of the present link, sent at that time of the host's monotonic clock."""
 
     def line_advisory(self, sentence: str) -> None:
         """Something about the line worth knowing."""
@@ -135,9 +135,9 @@ class Supervisor:
 
     # LinkListener ----------------------------------------------------------------------------------------------------
 
-    def status_seen(self, seen: PenSnapshot, at_ms: int) -> None:
+    def status_seen(self, seen: PenSnapshot, sent_at_ms: int) -> None:
         """Passes a STATUS on."""
-        self._listener.status_seen(seen, at_ms)
+        self._listener.status_seen(seen, sent_at_ms)
 
     def line_advisory(self, sentence: str) -> None:
         """Passes an advisory on."""

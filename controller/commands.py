@@ -1,0 +1,326 @@
+"""Pure: what a person may ask of the machine, and what has to be true for it to be followed."""
+
+from dataclasses import replace
+
+from controller import arming
+from controller.datafile import nearest
+from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
+from controller.events import (
+    Event,
+    FaultsCleared,
+    LimitsChanged,
+    SessionOpened,
+    SetpointChanged,
+    SoftLimitOverridden,
+    Stopped,
+    TreatmentPaused,
+    TreatmentStarted,
+    ZoneChanged,
+)
+from controller.inputs import (
+    Acknowledge,
+    ArmAsked,
+    ArmFailed,
+    Close,
+    Command,
+    ConsumeIntended,
+    DeclareZone,
+    Inspected,
+    JournalState,
+    LeaseGranted,
+    Pause,
+    Prepare,
+    SetDepth,
+    SetRate,
+    Start,
+    Stop,
+)
+from controller.inputs import FaultsCleared as FaultsClearedByPerson
+from controller.state import MachineState, Phase, SendStop, Step, Stopping
+from controller.transitions import (
+    desired,
+    disarm,
+    off_since,
+    refuse,
+    session_closed,
+    stale,
+    without_session,
+    wrong_phase,
+)
+from controller.units import Micrometres, Millihertz, format_mm
+
+
+def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: PLR0911, PLR0912 - one line a command
+    """Follows or refuses one command."""
+    match given:
+        case Stop():
+            return _stop(state, given, now_ms)
+        case Pause():
+            return _pause(state, given, now_ms)
+        case Start():
+            return _start(state, given.source, now_ms)
+        case SetDepth():
+            return _set_depth(state, given)
+        case SetRate():
+            return _set_rate(state, given)
+        case DeclareZone():
+            return _declare_zone(state, given)
+        case Prepare():
+            return _prepare(state, given)
+        case ArmAsked():
+            return arming.arm_asked(state, now_ms)
+        case Inspected():
+            return arming.inspected(state, given)
+        case ConsumeIntended():
+            return arming.consume_intended(state, given)
+        case LeaseGranted():
+            return arming.lease_granted(state, given, now_ms)
+        case ArmFailed():
+            return arming.arm_failed(state, given)
+        case Acknowledge():
+            book, events = state.alarms.acknowledge(given.alarm, given.by)
+            return Step(replace(state, alarms=book), None, events)
+        case FaultsClearedByPerson():
+            return _faults_cleared(state, given)
+        case Close():
+            return _close(state, given, now_ms)
+        case JournalState():
+            return Step(state)  # handled by the machine before it comes here
+
+
+# Opening and closing --------------------------------------------------------------------------------------------------
+
+
+def _prepare(state: MachineState, given: Prepare) -> Step:
+    if state.phase is not Phase.NO_SESSION:
+        return refuse(state, "prepare", "session_open", "A session is open on this pen. Close it first.")
+    if state.pen is None:
+        return refuse(state, "prepare", "no_pen", "No pen is connected. Plug it in, then prepare the session.")
+    if state.alarms.active or state.latched:
+        return refuse(
+            state, "prepare", "alarm", "An alarm is still active on this pen. Acknowledge and clear it, then prepare."
+        )
+    if state.journal_problem:
+        return refuse(
+            state,
+            "prepare",
+            "journal",
+            f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
+        )
+    plan = given.plan
+    state = replace(
+        MachineState(),
+        phase=Phase.PREPARED,
+        session=given.session,
+        session_pen=f"{state.pen.model}/{state.pen.serial}",
+        plan=plan,
+        pen=state.pen,
+        seen=state.seen,
+        seen_at_ms=state.seen_at_ms,
+        zone=plan.first_zone,
+    )
+    opened = SessionOpened(
+        pen=state.session_pen,
+        patient=plan.patient,
+        operator=plan.operator,
+        protocol=plan.protocol,
+        library=plan.library,
+        zone=plan.first_zone,
+        skin=plan.skin,
+        demo=plan.demo,
+        checklist=plan.checklist,
+    )
+    return Step(state, None, (opened,))
+
+
+def _close(state: MachineState, given: Close, now_ms: int) -> Step:
+    close = (given.outcome, given.reason)
+    if state.session is None:
+        return refuse(state, "close", "no_session", "No session is open. Nothing changed.")
+    if state.armed:
+        return disarm(state, f"session closed: {given.reason}", now_ms, close)
+    if state.stopping is not None:
+        return Step(replace(state, stopping=replace(state.stopping, close=close)), desired(state))
+    return Step(without_session(state), None, (session_closed(state, *close),))
+
+
+# Treating -------------------------------------------------------------------------------------------------------------
+
+
+def toggle(state: MachineState, source: str, now_ms: int) -> Step:
+    """A press of the pen's button or the foot pedal: on when paused, off when treating."""
+    return (
+        _pause(state, Pause(source=source), now_ms) if state.phase is Phase.TREATING else _start(state, source, now_ms)
+    )
+
+
+def _start(state: MachineState, source: str, now_ms: int) -> Step:
+    if state.phase is not Phase.PAUSED:
+        return wrong_phase(state, "start")
+    seen = state.seen
+    if seen is None or stale(state, now_ms):
+        return refuse(state, "start", "stale", "The pen's state is not known just now. Nothing started.")
+    if state.depth_commanded_um == 0 and state.sets_depth:
+        return refuse(state, "start", "no_depth", "No needle depth is set. Set the depth for this zone, then start.")
+    if state.rate_commanded_mhz == 0 and state.sets_rate:
+        return refuse(state, "start", "no_rate", "No puncture rate is set. Set the rate for this zone, then start.")
+    limit = state.depth_limit
+    dialled_um = seen.depth_measured_um
+    if not state.sets_depth and (limit is None or dialled_um is None or dialled_um > limit.effective):
+        return refuse(
+            state,
+            "start",
+            limit.limited_by if limit else "zone_hard",
+            f"The pen's dial stands at {format_mm(dialled_um)}. {limit.sentence if limit else ''} Turn it back, then "
+            "start.",
+        )
+    if state.alarms.active:
+        return refuse(state, "start", "alarm", f"An alarm is active: {state.alarms.active[0].sentence}")
+    state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None)
+    started = TreatmentStarted(
+        source=source,
+        depth_commanded_um=Micrometres(state.depth_commanded_um),
+        rate_commanded_mhz=Millihertz(state.rate_commanded_mhz),
+    )
+    return Step(state, desired(state), (started,))
+
+
+def _pause(state: MachineState, given: Pause, now_ms: int) -> Step:
+    if state.phase is not Phase.TREATING:
+        return wrong_phase(state, "pause")
+    state = replace(state, phase=Phase.PAUSED, paused_since_ms=now_ms, motor_off_since_ms=now_ms)
+    return Step(state, desired(state), (TreatmentPaused(source=given.source),))
+
+
+def _stop(state: MachineState, given: Stop, now_ms: int) -> Step:
+    """STOP is followed in every phase. What was being treated stays open; a person arms again."""
+    if state.stopping is not None:
+        # A DISARM under way becomes a STOP; what was to follow stays.
+        stopping = replace(state.stopping, lease=0)
+        return Step(replace(state, stopping=stopping), SendStop(), (Stopped(source=given.source),))
+    then = {
+        Phase.NO_SESSION: Phase.NO_SESSION,
+        Phase.INTERRUPTED: Phase.INTERRUPTED,
+    }.get(state.phase, Phase.PREPARED)
+    state = replace(
+        state,
+        phase=Phase.STOPPING,
+        lease=0,
+        stopping=Stopping(now_ms, 0, then),
+        motor_off_since_ms=off_since(state, now_ms),
+    )
+    return Step(state, SendStop(), (Stopped(source=given.source),))
+
+
+def _faults_cleared(state: MachineState, given: FaultsClearedByPerson) -> Step:
+    if state.phase is not Phase.INTERRUPTED and not state.latched:
+        return refuse(state, "clear", "nothing_to_clear", "Nothing has to be cleared. Nothing changed.")
+    if state.seen is None or state.seen.faults:
+        return refuse(
+            state,
+            "clear",
+            "pen_fault",
+            "The pen is not connected, or still reports a fault. Connect it and remove the cause, then clear again.",
+        )
+    book, events = state.alarms, list[Event]()
+    for alarm in state.alarms.active:
+        book, acknowledged = book.acknowledge(alarm.name, given.by)
+        events.extend(acknowledged)
+    phase = Phase.PREPARED if state.phase is Phase.INTERRUPTED else state.phase
+    state = replace(state, phase=phase, latched=(), alarms=book, interruption="")
+    return Step(state, None, (*events, FaultsCleared(faults=given.faults, by=given.by)))
+
+
+# Setting --------------------------------------------------------------------------------------------------------------
+
+
+def _set_depth(state: MachineState, given: SetDepth) -> Step:
+    if not state.armed:
+        return wrong_phase(state, "set depth")
+    if not state.sets_depth:
+        return refuse(state, "set depth", "mechanical", "Depth is a dial on this pen; turn it there. Nothing changed.")
+    events: list[Event] = []
+    plan = state.plan
+    wanted = given.depth_um
+    if given.override and plan is not None:
+        if given.override not in plan.override_reasons:
+            return refuse(
+                state,
+                "set depth",
+                "override_reason",
+                f"{given.override!r} is no reason of the library. "
+                f"{nearest(given.override, list(plan.override_reasons))} Nothing changed.",
+            )
+        soft_um = plan.zones[state.zone].soft_um
+        if wanted > soft_um:
+            events.append(
+                SoftLimitOverridden(
+                    zone=state.zone, quantity="depth_um", soft_limit=soft_um, wanted=wanted, reason=given.override
+                )
+            )
+            state = replace(state, override_reason=given.override)
+    checked = check_depth(state.sources(), wanted, state.rate_commanded_mhz)
+    if isinstance(checked, Denied):
+        # The override falls with the request it was given for.
+        kept = replace(state, override_reason="") if events else state
+        return refuse(kept, "set depth", checked.layer, checked.sentence)
+    return _changed(state, checked.value, state.rate_commanded_mhz, checked.note, events)
+
+
+def _set_rate(state: MachineState, given: SetRate) -> Step:
+    if not state.armed:
+        return wrong_phase(state, "set rate")
+    if not state.sets_rate:
+        return refuse(state, "set rate", "mechanical", "The rate cannot be set on this pen. Nothing changed.")
+    checked = check_rate(state.sources(), given.rate_mhz, state.depth_commanded_um)
+    if isinstance(checked, Denied):
+        return refuse(state, "set rate", checked.layer, checked.sentence)
+    return _changed(state, state.depth_commanded_um, checked.value, checked.note, [])
+
+
+def _declare_zone(state: MachineState, given: DeclareZone) -> Step:
+    plan = state.plan
+    if plan is None:
+        return wrong_phase(state, "declare zone")
+    if given.zone not in plan.zones:
+        return refuse(
+            state,
+            "declare zone",
+            "unknown_zone",
+            f"There is no zone {given.zone!r}. {nearest(given.zone, list(plan.zones))} Nothing changed.",
+        )
+    if given.zone == state.zone:
+        return Step(state)
+    moved = replace(state, zone=given.zone, override_reason="")
+    if not state.armed or state.depth_limit is None:
+        return Step(moved, None, (ZoneChanged(zone=given.zone),))
+    depths = depth_limit(moved.sources(), 0)
+    if state.phase is Phase.TREATING and depths.effective > state.depth_limit.effective:
+        return refuse(
+            state,
+            "declare zone",
+            "deeper_zone",
+            f"{given.zone} may be treated deeper than {state.zone}, so it begins with a pause: pause, declare it, "
+            "start again. Nothing changed.",
+        )
+    rates = rate_limit(moved.sources(), 0)
+    depth_um, rate_mhz = min(state.depth_commanded_um, depths.effective), min(state.rate_commanded_mhz, rates.effective)
+    note = ""
+    if (depth_um, rate_mhz) != (state.depth_commanded_um, state.rate_commanded_mhz):
+        note = f"reduced for {given.zone}: {depths.sentence}"
+    return _changed(moved, depth_um, rate_mhz, note, [ZoneChanged(zone=given.zone)], always=True)
+
+
+def _changed(
+    state: MachineState, depth_um: int, rate_mhz: int, note: str, events: list[Event], *, always: bool = False
+) -> Step:
+    """The commanded state is these now; limits that depend on each other are made anew, and journalled when changed."""
+    state = replace(state, depth_commanded_um=depth_um, rate_commanded_mhz=rate_mhz)
+    depths, rates = depth_limit(state.sources(), rate_mhz), rate_limit(state.sources(), depth_um)
+    if always or (depths, rates) != (state.depth_limit, state.rate_limit):
+        events.append(LimitsChanged(zone=state.zone, depth=depths, rate=rates))
+    state = replace(state, depth_limit=depths, rate_limit=rates)
+    events.append(
+        SetpointChanged(depth_commanded_um=Micrometres(depth_um), rate_commanded_mhz=Millihertz(rate_mhz), note=note)
+    )
+    return Step(state, desired(state), tuple(events))

@@ -1,0 +1,210 @@
+"""Everything the machine takes in. Each input can be journalled and read back, so that a session can be replayed.
+
+A status and a tick come tens of times a second and are kept in columns; commands and link changes are kept as JSON.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from controller.events import CalibrationSnapshot, CartridgeSnapshot, Record
+from controller.plan import ResolvedPlan
+from controller.units import Micrometres, Millihertz
+from firmware_bridge.snapshot import PenSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A twentieth of a second passed: time to say again what the pen should do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """The pen said how it is. ``sent_at_ms`` is when, by the station's monotonic clock, line delay taken off."""
+
+    seen: PenSnapshot
+    sent_at_ms: int
+
+
+class PenFacts(Record):
+    """What a pen said of itself in WELCOME."""
+
+    model: str
+    serial: str
+    firmware: str
+    boot_id: int
+    capabilities: int
+    depth_min_um: Micrometres
+    depth_max_um: Micrometres
+    depth_step_um: Micrometres
+    rate_min_mhz: Millihertz
+    rate_max_mhz: Millihertz
+    rate_step_mhz: Millihertz
+    dead_man_ms: int
+    retract_ms: int
+
+
+class LinkUp(Record):
+    """A connection to the pen is up."""
+
+    type: Literal["link_up"] = "link_up"
+    url: str
+    facts: PenFacts
+
+
+class LinkDown(Record):
+    """The connection to the pen went."""
+
+    type: Literal["link_down"] = "link_down"
+    cause: str
+
+
+class Prepare(Record):
+    """Open a session."""
+
+    type: Literal["prepare"] = "prepare"
+    session: str
+    plan: ResolvedPlan
+
+
+class ArmAsked(Record):
+    """A person wants the pen armed."""
+
+    type: Literal["arm_asked"] = "arm_asked"
+    source: str
+
+
+class Inspected(Record):
+    """What was read from the pen on the way to arming; None is *it has none*. ``today`` is an ISO date."""
+
+    type: Literal["inspected"] = "inspected"
+    today: str
+    cartridge: CartridgeSnapshot | None
+    cartridge_used: bool
+    cartridge_problem: str
+    calibration: CalibrationSnapshot | None
+
+
+class ConsumeIntended(Record):
+    """The cartridge is about to be marked as used; journalled before it is sent."""
+
+    type: Literal["consume_intended"] = "consume_intended"
+    tag: int
+
+
+class LeaseGranted(Record):
+    """The pen is armed."""
+
+    type: Literal["lease_granted"] = "lease_granted"
+    lease: int
+
+
+class ArmFailed(Record):
+    """The pen could not be armed."""
+
+    type: Literal["arm_failed"] = "arm_failed"
+    because: str
+    sentence: str
+
+
+class Start(Record):
+    """Motor on."""
+
+    type: Literal["start"] = "start"
+    source: str
+
+
+class Pause(Record):
+    """Motor off, still armed."""
+
+    type: Literal["pause"] = "pause"
+    source: str
+
+
+class SetDepth(Record):
+    """Set the needle depth; ``override`` names a reason to go beyond a soft limit."""
+
+    type: Literal["set_depth"] = "set_depth"
+    depth_um: Micrometres
+    override: str = ""
+
+
+class SetRate(Record):
+    """Set the puncture rate."""
+
+    type: Literal["set_rate"] = "set_rate"
+    rate_mhz: Millihertz
+
+
+class DeclareZone(Record):
+    """Declare the zone that is treated from now on."""
+
+    type: Literal["declare_zone"] = "declare_zone"
+    zone: str
+
+
+class Stop(Record):
+    """STOP, by a person at ``source``."""
+
+    type: Literal["stop"] = "stop"
+    source: str
+
+
+class Acknowledge(Record):
+    """A person acknowledges an alarm."""
+
+    type: Literal["acknowledge"] = "acknowledge"
+    alarm: str
+    by: str
+
+
+class FaultsCleared(Record):
+    """A person cleared what interrupted the session; the pen's own faults were cleared first."""
+
+    type: Literal["faults_cleared"] = "faults_cleared"
+    by: str
+    faults: tuple[str, ...]
+
+
+class Close(Record):
+    """Close the session."""
+
+    type: Literal["close"] = "close"
+    outcome: Literal["completed", "stopped", "interrupted"]
+    reason: str
+
+
+class JournalState(Record):
+    """Whether the journal accepts: empty when it does, else why not."""
+
+    type: Literal["journal_state"] = "journal_state"
+    problem: str
+
+
+Command = Annotated[
+    Prepare
+    | ArmAsked
+    | Inspected
+    | ConsumeIntended
+    | LeaseGranted
+    | ArmFailed
+    | Start
+    | Pause
+    | SetDepth
+    | SetRate
+    | DeclareZone
+    | Stop
+    | Acknowledge
+    | FaultsCleared
+    | Close
+    | JournalState,
+    Field(discriminator="type"),
+]
+LinkChange = Annotated[LinkUp | LinkDown, Field(discriminator="type")]
+
+COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
+LINK_ADAPTER: TypeAdapter[LinkChange] = TypeAdapter(LinkChange)
+
+Input = Tick | StatusSeen | Command | LinkChange
+"""Any input of the machine."""

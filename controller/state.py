@@ -1,0 +1,145 @@
+"""The state of the machine: everything its decisions depend on, in one immutable value."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controller.alarms import AlarmBook
+from controller.dose import DoseTally
+from controller.envelope import Sources
+from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, LimitSet, Refused
+from controller.inputs import PenFacts
+from controller.plan import ResolvedPlan
+from firmware_bridge.snapshot import PenSnapshot
+from firmware_bridge.wire.messages import Capability
+
+PAUSE_MAX_MS = 10 * 60 * 1000
+"""A pen left armed and paused for longer is disarmed: whoever comes back begins with a look."""
+
+OVER_LIMIT_HOLD_MS = 300
+"""Measured depth may be over a limit that has just become shallower for as long as the needles take to follow."""
+
+RETRACT_SLACK_MS = 200
+"""Added to the pen's own retract time before the host says that needles are not out: status periods and line delay."""
+
+
+class Phase(StrEnum):
+    """Where a treatment stands."""
+
+    NO_SESSION = "no_session"
+    PREPARED = "prepared"  # a session is open, the pen is not armed
+    ARMING = "arming"  # a person asked for it; cartridge and calibration are read, a lease is asked for
+    PAUSED = "paused"  # armed, motor off
+    TREATING = "treating"  # armed, motor on
+    STOPPING = "stopping"  # STOP or DISARM is repeated until STATUS confirms
+    INTERRUPTED = "interrupted"  # something went wrong; a person clears it, then arms
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A stop under way. ``lease`` 0 sends STOP, else DISARM of that lease; ``then`` is the phase that follows."""
+
+    since_ms: int
+    lease: int
+    then: Phase
+    close: tuple[str, str] | None = None  # outcome and reason, when the session ends with it
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """Depths in µm, rates in mHz, times in the station's monotonic ms. 0 as a commanded value is "none chosen"."""
+
+    phase: Phase = Phase.NO_SESSION
+    session: str | None = None
+    session_pen: str = ""  # model/serial the session was prepared for
+    plan: ResolvedPlan | None = None
+    pen: PenFacts | None = None
+    seen: PenSnapshot | None = None
+    seen_at_ms: int = 0
+    zone: str = ""
+    override_reason: str = ""
+    cartridge: CartridgeSnapshot | None = None
+    calibration: CalibrationSnapshot | None = None
+    depth_limit: LimitSet | None = None
+    rate_limit: LimitSet | None = None
+    depth_commanded_um: int = 0
+    rate_commanded_mhz: int = 0
+    depth_ceiling_um: int = 0
+    rate_ceiling_mhz: int = 0
+    lease: int = 0
+    consumed_tag: int = 0
+    paused_since_ms: int = 0
+    motor_off_since_ms: int | None = None
+    over_limit_since_ms: int | None = None
+    stopping: Stopping | None = None
+    interruption: str = ""
+    alarms: AlarmBook = field(default_factory=AlarmBook)
+    latched: tuple[tuple[str, str], ...] = ()  # alarm → detail, held until a person clears the interruption
+    doses: tuple[DoseTally, ...] = ()
+    journal_problem: str = ""
+
+    @property
+    def armed(self) -> bool:
+        """A lease is held and may be used."""
+        return self.lease != 0 and self.phase in {Phase.PAUSED, Phase.TREATING}
+
+    @property
+    def sets_depth(self) -> bool:
+        """The host sets this pen's depth; otherwise it is a dial."""
+        return self.pen is not None and bool(self.pen.capabilities & Capability.DEPTH_SET)
+
+    @property
+    def sets_rate(self) -> bool:
+        """The host sets this pen's rate; otherwise it is fixed or a dial."""
+        return self.pen is not None and bool(self.pen.capabilities & Capability.RATE_SET)
+
+    def sources(self) -> Sources:
+        """What the limits are made from now."""
+        plan = self.plan
+        cartridge = self.cartridge
+        return Sources(
+            pen=self.pen,
+            profile=plan.profile if plan else None,
+            cartridge_length_um=cartridge.needle_length_um if cartridge else None,
+            cartridge_name=cartridge.name if cartridge else "",
+            zone=self.zone,
+            zone_plan=plan.zones.get(self.zone) if plan else None,
+            override_reason=self.override_reason,
+            operator_cap_um=plan.operator_cap_um if plan else None,
+            operator_scope=plan.operator_scope if plan else "",
+            calibration=self.calibration,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendSetpoint:
+    """Tell the pen what to do, as decided on the status of ``seen_pen_time_ms``."""
+
+    motor: bool
+    depth_um: int
+    rate_mhz: int
+    seen_pen_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendStop:
+    """Send STOP."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDisarm:
+    """Send DISARM for this lease."""
+
+    lease: int
+
+
+Send = SendSetpoint | SendStop | SendDisarm
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step came to: the new state, what to send at once, what to journal, and why a request was not followed."""
+
+    state: MachineState
+    send: Send | None = None
+    events: tuple[Event, ...] = ()
+    refusal: Refused | None = None
