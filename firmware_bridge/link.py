@@ -67,7 +67,7 @@ class Link:
         self.quality = LineQuality(welcome.dead_man_ms)
         self._delay = LineDelay()
         self.latest: PenSnapshot | None = None
-        self.latest_at_ms = port.monotonic_ms()
+        self.latest_sent_at_ms = port.monotonic_ms()
         self.malformed = 0
         self._transport = transport
         self._port = port
@@ -78,6 +78,7 @@ class Link:
         self._lease = 0
         self._tick = 0
         self._closed = False
+        self._silent = False
         self._lost_cause: WireError | None = None
         self._armed_waiter: asyncio.Future[Armed] | None = None
         self._armed_key = 0
@@ -101,8 +102,11 @@ class Link:
         return self._port.deframer
 
     def status_age_ms(self) -> int:
-        """Time since the newest STATUS (or since the connection, before the first), in ms."""
-        return self._port.monotonic_ms() - self.latest_at_ms
+        """Time since the newest STATUS was sent (or since the connection, before the first), in ms.
+
+        A line that delivers old news steadily counts as silent: only a new connection can tell how late it is.
+        """
+        return self._port.monotonic_ms() - self.latest_sent_at_ms
 
     # What goes out ---------------------------------------------------------------------------------------------------
 
@@ -230,10 +234,14 @@ class Link:
             self._listener.link_lost(cause)
 
     def check_fresh(self) -> None:
-        """Gives the link up (LinkStale) after three dead-man times without STATUS."""
+        """Gives the link up (LinkStale) after three dead-man times without STATUS, seen on two calls in a row.
+
+        Two, because after a pause of this process the frames that came meanwhile are read between them.
+        """
         limit_ms = STALE_CLOSE_DEAD_MANS * self.welcome.dead_man_ms
         age_ms = self.status_age_ms()
-        if age_ms > limit_ms and not self._closed:
+        silent_before, self._silent = self._silent, age_ms > limit_ms
+        if silent_before and self._silent and not self._closed:
             self.abandon(
                 LinkStale(
                     f"{self.url}: no STATUS for {age_ms} ms. The pen stops by itself after "
@@ -273,8 +281,8 @@ class Link:
         now_ms = self._port.monotonic_ms()
         gap_ms = self.quality.status_seen(now_ms)
         self.latest = seen = snapshot(status)
-        self.latest_at_ms = now_ms
-        self._listener.status_seen(seen, self._delay.sent_at_ms(now_ms, status.pen_time_ms))
+        self.latest_sent_at_ms = self._delay.sent_at_ms(now_ms, status.pen_time_ms)
+        self._listener.status_seen(seen, self.latest_sent_at_ms)
         if gap_ms is not None:
             self._listener.line_advisory(
                 f"{gap_ms} ms without STATUS, over half of the dead-man time of {self.welcome.dead_man_ms} ms. "

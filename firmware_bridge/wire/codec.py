@@ -5,6 +5,7 @@ delimiter) is :mod:`firmware_bridge.wire.framing`. ``pack`` and ``unpack`` do th
 """
 
 import struct
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -29,21 +30,21 @@ class Decoded(NamedTuple):
     message: Message
 
 
-def _offset_decoder(struct_type: type[T], offset: int) -> tuple[int, Callable[[bytes, int], T]]:
+def _offset_decoder(struct_type: Any, offset: int) -> tuple[int, Callable[[bytes, int], Any]]:
     """A function (buffer, end) → struct, and the least payload it needs. Longer payloads are accepted, tail ignored."""
     layouts = [field.layout for field in fields_of(struct_type).values()]
     has_rest = bool(layouts) and layouts[-1] is REST
     fixed = struct.Struct("<" + "".join(layout.code for layout in layouts))
     unpack_from = fixed.unpack_from
-    make: Callable[[Any], T] = struct_type._make  # type: ignore[attr-defined]  # every struct of the table is a NamedTuple
+    make: Callable[[Any], Any] = struct_type._make  # every structure of the table is a NamedTuple
     if has_rest:
 
-        def decode_with_rest(buffer: bytes, end: int) -> T:
+        def decode_with_rest(buffer: bytes, end: int) -> Any:
             return make((*unpack_from(buffer, offset), buffer[offset + fixed.size : end]))
 
         return fixed.size, decode_with_rest
 
-    def decode_fixed(buffer: bytes, _end: int) -> T:
+    def decode_fixed(buffer: bytes, _end: int) -> Any:
         return make(unpack_from(buffer, offset))
 
     return fixed.size, decode_fixed
@@ -59,7 +60,7 @@ def _packer(struct_type: type) -> Callable[..., bytes]:
 
 
 @cache
-def _unpacker(struct_type: type[T]) -> tuple[int, Callable[[bytes, int], T]]:
+def _unpacker(struct_type: Any) -> tuple[int, Callable[[bytes, int], Any]]:
     return _offset_decoder(struct_type, 0)
 
 
@@ -70,21 +71,41 @@ _DECODERS: dict[int, tuple[int, Callable[[bytes, int], Any]]] = {
 }
 
 
+class _Rule(NamedTuple):
+    """What a field of a structure may hold, worked out once: checking runs for every frame in and out."""
+
+    name: str
+    least: int
+    most: int  # of a number, or of bytes: the greatest length
+    not_measured: int | None
+    unit: str
+
+
+@cache
+def _rules(struct_type: type) -> tuple[_Rule, ...]:
+    rules = []
+    for name, field in fields_of(struct_type).items():
+        if field.layout.code.endswith("s"):
+            least, most = 0, field.layout.size_bytes
+        elif field.layout is REST:
+            least, most = 0, sys.maxsize  # the frame's own limit is encode's to check
+        else:
+            least, most = field.bounds
+        rules.append(_Rule(name, least, most, field.not_measured, field.unit))
+    return tuple(rules)
+
+
 def range_problem(value: Any) -> str | None:
     """What is wrong with the values of a message or structure against the table, or None.
 
     Returns the first problem as "field value: reason", in the units of the table.
     """
-    for (name, field), item in zip(fields_of(type(value)).items(), value, strict=True):
+    for (name, least, most, not_measured, unit), item in zip(_rules(value.__class__), value, strict=True):
         if isinstance(item, bytes):
-            if field.layout is not REST and len(item) > field.layout.size_bytes:
-                return f"{name}: {len(item)} bytes, at most {field.layout.size_bytes}"
-            continue
-        if field.measurable and item == field.not_measured:
-            continue
-        low, high = field.bounds
-        if not low <= item <= high:
-            return f"{name} {item}: outside {low} to {high} {field.unit}".rstrip()
+            if len(item) > most:
+                return f"{name}: {len(item)} bytes, at most {most}"
+        elif not least <= item <= most and item != not_measured:
+            return f"{name} {item}: outside {least} to {most} {unit}".rstrip()
     return None
 
 
@@ -96,7 +117,8 @@ def pack(value: Any) -> bytes:
     problem = range_problem(value)
     if problem is not None:
         raise CodecError(f"{type(value).__name__} cannot be sent: {problem}")
-    return _packer(type(value))(*value)
+    packed: bytes = _packer(value.__class__)(*value)
+    return packed
 
 
 def unpack(struct_type: type[T], payload: bytes) -> T:
@@ -104,10 +126,11 @@ def unpack(struct_type: type[T], payload: bytes) -> T:
 
     Raises CodecError when the payload is too short or a value is outside its range.
     """
-    least, decode_payload = _unpacker(struct_type)
+    table_type: Any = struct_type
+    least, decode_payload = _unpacker(table_type)
     if len(payload) < least:
         raise CodecError(f"{struct_type.__name__} needs {least} bytes, got {len(payload)}")
-    value = decode_payload(payload, len(payload))
+    value: T = decode_payload(payload, len(payload))
     problem = range_problem(value)
     if problem is not None:
         raise CodecError(f"{struct_type.__name__} makes no sense: {problem}")

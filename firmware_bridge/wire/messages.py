@@ -19,7 +19,7 @@ DEAD_MAN_MIN_MS, DEAD_MAN_MAX_MS, DEAD_MAN_DEFAULT_MS = 100, 500, 300
 """A shorter dead-man time trips on ordinary scheduling, a longer one leaves needles moving too long."""
 
 OUTCOMES_KEPT = 16
-"""Key → outcome pairs a pen keeps over a reboot: more than a host can leave unresolved, one request being outstanding."""
+"""Key → outcome pairs a pen keeps over a reboot: more than a host leaves unresolved, one request being outstanding."""
 
 
 class Direction(Enum):
@@ -207,7 +207,9 @@ class Status(NamedTuple):
     faults: Annotated[int, Field(U16, "latched faults", names=Fault)]
     interlocks: Annotated[int, Field(U8, "conditions of the moment", names=Interlock)]
     depth_set_um: Annotated[int, Field(U16, "needle depth in force", "µm", measurable=True)]
-    depth_measured_um: Annotated[int, Field(I16, "needle protrusion, measured; negative is inside", "µm", measurable=True)]
+    depth_measured_um: Annotated[
+        int, Field(I16, "needle protrusion, measured; negative is inside", "µm", measurable=True)
+    ]
     rate_set_mhz: Annotated[int, Field(U32, "puncture rate in force", "mHz", measurable=True)]
     rate_measured_mhz: Annotated[int, Field(U32, "puncture rate, measured", "mHz", measurable=True)]
     motor_current_ma: Annotated[int, Field(U16, "motor current", "mA", measurable=True)]

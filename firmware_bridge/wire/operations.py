@@ -64,7 +64,7 @@ class LogEntries(NamedTuple):
 
     newest: Annotated[int, Field(U32, "number of the newest entry kept, 0 when there is none")]
     entries: Annotated[
-        bytes, Field(REST, "up to 4 entries of 13 bytes: number u32, pen time u32 ms, code u8, argument u32")
+        bytes, Field(REST, "up to 3 entries of 13 bytes: number u32, pen time u32 ms, code u8, argument u32")
     ]
 
 
