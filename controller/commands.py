@@ -239,9 +239,8 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
         return wrong_phase(state, "set depth")
     if not state.sets_depth:
         return refuse(state, "set depth", "mechanical", "Depth is a dial on this pen; turn it there. Nothing changed.")
+    before, plan, wanted = state, state.plan, given.depth_um
     events: list[Event] = []
-    plan = state.plan
-    wanted = given.depth_um
     if given.override and plan is not None:
         if given.override not in plan.override_reasons:
             return refuse(
@@ -261,9 +260,8 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
             state = replace(state, override_reason=given.override)
     checked = check_depth(state.sources(), wanted, state.rate_commanded_mhz)
     if isinstance(checked, Denied):
-        # The override falls with the request it was given for.
-        kept = replace(state, override_reason="") if events else state
-        return refuse(kept, "set depth", checked.layer, checked.sentence)
+        # A new override falls with the request it was given for; an earlier one stands.
+        return refuse(before, "set depth", checked.layer, checked.sentence)
     return _changed(state, checked.value, state.rate_commanded_mhz, checked.note, events)
 
 

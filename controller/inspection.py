@@ -45,6 +45,11 @@ async def read_calibration(pen: Pen) -> CalibrationSnapshot | None:
     if not pen.welcome.capabilities & Capability.CALIBRATION_STORED:
         return None
     data: CalibrationData = await pen.request(CALIBRATION_READ)
+    return calibration_snapshot(data)
+
+
+def calibration_snapshot(data: CalibrationData) -> CalibrationSnapshot | None:
+    """A pen's calibration as records keep it, or None when it holds no valid one."""
     if not data.valid or data.depth_gain_ppm == 0:
         return None
     return CalibrationSnapshot(
@@ -63,6 +68,11 @@ async def read_cartridge(pen: Pen, plan: ResolvedPlan | None) -> tuple[Cartridge
     if not pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
         return _attested(plan)
     data: CartridgeData = await pen.request(CARTRIDGE_READ)
+    return cartridge_snapshot(data)
+
+
+def cartridge_snapshot(data: CartridgeData) -> tuple[CartridgeSnapshot | None, bool, str]:
+    """A pen's cartridge as records keep it, whether it was used before, and why there is none."""
     if not data.present:
         return None, False, "No cartridge is inserted. Insert a new one, then arm."
     lot = _text(data.lot)

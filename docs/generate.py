@@ -1,0 +1,69 @@
+"""Writes what is made from the message table: the protocol document, the C header and the test vectors.
+
+python docs/generate.py           writes the files
+python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from generator.header import make_header
+from generator.markdown import make_protocol
+from generator.vectors import make_vectors
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generated_files() -> Mapping[Path, str]:
+    """Every generated file under the project's root, with the text it should have."""
+    files = {
+        ROOT / "docs" / "protocol.md": make_protocol(),
+        ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
+    }
+    files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}
+    return files
+
+
+def stale_files(files: Mapping[Path, str]) -> list[str]:
+    """One line for each file that is missing, differs, or is left over in the folder of vectors."""
+    stale = []
+    for path, text in files.items():
+        name = path.relative_to(ROOT).as_posix()
+        if not path.exists():
+            stale.append(f"{name} is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            stale.append(f"{name} is not current")
+    left_over = [path for path in sorted((ROOT / "tests" / "vectors").glob("*.json")) if path not in files]
+    return stale + [f"{path.relative_to(ROOT).as_posix()} is made by nothing any more" for path in left_over]
+
+
+def write(files: Mapping[Path, str]) -> None:
+    """Writes the files that differ, so that what is current keeps its time stamp."""
+    for path, text in files.items():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(f"wrote {path.relative_to(ROOT).as_posix()}")
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command line; returns the exit code."""
+    if arguments not in ([], ["--check"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    files = generated_files()
+    if not arguments:
+        write(files)
+        return 0
+    stale = stale_files(files)
+    for line in stale:
+        print(line)
+    if stale:
+        print("run `python docs/generate.py` and commit what it writes")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

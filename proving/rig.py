@@ -1,0 +1,266 @@
+"""The real core, the real codec and a simulated pen, stepped directly: no event loop, no clock, far faster than life.
+
+The rig is the host: it decodes what the pen says, steps the machine, and encodes what the machine decides, exactly as
+:mod:`controller.session` does over a link, with a line between them that loses, delays and holds bytes as told.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from random import Random
+
+from controller.errors import ControlRefused
+from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event
+from controller.inputs import (
+    ArmAsked,
+    ArmFailed,
+    ConsumeIntended,
+    Input,
+    Inspected,
+    LeaseGranted,
+    LinkUp,
+    StatusSeen,
+    Tick,
+)
+from controller.inspection import calibration_snapshot, cartridge_snapshot, pen_facts
+from controller.machine import step
+from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop
+from firmware_bridge.line_quality import LineDelay
+from firmware_bridge.snapshot import snapshot
+from firmware_bridge.wire.codec import pack, range_problem, unpack
+from firmware_bridge.wire.framing import DELIMITER, Deframer, frame
+from firmware_bridge.wire.messages import (
+    PROTOCOL_VERSION,
+    Arm,
+    Armed,
+    Disarm,
+    Hello,
+    Message,
+    Refusal,
+    Request,
+    Response,
+    Setpoint,
+    Status,
+    Stop,
+    Welcome,
+)
+from firmware_bridge.wire.operations import (
+    CALIBRATION_READ,
+    CARTRIDGE_CONSUME,
+    CARTRIDGE_READ,
+    CLEAR_FAULT,
+    CartridgeTag,
+    FaultMask,
+    Nothing,
+    Operation,
+)
+from simulators.line import Line
+from simulators.pen import SimulatedPen
+
+TICK_MS = 50
+ANSWER_MS = 600  # longer than any delay the rig's line is given
+MEDIUM = 1
+
+
+class Rig:
+    """A treatment between a machine and a simulated pen. Time is whatever :meth:`advance` makes pass, in ms.
+
+    ``after_ms`` is called after every millisecond: the place for invariants.
+    """
+
+    def __init__(
+        self, pen: SimulatedPen, *, random: Random, today: date, after_ms: Callable[["Rig"], None] | None = None
+    ) -> None:
+        self.pen = pen
+        self.line = Line()
+        self.state = MachineState()
+        self.events: list[Event] = []
+        self.inputs: list[tuple[Input, int]] = []
+        self.now_ms = 0
+        self.host_stalled = False
+        self.last_setpoint: Setpoint | None = None
+        self._random = random
+        self._today = today
+        self._after_ms = after_ms
+        self._deframer = Deframer()
+        self._delay = LineDelay()
+        self._sequence = 0
+        self._lease = 0
+        self._tick = 0
+        self._nonce = 0
+        self._request_id = 0
+        self._welcome: Welcome | None = None
+        self._armed: Armed | None = None
+        self._response: Response | None = None
+
+    # Time ------------------------------------------------------------------------------------------------------------
+
+    def advance(self, ms: int) -> None:
+        """Lets time pass for pen, line and host; a stalled host does nothing until it wakes."""
+        for _ in range(ms):
+            self.now_ms += 1
+            self.pen.advance(1)
+            sent = self.pen.take(MEDIUM)
+            if sent:
+                self.line.to_host.push(sent, self.now_ms)
+            if not self.host_stalled:
+                received = self.line.to_host.pull(self.now_ms)
+                if received:
+                    for message in self._deframer.feed(received):
+                        self._receive(message)
+                if self.now_ms % TICK_MS == 0:
+                    self.give(Tick())
+            arrived = self.line.to_pen.pull(self.now_ms)
+            if arrived:
+                self.pen.receive(MEDIUM, arrived)
+            if self._after_ms is not None:
+                self._after_ms(self)
+
+    def until(self, holds: Callable[[], bool], limit_ms: int) -> bool:
+        """Lets time pass until something holds. Returns whether it came to."""
+        for _ in range(limit_ms):
+            if holds():
+                return True
+            self.advance(1)
+        return holds()
+
+    # What a person does ----------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Shakes hands with the pen. Raises ControlRefused when it does not answer."""
+        self._nonce = self._random.randint(1, 0xFFFF_FFFF)
+        self._welcome = None
+        self.line.to_pen.push(DELIMITER, self.now_ms)
+        self._transmit(Hello(self._nonce, PROTOCOL_VERSION))
+        self.until(lambda: self._welcome is not None, ANSWER_MS)
+        if self._welcome is None:
+            raise ControlRefused("no_pen", "The simulated pen does not answer HELLO.")
+        self._delay = LineDelay()
+        self.give(LinkUp(url="rig://", facts=pen_facts(self._welcome)))
+        self.until(lambda: self.state.seen is not None, ANSWER_MS)
+
+    def command(self, given: Input) -> None:
+        """Gives the machine a command. Raises ControlRefused when it is refused."""
+        made = self.give(given)
+        if made is not None:
+            raise ControlRefused(*made)
+
+    def arm(self, source: str = "rig") -> None:
+        """Goes the whole way to a lease, as the session driver does. Raises ControlRefused."""
+        self.command(ArmAsked(source=source))
+        calibration: CalibrationSnapshot | None = None
+        cartridge: CartridgeSnapshot | None = None
+        used = False
+        data = self._ask(CALIBRATION_READ, Nothing())
+        if data is not None:
+            calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
+        data = self._ask(CARTRIDGE_READ, Nothing())
+        if data is not None:
+            cartridge, used, _ = cartridge_snapshot(unpack(CARTRIDGE_READ.data, data.data))
+        self.command(
+            Inspected(
+                today=self._today.isoformat(),
+                cartridge=cartridge,
+                cartridge_used=used,
+                cartridge_problem="No cartridge.",
+                calibration=calibration,
+            )
+        )
+        if cartridge is not None and not used:
+            self.command(ConsumeIntended(tag=cartridge.tag))
+            self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
+        self._armed = None
+        key = self._key()
+        self._transmit(
+            Arm(
+                self._nonce,
+                key,
+                self.state.depth_ceiling_um,
+                self.state.rate_ceiling_mhz,
+                cartridge.tag if cartridge else 0,
+            )
+        )
+        self.until(lambda: self._armed is not None and self._armed.key == key, ANSWER_MS)
+        answer = self._armed
+        if answer is None or answer.refusal != Refusal.NONE:
+            self._send(SendStop())
+            reason = "no answer" if answer is None else Refusal(answer.refusal).name
+            self.command(ArmFailed(because="arm", sentence=f"Not armed: {reason}."))
+            return
+        self._lease, self._tick = answer.lease, 0
+        self.command(LeaseGranted(lease=answer.lease))
+
+    def clear_pen_faults(self) -> None:
+        """Sends CLEAR_FAULT for whatever the pen reports, and waits for the answer."""
+        if self.state.seen is not None and self.state.seen.faults:
+            self._ask(CLEAR_FAULT, FaultMask(int(self.state.seen.faults)), key=self._key())
+            self.advance(50)
+
+    @property
+    def armed(self) -> bool:
+        """The machine holds a lease."""
+        return self.state.phase in {Phase.PAUSED, Phase.TREATING}
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def give(self, given: Input) -> tuple[str, str] | None:
+        """One step of the machine: sends, then keeps the events. Returns (because, sentence) of a refusal."""
+        self.inputs.append((given, self.now_ms))
+        made = step(self.state, given, self.now_ms)
+        self.state = made.state
+        if made.send is not None:
+            self._send(made.send)
+        self.events.extend(made.events)
+        return None if made.refusal is None else (made.refusal.because, made.refusal.sentence)
+
+    def _send(self, send: Send) -> None:
+        match send:
+            case SendStop():
+                self._lease = 0
+                self._transmit(Stop())
+            case SendDisarm():
+                self._lease = 0
+                self._transmit(Disarm(send.lease))
+            case SendSetpoint():
+                if self._lease:
+                    self._tick += 1
+                    self.last_setpoint = Setpoint(
+                        self._lease,
+                        self._tick,
+                        int(send.motor),
+                        send.depth_um,
+                        send.rate_mhz,
+                        send.seen_pen_time_ms,
+                    )
+                    self._transmit(self.last_setpoint)
+
+    def _transmit(self, message: Message) -> None:
+        self.line.to_pen.push(frame(message, self._sequence), self.now_ms)
+        self._sequence = (self._sequence + 1) & 0xFF
+
+    def _ask(self, operation: Operation, arguments: object, key: int = 0) -> Response | None:
+        self._response = None
+        self._request_id = (self._request_id + 1) & 0xFFFF
+        self._transmit(Request(self._request_id, self._nonce, operation.number, key, pack(arguments)))
+        self.until(lambda: self._response is not None and self._response.id == self._request_id, ANSWER_MS)
+        answer = self._response
+        return answer if answer is not None and answer.refusal == Refusal.NONE else None
+
+    def _key(self) -> int:
+        return self._random.randint(1, 0xFFFF_FFFF)
+
+    def _receive(self, message: Message) -> None:
+        if range_problem(message) is not None:
+            return
+        match message:
+            case Status():
+                sent_at_ms = self._delay.sent_at_ms(self.now_ms, message.pen_time_ms)
+                self.give(StatusSeen(snapshot(message), sent_at_ms))
+            case Welcome():
+                if message.nonce == self._nonce:
+                    self._welcome = message
+            case Armed():
+                self._armed = message
+            case Response():
+                self._response = message
+            case _:
+                pass
