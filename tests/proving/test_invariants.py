@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import date
 from random import Random
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from controller.plan import SessionPlan, resolve_plan
 from controller.profiles import load_profiles
 from firmware_bridge.wire.messages import Fault
 from proving.rig import Rig
+from simulators.firmware import PenFirmware
 from simulators.pen import SimulatedPen
 from simulators.personality import NW_1
 
@@ -87,7 +89,8 @@ ACTIONS = st.one_of(
         st.sampled_from(
             ["start", "pause", "stop", "close", "clear", "acknowledge", "arm", "arm", "start", "button", "pedal",
              "stall host", "wake host", "drop to pen", "drop to host", "hold to pen", "late to host", "line good",
-             "jam", "unjam", "cartridge off", "cartridge on", "reboot", "journal fails", "journal accepts", "lose stops"]
+             "jam", "unjam", "cartridge off", "cartridge on", "reboot", "journal fails", "journal accepts",
+             "lose stops"]
         ),
         st.just(0),
     ),
@@ -172,3 +175,14 @@ def test_whatever_anybody_does(seed: int, story: list[tuple[str, object]]) -> No
     for action, value in [*begin, *story, ("wait", 900)]:
         with suppress(ControlRefused):  # refusing is always allowed; the watch looks at what was not refused
             act(rig, action, value)
+
+
+def test_the_watch_catches_a_pen_that_does_not_stop_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(SimulatedPen(NW_1, rng=Random(1), today=TODAY), random=Random(1), today=TODAY, after_ms=Watch())
+    rig.connect()
+    for action, value in [("arm", 0), ("depth", 500), ("rate", 90_000), ("start", 0), ("wait", 200)]:
+        act(rig, action, value)
+    monkeypatch.setattr(PenFirmware, "step_1ms", lambda _firmware: None)  # a firmware that hangs, its motor on
+    rig.host_stalled = True
+    with pytest.raises(AssertionError):
+        rig.advance(1000)

@@ -1,0 +1,235 @@
+"""The session driver with a supervisor and a simulated pen over a real pseudo-terminal, in one process."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, date, datetime
+from random import Random
+
+import pytest
+
+from controller.errors import ControlRefused
+from controller.events import Event, InputChunk, SessionClosed
+from controller.library import load_library
+from controller.machine import step
+from controller.operators import load_operators
+from controller.plan import SessionPlan
+from controller.ports import RecordUnavailable
+from controller.profiles import load_profiles
+from controller.recording import replayed
+from controller.session import SessionDriver
+from controller.state import MachineState
+from firmware_bridge.supervisor import Supervisor
+from simulators.endpoints.live import LivePen
+from simulators.endpoints.pty import PtyEndpoint
+from simulators.pen import SimulatedPen
+
+RESPONSE_FRAME, ARMED_FRAME = 0x0B, 0x05
+
+
+class WallClock:
+    """The real clocks."""
+
+    def monotonic_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+    def utc(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class MemorySink:
+    """Keeps events in memory; its disk can be made to fail or to hang."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str | None, Event]] = []
+        self.broken: str | None = None
+        self.fails_to_flush = False
+        self.flushes = 0
+        self.on_flush: Callable[[int], Awaitable[None]] | None = None
+
+    def emit(self, event: Event, *, session: str | None) -> None:
+        self.kept.append((session, event))
+
+    async def flush(self) -> None:
+        self.flushes += 1
+        if self.on_flush is not None:
+            await self.on_flush(self.flushes)
+        if self.fails_to_flush:
+            raise RecordUnavailable("The disk is full.")
+
+    def problem(self) -> str | None:
+        return self.broken
+
+    def of(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [event for _, event in self.kept if isinstance(event, kind)]
+
+
+class House:
+    """A simulated pen on a PTY, a driver and its supervisor."""
+
+    def __init__(self, pen: SimulatedPen, endpoint: PtyEndpoint, sink: MemorySink) -> None:
+        self.pen, self.endpoint, self.sink = pen, endpoint, sink
+        clock = WallClock()
+        self.driver = SessionDriver(
+            endpoint.url,
+            sink=sink,
+            clock=clock,
+            random=Random(2),
+            library=load_library(),
+            operators=load_operators(),
+            profiles=load_profiles(),
+            mode="demo",
+        )
+        self.supervisor = Supervisor(endpoint.url, self.driver, monotonic_ms=clock.monotonic_ms, random=Random(3))
+
+    async def until(self, holds, within_s: float = 3.0) -> None:  # type: ignore[no-untyped-def]
+        async with asyncio.timeout(within_s):
+            while not holds(self):
+                await asyncio.sleep(0.005)
+
+    async def treat(self) -> None:
+        await self.prepare()
+        await self.driver.arm("test")
+        await self.driver.set_depth(500)
+        await self.driver.set_rate(100_000)
+        await self.driver.start("test")
+        await self.until(lambda house: house.pen.truth.motor_driven)
+
+    async def prepare(self) -> None:
+        await self.driver.prepare(
+            SessionPlan(
+                patient="p-0001",
+                operator="demo-physician",
+                protocol="facial-rejuvenation",
+                skin="thick",
+                zone="cheek",
+                checklist=dict.fromkeys(load_library().checklist, True),
+            )
+        )
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    pen = SimulatedPen(rng=Random(1), today=date.today())  # noqa: DTZ011 - the pen's own calendar
+    live = LivePen(pen)
+    with PtyEndpoint(live) as endpoint:
+        made = House(pen, endpoint, MemorySink())
+        tasks = [
+            asyncio.create_task(run(), name=name)
+            for name, run in (("pen", live.run), ("driver", made.driver.run), ("supervisor", made.supervisor.run))
+        ]
+        try:
+            await made.until(lambda h: h.driver.state.seen is not None)
+            yield made
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_treatment_is_recorded_and_replays_to_the_same_decisions(house: House) -> None:
+    await house.treat()
+    await asyncio.sleep(0.3)
+    with contextlib.suppress(ControlRefused):
+        await house.driver.set_depth(5000)
+    house.pen.press_button()
+    await house.until(lambda h: h.driver.view().phase == "paused")
+    await house.driver.close("completed", "done")
+    assert house.driver.view().phase == "no_session"
+    assert house.pen.truth.needles_out
+    assert house.sink.of(SessionClosed)[0].doses[0].treated_ms >= 200
+    state, events = MachineState(), list[Event]()
+    for given, now_ms in replayed(house.sink.of(InputChunk)):
+        made = step(state, given, now_ms)
+        state = made.state
+        events.extend(made.events)
+    live = [event for session, event in house.sink.kept if session and not isinstance(event, InputChunk)]
+    assert [event for event in events if event.type != "pen_connected"] == live
+
+
+async def test_stop_is_on_the_wire_when_the_call_returns(house: House) -> None:
+    await house.treat()
+    house.driver.stop("test")
+    assert house.driver.pen is not None
+    await house.until(lambda h: not h.pen.truth.motor_driven, 0.2)
+    await house.until(lambda h: h.driver.view().phase == "prepared")
+    assert house.pen.truth.faults == 0
+
+
+async def test_unplugged_in_mid_treatment_two_actions_rearm(house: House) -> None:
+    await house.treat()
+    house.endpoint.unplug()
+    await house.until(lambda h: h.driver.view().phase == "interrupted")
+    assert [alarm.alarm for alarm in house.driver.view().alarms] == ["link_lost"]
+    await house.until(lambda h: h.pen.truth.needles_out and not h.pen.truth.motor_driven)
+    with pytest.raises(ControlRefused, match="not connected"):
+        await house.driver.clear("me")
+
+
+async def test_shutdown_leaves_motor_off_needles_out_and_a_closed_session(house: House) -> None:
+    await house.treat()
+    await house.driver.shutdown("the station is being stopped")
+    assert not house.pen.truth.motor_driven
+    assert house.pen.truth.needles_out
+    assert house.pen.truth.faults == 0
+    closed = house.sink.of(SessionClosed)[0]
+    assert (closed.outcome, closed.reason) == ("interrupted", "the station is being stopped")
+
+
+async def test_a_disk_that_fails_stops_the_treatment_and_starts_none(house: House) -> None:
+    await house.treat()
+    house.sink.broken = "No space left on the disk."
+    await house.until(lambda h: h.driver.view().phase == "interrupted")
+    assert [alarm.alarm for alarm in house.driver.view().alarms] == ["journal_failed"]
+    assert not house.pen.truth.motor_driven
+    assert house.pen.truth.faults == 0
+
+
+async def test_no_arming_when_the_record_does_not_reach_the_disk(house: House) -> None:
+    await house.prepare()
+    house.sink.fails_to_flush = True
+    with pytest.raises(ControlRefused, match="The disk is full"):
+        await house.driver.arm("test")
+    assert house.driver.view().phase == "prepared"
+    assert house.pen.truth.lease == 0
+    assert house.pen.cartridge is not None
+    assert not house.pen.cartridge.used
+
+
+async def test_an_unanswered_consumption_is_resolved_by_asking_and_never_sent_again(house: House) -> None:
+    await house.prepare()
+
+    async def lose_the_next_answer(flushes: int) -> None:
+        if flushes == 2:  # the intent is on the disk, the request goes out next
+            house.endpoint.port.line.to_host.lose(RESPONSE_FRAME, 1)
+
+    house.sink.on_flush = lose_the_next_answer
+    await house.driver.arm("test")
+    assert house.driver.view().phase == "paused"
+    assert house.endpoint.port.line.to_host.lost_bytes > 0
+    assert house.pen.cartridge is not None
+    assert house.pen.cartridge.used
+
+
+async def test_stop_while_arming_leaves_no_lease(house: House) -> None:
+    await house.prepare()
+
+    async def press_stop(flushes: int) -> None:
+        if flushes == 2:
+            house.driver.stop("test")
+
+    house.sink.on_flush = press_stop
+    with pytest.raises(ControlRefused):
+        await house.driver.arm("test")
+    await house.until(lambda h: h.driver.view().phase == "prepared" and h.pen.truth.lease == 0)
+    assert house.driver.state.lease == 0
+
+
+async def test_a_lost_answer_to_arm_leaves_no_lease(house: House) -> None:
+    await house.prepare()
+    house.endpoint.port.line.to_host.lose(ARMED_FRAME, 1)
+    with pytest.raises(ControlRefused, match="not armed"):
+        await house.driver.arm("test")
+    await house.until(lambda h: h.pen.truth.lease == 0)
+    assert house.driver.view().phase == "prepared"
