@@ -35,7 +35,7 @@ from firmware_bridge.wire.messages import (
     Stop,
     Welcome,
 )
-from firmware_bridge.wire.operations import OUTCOME, SELF_TEST, Nothing, Operation, OutcomeData, OutcomeKey
+from firmware_bridge.wire.operations import OUTCOME, SELF_TEST, Operation, OutcomeData, OutcomeKey
 
 REQUEST_S = 0.5  # the longest a pen may take for an ordinary request
 SELF_TEST_S = 2.0  # a self-test moves parts
@@ -83,6 +83,8 @@ class Link:
         self._armed_waiter: asyncio.Future[Armed] | None = None
         self._armed_key = 0
         self._response_waiter: asyncio.Future[Response] | None = None
+        self._response_due_s = 0.0
+        self._expiry: asyncio.TimerHandle | None = None
         self._request_id = random.getrandbits(16)
         self._request_free = asyncio.Lock()
 
@@ -182,14 +184,15 @@ class Link:
         repeatable and stayed unanswered (resolve it with :meth:`outcome`); LinkClosed; CodecError when the arguments or
         the answer make no sense.
         """
-        if arguments is None:
-            arguments = Nothing()
         key = 0 if operation.repeatable else self._new_key()
-        payload = pack(arguments)
-        async with self._request_free:
+        payload = b"" if arguments is None else pack(arguments)
+        await self._request_free.acquire()
+        try:
             for _ in range(1 + (REPEATS if operation.repeatable else 0)):
-                answer = await self._ask(operation, key, payload)
-                if answer is None:
+                self._check_open()
+                try:
+                    answer = await self._ask(operation, key, payload)
+                except TimeoutError:
                     continue
                 if answer.refusal != Refusal.NONE:
                     raise RequestRefused(
@@ -198,6 +201,9 @@ class Link:
                         refusal=answer.refusal,
                     )
                 return unpack(operation.data, answer.data)
+        finally:
+            self._response_waiter = None
+            self._request_free.release()
         raise RequestUncertain(
             f"{self.url}: no answer to {operation.name}"
             + (
@@ -308,23 +314,33 @@ class Link:
         if not self._closed:
             self._port.send(message, armed=bool(self._lease))
 
-    async def _ask(self, operation: Operation, key: int, payload: bytes) -> Response | None:
-        self._check_open()
+    def _ask(self, operation: Operation, key: int, payload: bytes) -> "asyncio.Future[Response]":
+        """Sends one REQUEST; its future gets the answer, TimeoutError, or LinkClosed."""
         self._request_id = request_id = (self._request_id + 1) & 0xFFFF
         self._response_waiter = waiter = self._loop.create_future()
-        expiry = self._loop.call_later(
-            SELF_TEST_S if operation is SELF_TEST else REQUEST_S, _expire, waiter
-        )  # cheaper than asyncio.timeout, and this is the path the round trip is measured on
+        self._expire_after(SELF_TEST_S if operation is SELF_TEST else REQUEST_S)
         self._send(Request(request_id, self._nonce, operation.number, key, payload))
-        try:
-            answer: Response = await waiter
-        except TimeoutError:
-            return None
-        else:
-            return answer
-        finally:
+        return waiter
+
+    def _expire_after(self, limit_s: float) -> None:
+        # One timer looks after all requests: to make and cancel one for each costs as much as to encode the request.
+        self._response_due_s = due_s = self._loop.time() + limit_s
+        expiry = self._expiry
+        if expiry is not None and expiry.when() <= due_s:
+            return
+        if expiry is not None:
             expiry.cancel()
-            self._response_waiter = None
+        self._expiry = self._loop.call_at(due_s, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        waiter = self._response_waiter
+        if waiter is None or waiter.done():
+            return
+        if self._loop.time() < self._response_due_s:
+            self._expiry = self._loop.call_at(self._response_due_s, self._expire)
+        else:
+            waiter.set_exception(TimeoutError())
 
     def _new_key(self) -> int:
         return self._random.randint(1, U32_MAX)
@@ -341,17 +357,15 @@ class Link:
         self._closed = True
         self._lost_cause = cause
         self._lease = 0
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
         for waiter in (self._armed_waiter, self._response_waiter):
             if waiter is not None and not waiter.done():
                 error = LinkClosed(f"{self.url}: the connection to the pen went before it answered.", url=self.url)
                 error.__cause__ = cause
                 waiter.set_exception(error)
         return True
-
-
-def _expire(waiter: "asyncio.Future[Response]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
 
 
 def refusal_name(code: int) -> str:

@@ -5,15 +5,14 @@ delimiter) is :mod:`firmware_bridge.wire.framing`. ``pack`` and ``unpack`` do th
 """
 
 import struct
-import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from firmware_bridge.errors import CodecError
 from firmware_bridge.wire.fields import REST, fields_of
-from firmware_bridge.wire.messages import MESSAGES, ROW_OF_TYPE, Message
+from firmware_bridge.wire.messages import MESSAGES, Message, MessageRow
 
 HEAD_BYTES = 2  # kind, sequence
 CRC_BYTES = 4
@@ -30,33 +29,34 @@ class Decoded(NamedTuple):
     message: Message
 
 
-def _offset_decoder(struct_type: Any, offset: int) -> tuple[int, Callable[[bytes, int], Any]]:
-    """A function (buffer, end) → struct, and the least payload it needs. Longer payloads are accepted, tail ignored."""
+def _code(struct_type: type) -> tuple[str, bool]:
+    """Struct format of the fixed part of a structure, and whether bytes of any number follow it."""
     layouts = [field.layout for field in fields_of(struct_type).values()]
-    has_rest = bool(layouts) and layouts[-1] is REST
-    fixed = struct.Struct("<" + "".join(layout.code for layout in layouts))
+    return "".join(layout.code for layout in layouts), bool(layouts) and layouts[-1] is REST
+
+
+def _maker(struct_type: type) -> Callable[[Any], Any]:
+    """Makes a structure from the tuple a struct unpacked: its length is known, so ``_make``'s check of it is spared."""
+    return partial(tuple.__new__, struct_type)
+
+
+def _offset_decoder(struct_type: type, offset: int) -> tuple[int, Callable[[bytes, int], Any]]:
+    """A function (buffer, end) → struct, and the least payload it needs. Longer payloads are accepted, tail ignored."""
+    code, has_rest = _code(struct_type)
+    fixed = struct.Struct("<" + code)
     unpack_from = fixed.unpack_from
-    make: Callable[[Any], Any] = struct_type._make  # every structure of the table is a NamedTuple
+    make = _maker(struct_type)
+    rest_at = offset + fixed.size
     if has_rest:
-
-        def decode_with_rest(buffer: bytes, end: int) -> Any:
-            return make((*unpack_from(buffer, offset), buffer[offset + fixed.size : end]))
-
-        return fixed.size, decode_with_rest
-
-    def decode_fixed(buffer: bytes, _end: int) -> Any:
-        return make(unpack_from(buffer, offset))
-
-    return fixed.size, decode_fixed
+        return fixed.size, lambda buffer, end: make((*unpack_from(buffer, offset), buffer[rest_at:end]))
+    return fixed.size, lambda buffer, _end: make(unpack_from(buffer, offset))
 
 
 @cache
-def _packer(struct_type: type) -> Callable[..., bytes]:
-    layouts = [field.layout for field in fields_of(struct_type).values()]
-    pack_fixed = struct.Struct("<" + "".join(layout.code for layout in layouts)).pack
-    if layouts and layouts[-1] is REST:
-        return lambda *values: pack_fixed(*values[:-1]) + values[-1]
-    return pack_fixed
+def _packer(struct_type: Any) -> Callable[..., bytes]:
+    code, has_rest = _code(struct_type)
+    pack_fixed = struct.Struct("<" + code).pack
+    return (lambda *values: pack_fixed(*values[:-1]) + values[-1]) if has_rest else pack_fixed
 
 
 @cache
@@ -71,9 +71,28 @@ _DECODERS: dict[int, tuple[int, Callable[[bytes, int], Any]]] = {
 }
 
 
-class _Rule(NamedTuple):
-    """What a field of a structure may hold, worked out once: checking runs for every frame in and out."""
+class _Whole(NamedTuple):
+    """How a frame of one kind is read that is exactly as long as this version of the table has it."""
 
+    frame_bytes: int
+    unpack: Callable[[bytes], tuple[Any, ...]]
+    make: Callable[[Any], Any]
+
+
+def _whole(row: MessageRow, code: str) -> _Whole:
+    layout = struct.Struct(f"<{HEAD_BYTES}x{code}{CRC_BYTES}x")
+    return _Whole(layout.size, layout.unpack, _maker(row.type))
+
+
+_WHOLES = {
+    row.kind: _whole(row, code) for row in MESSAGES for code, has_rest in [_code(row.type)] if not has_rest and code
+}
+
+
+class _Rule(NamedTuple):
+    """What a field may hold that its layout alone does not say; worked out once, for it is checked in every frame."""
+
+    place: int
     name: str
     least: int
     most: int  # of a number, or of bytes: the greatest length
@@ -84,23 +103,23 @@ class _Rule(NamedTuple):
 @cache
 def _rules(struct_type: type) -> tuple[_Rule, ...]:
     rules = []
-    for name, field in fields_of(struct_type).items():
-        if field.layout.code.endswith("s"):
-            least, most = 0, field.layout.size_bytes
-        elif field.layout is REST:
-            least, most = 0, sys.maxsize  # the frame's own limit is encode's to check
-        else:
-            least, most = field.bounds
-        rules.append(_Rule(name, least, most, field.not_measured, field.unit))
+    for place, (name, field) in enumerate(fields_of(struct_type).items()):
+        layout = field.layout
+        if layout.code.endswith("s"):
+            rules.append(_Rule(place, name, 0, layout.size_bytes, None, ""))
+        elif field.minimum is not None or field.maximum is not None:
+            rules.append(_Rule(place, name, *field.bounds, field.not_measured, field.unit))
     return tuple(rules)
 
 
 def range_problem(value: Any) -> str | None:
     """What is wrong with the values of a message or structure against the table, or None.
 
-    Returns the first problem as "field value: reason", in the units of the table.
+    Returns the first problem as "field value: reason", in the units of the table. It looks at what the layout of a
+    field leaves open: a number that no frame can hold is found by :func:`pack` and :func:`encode`.
     """
-    for (name, least, most, not_measured, unit), item in zip(_rules(value.__class__), value, strict=True):
+    for place, name, least, most, not_measured, unit in _rules(value.__class__):
+        item = value[place]
         if isinstance(item, bytes):
             if len(item) > most:
                 return f"{name}: {len(item)} bytes, at most {most}"
@@ -109,15 +128,32 @@ def range_problem(value: Any) -> str | None:
     return None
 
 
+def _check(value: Any) -> None:
+    problem = range_problem(value)
+    if problem is not None:
+        raise CodecError(f"{type(value).__name__} cannot be sent: {problem}")
+
+
+def _misfit(value: Any, error: Exception) -> CodecError:
+    """Names the value that fits into no frame, after struct has refused one of them."""
+    for (name, field), item in zip(fields_of(value.__class__).items(), value, strict=True):
+        layout = field.layout
+        fits = isinstance(item, bytes) if layout.code.endswith("s") or layout is REST else isinstance(item, int)
+        if not fits or (isinstance(item, int) and not layout.minimum <= item <= layout.maximum):
+            return CodecError(f"{type(value).__name__} cannot be sent: {name} {item!r}: no {layout.name}")
+    return CodecError(f"{type(value).__name__} cannot be sent: {error}")
+
+
 def pack(value: Any) -> bytes:
     """Bytes of a structure of the table (an operation's arguments or data).
 
     Raises CodecError when a value is outside its range.
     """
-    problem = range_problem(value)
-    if problem is not None:
-        raise CodecError(f"{type(value).__name__} cannot be sent: {problem}")
-    packed: bytes = _packer(value.__class__)(*value)
+    _check(value)
+    try:
+        packed: bytes = _packer(value.__class__)(*value)
+    except (struct.error, TypeError) as error:
+        raise _misfit(value, error) from error
     return packed
 
 
@@ -137,22 +173,38 @@ def unpack(struct_type: type[T], payload: bytes) -> T:
     return value
 
 
+def _body_packer(row: MessageRow) -> Callable[[int, Any], bytes]:
+    """A function (sequence, message) → kind, sequence and payload, in one go."""
+    code, has_rest = _code(row.type)
+    pack_fixed = struct.Struct("<BB" + code).pack
+    kind = row.kind
+    if has_rest:
+        return lambda sequence, message: pack_fixed(kind, sequence, *message[:-1]) + message[-1]
+    return lambda sequence, message: pack_fixed(kind, sequence, *message)
+
+
+_BODY_PACKERS = {row.type: _body_packer(row) for row in MESSAGES}
+
+
 def encode(message: Message, sequence: int) -> bytes:
     """The inside of a frame: kind, sequence (modulo 256), payload, CRC-32 little-endian.
 
     Raises CodecError when a value is outside its range or the frame would be longer than FRAME_MAX_BYTES.
     """
-    row = ROW_OF_TYPE[type(message)]
-    body = bytes((row.kind, sequence & 0xFF)) + pack(message)
-    if len(body) + CRC_BYTES > FRAME_MAX_BYTES:
-        raise CodecError(f"{row.type.__name__} would be {len(body) + CRC_BYTES} bytes, at most {FRAME_MAX_BYTES}")
+    _check(message)
+    try:
+        body = _BODY_PACKERS[message.__class__](sequence & 0xFF, message)
+    except (struct.error, TypeError) as error:
+        raise _misfit(message, error) from error
+    if len(body) > FRAME_MAX_BYTES - CRC_BYTES:
+        raise CodecError(f"{type(message).__name__} would be {len(body) + CRC_BYTES} bytes, at most {FRAME_MAX_BYTES}")
     return body + crc32(body).to_bytes(CRC_BYTES, "little")
 
 
 _CRC_RESIDUE = 0x2144DF1C  # CRC-32 over any body followed by its own CRC, little-endian
 
 
-def decode(frame: bytes) -> Decoded | None:
+def decode_message(frame: bytes) -> Message | None:
     """The message in a frame (COBS already removed), or None when it is damaged, too short or of an unknown kind.
 
     Values are not checked against their ranges here: the receiver does that with :func:`range_problem` where it acts.
@@ -162,4 +214,32 @@ def decode(frame: bytes) -> Decoded | None:
     entry = _DECODERS.get(frame[0])
     if entry is None or len(frame) < entry[0]:
         return None
-    return Decoded(frame[1], entry[1](frame, len(frame) - CRC_BYTES))
+    message: Message = entry[1](frame, len(frame) - CRC_BYTES)
+    return message
+
+
+def decode(frame: bytes) -> Decoded | None:
+    """As :func:`decode_message`, with the sequence number."""
+    message = decode_message(frame)
+    return None if message is None else Decoded(frame[1], message)
+
+
+def decode_alike(frames: list[bytes]) -> tuple[bytes, list[Message]] | None:
+    """The sequence numbers and messages of frames that are all good, of one kind and of that kind's own length.
+
+    None when they are not. Telemetry that waited is a run of such frames, and is read here at little more than the cost
+    of its numbers; whatever else comes is for :func:`decode_message`.
+    """
+    whole = _WHOLES.get(frames[0][0]) if frames and frames[0] else None
+    if whole is None:
+        return None
+    frame_bytes, unpack_whole, make = whole
+    try:
+        messages = [make(unpack_whole(frame)) for frame in frames if crc32(frame) == _CRC_RESIDUE]
+    except struct.error:
+        return None  # not all of them are of that length
+    joined = b"".join(frames)
+    count = len(frames)
+    if len(messages) != count or joined[::frame_bytes] != frames[0][:1] * count or len(joined) != count * frame_bytes:
+        return None
+    return joined[1::frame_bytes], messages

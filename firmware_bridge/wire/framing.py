@@ -10,11 +10,14 @@ from cobs.cobs import DecodeError
 from cobs.cobs import decode as cobs_decode
 from cobs.cobs import encode as cobs_encode
 
-from firmware_bridge.wire.codec import FRAME_MAX_BYTES, Decoded, decode, encode
+from firmware_bridge.wire.codec import FRAME_MAX_BYTES, decode_alike, decode_message, encode
 from firmware_bridge.wire.messages import Message
 
 DELIMITER = b"\x00"
 WIRE_MAX_BYTES = FRAME_MAX_BYTES + 1  # a COBS frame of the longest content, delimiter not counted
+
+RUN_FRAMES = 4  # from here on, reading frames as a run is cheaper than reading each
+_IN_ORDER = bytes(range(256)) * 2
 
 
 def frame(message: Message, sequence: int) -> bytes:
@@ -49,19 +52,12 @@ class Deframer:
         """The messages completed by ``data``. Never raises, whatever the bytes."""
         pieces = (self._held + data).split(DELIMITER)
         rest = pieces.pop()
-        messages: list[Message] = []
-        for piece in pieces:
-            if self._overlong:
-                self._overlong = False
-                continue
-            if not piece:
-                continue
-            decoded = self._decode(piece)
-            if decoded is None:
-                self.damaged += 1
-                continue
-            self._count(decoded.sequence)
-            messages.append(decoded.message)
+        if self._overlong and pieces:
+            self._overlong = False
+            del pieces[0]  # the end of what was dropped
+        messages = self._alike(pieces) if len(pieces) >= RUN_FRAMES else None
+        if messages is None:
+            messages = self._each(pieces)
         if len(rest) > WIRE_MAX_BYTES:
             if not self._overlong:
                 self.damaged += 1
@@ -69,14 +65,43 @@ class Deframer:
         self._held = b"" if self._overlong else rest
         return messages
 
-    @staticmethod
-    def _decode(piece: bytes) -> Decoded | None:
-        if len(piece) > WIRE_MAX_BYTES:
-            return None
+    def _each(self, pieces: list[bytes]) -> list[Message]:
+        messages = []
+        for piece in pieces:
+            if not piece:
+                continue
+            message = None
+            if len(piece) <= WIRE_MAX_BYTES:
+                try:
+                    body = cobs_decode(piece)
+                except DecodeError:
+                    pass
+                else:
+                    message = decode_message(body)
+            if message is None:
+                self.damaged += 1
+            else:
+                self._count(body[1])
+                messages.append(message)
+        return messages
+
+    def _alike(self, pieces: list[bytes]) -> list[Message] | None:
+        # No piece here can be overlong: COBS of so many bytes is longer than any frame of a kind with a fixed length.
         try:
-            return decode(cobs_decode(piece))
+            run = decode_alike(list(map(cobs_decode, pieces)))
         except DecodeError:
             return None
+        if run is None:
+            return None
+        sequences, messages = run
+        first = self._expected_sequence
+        if first is not None and sequences == _IN_ORDER[first : first + len(sequences)]:
+            self.frames += len(sequences)
+            self._expected_sequence = (first + len(sequences)) & 0xFF
+        else:
+            for sequence in sequences:
+                self._count(sequence)
+        return messages
 
     def _count(self, sequence: int) -> None:
         if self._expected_sequence is not None:

@@ -1,0 +1,73 @@
+# What is done with a working copy. `make` alone lists it. Every target sets up what it needs first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+export PYTHON
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/set-up-from-these-constraints
+# The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
+FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients
+
+.PHONY: help setup demo run test check bench soak generated licences wheel clean system-for-tests system-for-demo
+
+help:  ## lists the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
+
+setup: system-for-tests $(STAMP)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
+
+demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; on the pen in C: make demo PEN=c
+	$(if $(filter c,$(PEN)),$(MAKE) --silent --no-print-directory -C tests/c)
+	$(BIN)/needlework demo $(if $(filter c,$(PEN)),--pen-program build/c/pen,$(if $(PEN),--pen $(PEN)))
+
+run: $(STAMP)  ## station, broker, recorder and simulated pen with a live view, until Ctrl-C: make run [PEN=serial:///dev/ttyACM0]
+	$(BIN)/needlework run $(if $(PEN),--pen $(PEN))
+
+test: setup  ## every test but the long versions: make test [ARGS="-k name"]
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+check: $(STAMP)  ## style, types, import contracts, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/mypy --strict docs/generate.py .ci/licences.py
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+bench: setup  ## measures, prints a table, writes benchmarks/results.md and benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+soak: setup  ## the long versions of tests and measurements; about half an hour
+	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
+	$(BIN)/python -m benchmarks --long
+
+generated: $(STAMP)  ## writes protocol document, C header and test vectors anew from the message table
+	$(BIN)/python docs/generate.py
+
+licences: $(STAMP)  ## lists the licences of everything the product runs on; fails on one that does not fit
+	$(BIN)/python .ci/licences.py
+
+wheel: $(STAMP)  ## builds the wheel and the source archive into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+clean:  ## takes away what was built and cached, not .venv
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+system-for-tests:
+	@.ci/packages $(FOR_TESTS)
+
+system-for-demo:
+	@$(if $(filter c,$(PEN)),.ci/packages gcc libc6-dev,true)
+
+# The stamp is younger than what it was made from, so the second time costs nothing.
+$(STAMP): pyproject.toml constraints.txt
+	@.ci/packages python3 python3-venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@

@@ -1,0 +1,110 @@
+"""Pens on this machine, by what USB says of them. Nothing here opens a port: opening one can reset what is behind it.
+
+:func:`list_pens` looks; :func:`found_ports` judges what was seen and is pure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from serial.tools import list_ports
+
+from firmware_bridge.transports.serial import serial_url
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class UsbId:
+    """A USB vendor and product number."""
+
+    vendor: int
+    product: int
+
+    def __str__(self) -> str:
+        return f"{self.vendor:04x}:{self.product:04x}"
+
+
+PEN_USB_IDS = frozenset({UsbId(0x1209, 0x0042)})
+"""What a Needlework pen calls itself on USB. 1209 is the vendor number pid.codes shares among open hardware; a maker
+with a number of its own adds it by configuration."""
+
+BY_ID = Path("/dev/serial/by-id")
+"""Where udev keeps a link for each USB serial port, named after the device itself: it survives plugging and reboots,
+where ``/dev/ttyACM0`` is whoever came first."""
+
+
+class PortRecord(Protocol):
+    """What the operating system says of one serial port (pyserial's ListPortInfo)."""
+
+    device: str
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+    manufacturer: str | None
+    product: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPort:
+    """A serial port of this machine, and whether a pen seems to be behind it."""
+
+    url: str
+    """What opens it; by the stable name where there is one."""
+    device: str
+    by_id: str | None
+    usb_id: UsbId | None
+    serial_number: str | None
+    product: str | None
+    manufacturer: str | None
+    looks_like_pen: bool
+    """Its USB number is a pen's. False is not "no pen": it may be any serial device, a pen on an adapter too."""
+
+    @property
+    def identity(self) -> str:
+        """``vendor:product:serial`` as printed in lists; ``-`` for what the port does not say."""
+        return f"{self.usb_id or '-:-'}:{self.serial_number or '-'}"
+
+
+def found_ports(
+    records: Iterable[PortRecord], links: Mapping[str, str], pen_ids: Iterable[UsbId] = PEN_USB_IDS
+) -> list[FoundPort]:
+    """Judges port records: likely pens first, then by device name, numbers in their order.
+
+    ``links`` maps a device to its stable name. A device listed twice counts once.
+    """
+    pens = frozenset(pen_ids)
+    ports = {record.device: _found(record, links.get(record.device), pens) for record in records}
+    return sorted(ports.values(), key=lambda port: (not port.looks_like_pen, _natural(port.device)))
+
+
+def list_pens(pen_ids: Iterable[UsbId] = PEN_USB_IDS) -> list[FoundPort]:
+    """The serial ports of this machine, likely pens first. Reads the system's lists, a few milliseconds, blocking."""
+    return found_ports(list_ports.comports(), stable_names(BY_ID), pen_ids)
+
+
+def stable_names(folder: Path) -> dict[str, str]:
+    """Device → stable name, from a folder of links; empty where there is no such folder."""
+    try:
+        links = sorted(folder.iterdir())
+    except OSError:
+        return {}
+    return {str(link.resolve()): str(link) for link in links}
+
+
+def _found(record: PortRecord, by_id: str | None, pens: frozenset[UsbId]) -> FoundPort:
+    usb_id = None if record.vid is None or record.pid is None else UsbId(record.vid, record.pid)
+    return FoundPort(
+        url=serial_url(by_id or record.device),
+        device=record.device,
+        by_id=by_id,
+        usb_id=usb_id,
+        serial_number=record.serial_number or None,
+        product=record.product or None,
+        manufacturer=record.manufacturer or None,
+        looks_like_pen=usb_id in pens,
+    )
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]

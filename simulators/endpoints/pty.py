@@ -1,0 +1,148 @@
+"""A simulated pen behind a pseudo-terminal: for a host it is a serial port like any other."""
+
+import asyncio
+import os
+import tty
+from collections import deque
+from pathlib import Path
+
+from simulators.endpoints.live import LivePen, Port
+from simulators.errors import EndpointError
+
+READ_BYTES = 4096
+
+HELD_PIECES = 8
+"""What waits for a host that does not read; older pieces are dropped, as by a device whose buffer is full, so that the
+answer to a new HELLO is among those that stay."""
+
+
+class PtyEndpoint:
+    """A pseudo-terminal with a pen at its other end, plugged in by :meth:`plug` and out by :meth:`unplug`.
+
+    ``link``: a symbolic link kept on the terminal's device, a path that stays the same from one plugging to the next.
+    A context manager plugs and unplugs. Belongs to the running event loop's thread.
+    """
+
+    def __init__(self, live: LivePen, *, link: Path | None = None) -> None:
+        self._live = live
+        self._link = link
+        self._master = -1
+        self._slave = -1
+        self._held: deque[bytes] = deque()
+        self._port: Port | None = None
+        self.device = ""
+        self.dropped_bytes = 0
+
+    @property
+    def path(self) -> str:
+        """What a host opens: the link where there is one, else the device."""
+        return str(self._link) if self._link is not None else self.device
+
+    @property
+    def url(self) -> str:
+        """The pen's URL for a host of this product."""
+        return f"serial://{self.path}"
+
+    @property
+    def port(self) -> Port:
+        """The medium of the present plugging; its ``line`` can be made bad. Raises EndpointError when unplugged."""
+        if self._port is None:
+            raise EndpointError("The simulated pen is not plugged in; plug it in first.")
+        return self._port
+
+    def plug(self) -> None:
+        """Makes the terminal.
+
+        Raises EndpointError when it is plugged in already, the system has no terminal left, or something is in the
+        link's place.
+        """
+        if self._port is not None:
+            raise EndpointError(f"The simulated pen is plugged in already, as {self.path}.")
+        try:
+            self._master, self._slave = os.openpty()
+        except OSError as error:
+            raise EndpointError(
+                f"The system gives no pseudo-terminal: {error.strerror}. Serve the pen on TCP."
+            ) from error
+        try:
+            tty.setraw(self._slave)
+            os.set_blocking(self._master, False)
+            self.device = os.ttyname(self._slave)
+            self._place_link()
+        except (OSError, EndpointError):
+            self._close_descriptors()
+            raise
+        self._port = self._live.attach(self._send)
+        asyncio.get_running_loop().add_reader(self._master, self._readable)
+
+    def unplug(self) -> None:
+        """Takes the terminal away: a host that has it open sees a hang-up. The pen goes on by itself."""
+        if self._port is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
+        self._port.detach()
+        self._port = None
+        self._held.clear()
+        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.device:
+            self._link.unlink()
+        self._close_descriptors()
+
+    def __enter__(self) -> "PtyEndpoint":
+        self.plug()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.unplug()
+
+    def _place_link(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        if link.exists() and not link.is_symlink():
+            raise EndpointError(
+                f"{link} is a file, not a link: the simulated pen does not overwrite it. Remove it first."
+            )
+        beside = link.with_name(f".{link.name}.{os.getpid()}")
+        beside.unlink(missing_ok=True)
+        try:
+            beside.symlink_to(self.device)
+            beside.replace(link)
+        except OSError as error:
+            raise EndpointError(f"{link} cannot be made: {error.strerror}. Name a place you may write to.") from error
+
+    def _close_descriptors(self) -> None:
+        # The slave is held open beside the master's: without it, a master whose host has gone reports EIO for ever.
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = -1
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._master, READ_BYTES)
+        except BlockingIOError:
+            return
+        if data and self._port is not None:
+            self._port.received(data)
+
+    def _send(self, data: bytes) -> None:
+        self._held.append(data)
+        if len(self._held) > HELD_PIECES:
+            self.dropped_bytes += len(self._held.popleft())
+        if len(self._held) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._held:
+            try:
+                count = os.write(self._master, self._held[0])
+            except BlockingIOError:
+                count = 0
+            if count < len(self._held[0]):
+                self._held[0] = self._held[0][count:]
+                loop.add_writer(self._master, self._flush)
+                return
+            self._held.popleft()
+        loop.remove_writer(self._master)

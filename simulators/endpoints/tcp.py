@@ -1,0 +1,105 @@
+"""A simulated pen behind a TCP socket; every connection is a medium of its own."""
+
+import asyncio
+from typing import cast
+
+from simulators.endpoints.live import LivePen, Port
+from simulators.errors import EndpointError
+
+UNSENT_MAX_BYTES = 16_384
+"""What waits for a host that does not read; beyond it the pen's words are dropped, as a full serial buffer does."""
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, endpoint: "TcpEndpoint") -> None:
+        self._endpoint = endpoint
+        self._port: Port | None = None
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._port = self._endpoint.joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._port is not None:
+            self._port.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._port is not None:
+            self._port.detach()
+            self._port = None
+        self._endpoint.left(self)
+
+    def send(self, data: bytes) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
+            self._endpoint.dropped_bytes += len(data)
+            return
+        self.transport.write(data)
+
+
+class TcpEndpoint:
+    """Listens on ``host``:``port`` (0 picks a free one). An async context manager opens and closes it."""
+
+    def __init__(self, live: LivePen, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._live = live
+        self._host = host
+        self._wanted_port = port
+        self._server: asyncio.Server | None = None
+        self._connections: dict[_Connection, Port] = {}
+        self.port = 0
+        self.dropped_bytes = 0
+
+    @property
+    def url(self) -> str:
+        """The pen's URL for a host of this product."""
+        return f"tcp://{self._host}:{self.port}"
+
+    @property
+    def ports(self) -> list[Port]:
+        """The media of the connections open now, oldest first."""
+        return list(self._connections.values())
+
+    async def open(self) -> None:
+        """Begins to listen. Raises EndpointError when the address cannot be had."""
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: _Connection(self), self._host, self._wanted_port
+            )
+        except OSError as error:
+            raise EndpointError(
+                f"{self._host}:{self._wanted_port} cannot be listened on: {error.strerror}. Name another address."
+            ) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def unplug(self) -> None:
+        """Cuts every connection, at once; goes on listening."""
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def close(self) -> None:
+        """Cuts every connection and stops listening."""
+        if self._server is None:
+            return
+        self._server.close()
+        self.unplug()
+        await self._server.wait_closed()
+        self._server = None
+
+    async def __aenter__(self) -> "TcpEndpoint":
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
+
+    def joined(self, connection: _Connection) -> Port:
+        """A host connected."""
+        port = self._connections[connection] = self._live.attach(connection.send)
+        return port
+
+    def left(self, connection: _Connection) -> None:
+        """A connection is gone."""
+        self._connections.pop(connection, None)

@@ -1,0 +1,399 @@
+"""What a pen does with a frame, and by itself when none comes.
+
+:class:`PenFirmware` is one boot of a pen's firmware: a reboot replaces it, what it must remember lies in
+:class:`~simulators.nonvolatile.NonVolatile`. It is driven by two calls: ``receive`` with bytes from a medium, and
+``step_1ms`` for each millisecond that passes. Safety rules are written here once and literally; nothing is clever.
+
+Times are counted in an unbounded count of milliseconds since boot, so that no rule has to think about wrap-around; only
+what is on the wire is modulo 2³².
+"""
+
+import random
+from collections.abc import Callable
+
+from firmware_bridge.wire.framing import Deframer, frame
+from firmware_bridge.wire.messages import (
+    PROTOCOL_VERSION,
+    Arm,
+    Armed,
+    Busy,
+    Disarm,
+    Fault,
+    Hello,
+    Interlock,
+    Message,
+    PenState,
+    Refusal,
+    Request,
+    Setpoint,
+    Status,
+    Stop,
+    Welcome,
+)
+from simulators.leasing import U32_MASK, LeaseKeeper
+from simulators.nonvolatile import LeaseEnd, LogCode, NonVolatile
+from simulators.personality import Cartridge, PenModel
+from simulators.physics import Plant
+from simulators.requests import RequestDesk
+from simulators.sensors import NO_U16, NO_U32, Sensors
+from simulators.watches import Watches
+
+SLOW_CHECK_MS = 16
+"""What takes its time to change is looked at this often; everything else in every millisecond."""
+
+_CARTRIDGE_PRESENT, _NEEDLES_OUT, _BUTTON_HELD, _PEDAL_HELD = map(
+    int, (Interlock.CARTRIDGE_PRESENT, Interlock.NEEDLES_OUT, Interlock.BUTTON_HELD, Interlock.PEDAL_HELD)
+)  # as plain numbers: combining enum members costs more than all the rest of a STATUS
+
+Transmit = Callable[[int, bytes], None]
+"""Called with a medium's number and the bytes to send on it."""
+
+
+class PenFirmware:
+    """One boot of a pen. Media are numbers chosen by whoever calls; what goes out goes through ``transmit``.
+
+    ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
+
+    ``ignore_stops`` is a defect that can be planted: so many STOP frames are not acted upon.
+    """
+
+    __slots__ = (
+        "_button_held_until",
+        "_deframers",
+        "_desk",
+        "_due",
+        "_lease",
+        "_now",
+        "_pedal_held_until",
+        "_presses",
+        "_sensors",
+        "_sequences",
+        "_start_ms",
+        "_status_in",
+        "_transmit",
+        "_watches",
+        "boot_id",
+        "button_presses",
+        "cartridge",
+        "faults",
+        "ignore_stops",
+        "medium",
+        "memory",
+        "model",
+        "nonce",
+        "pedal_presses",
+        "plant",
+    )
+
+    def __init__(
+        self,
+        model: PenModel,
+        plant: Plant,
+        memory: NonVolatile,
+        rng: random.Random,
+        transmit: Transmit,
+        *,
+        cartridge: Cartridge | None,
+        pen_time_start_ms: int = 0,
+        noisy: bool = True,
+    ) -> None:
+        """Boots. ``rng`` gives boot id, leases and, when ``noisy``, sensor noise."""
+        self.model = model
+        self.plant = plant
+        self.memory = memory
+        self.cartridge = cartridge
+        self.boot_id = rng.getrandbits(32)
+        self.nonce = 0
+        self.faults = Fault(0)
+        self.button_presses = 0
+        self.pedal_presses = 0
+        self.ignore_stops = 0
+        self._transmit = transmit
+        self._sensors = Sensors(model, plant, rng if noisy else None)
+        self._watches = Watches(model, plant, self._sensors)
+        self._lease = LeaseKeeper(model, plant, self._watches, rng)
+        self._start_ms = pen_time_start_ms
+        self._now = 0
+        self.medium: int | None = None
+        self._due = 0
+        self._deframers: dict[int, Deframer] = {}
+        self._sequences: dict[int, int] = {}
+        self._status_in = 0
+        self._presses: list[LogCode] = []
+        self._button_held_until = 0
+        self._pedal_held_until = 0
+        self._desk = RequestDesk(self)
+        self.memory.log(self.pen_time_ms, LogCode.BOOT)
+        plant.release()
+        self._watches.drive_ended(0)
+
+    # What others may ask
+
+    @property
+    def pen_time_ms(self) -> int:
+        """Milliseconds since the pen started, modulo 2³²."""
+        return (self._start_ms + self._now) & U32_MASK
+
+    @property
+    def lease(self) -> int:
+        """The live lease, 0 when there is none."""
+        return self._lease.lease
+
+    @property
+    def tick(self) -> int:
+        """The newest tick accepted under the live lease."""
+        return self._lease.tick
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why the last refused setpoint was refused, since the lease began."""
+        return self._lease.refusal
+
+    @property
+    def uptime_ms(self) -> int:
+        """Milliseconds since boot, not wrapped."""
+        return self._now
+
+    @property
+    def state(self) -> PenState:
+        """What STATUS calls the pen's state."""
+        if self.lease:
+            return PenState.RUNNING if self.plant.driven else PenState.ARMED
+        if self._desk.self_testing:
+            return PenState.SELF_TEST
+        if not self.plant.needles_home:
+            return PenState.RETRACTING
+        return PenState.FAULT if self.faults else PenState.IDLE
+
+    @property
+    def damaged_frames(self) -> int:
+        """Pieces between delimiters that were no frame, over all media."""
+        return sum(deframer.damaged for deframer in self._deframers.values())
+
+    # Bytes and time come in
+
+    def receive(self, medium: int, data: bytes) -> None:
+        """Bytes from a medium, in any pieces. Never raises, whatever the bytes."""
+        deframer = self._deframers.get(medium)
+        if deframer is None:
+            deframer = self._deframers[medium] = Deframer()
+        for message in deframer.feed(data):
+            self._handle(medium, message)
+        self._set_due()
+
+    def forget(self, medium: int) -> None:
+        """A medium is gone for good: its receive buffer is freed. By itself this stops nothing; silence does."""
+        self._deframers.pop(medium, None)
+        self._sequences.pop(medium, None)
+
+    def step_1ms(self) -> None:
+        """One millisecond passes: watches, the dead-man, STATUS. The plant is stepped by the caller, after this."""
+        self._now = now = self._now + 1
+        if now >= self._due:
+            self._act_on_time(now)
+        watches = self._watches
+        if watches.awake:
+            found = watches.look(now)
+            if found:
+                self.latch(found)
+        self._status_in -= 1
+        if not self._status_in and self.medium is not None:
+            self._status_in = self.model.status_period_ms
+            self.send(self.medium, self._status())
+
+    def _act_on_time(self, now: int) -> None:
+        """What is due now: presses, the dead-man, the slow watches, the end of a self-test."""
+        if self._presses:
+            self._take_presses()
+        if now >= self._lease.fresh_until:
+            self.latch(Fault.DEAD_MAN)
+        if not now % SLOW_CHECK_MS:
+            found = self._watches.look_slowly()
+            if found:
+                self.latch(found)
+        if now >= self._desk.due_ms:
+            self._desk.finish_self_test()
+        self._set_due()
+
+    def _set_due(self) -> None:
+        """The next millisecond in which something is due. Called after everything that can bring it nearer."""
+        next_slow_check = self._now + SLOW_CHECK_MS - self._now % SLOW_CHECK_MS
+        self._due = 0 if self._presses else min(next_slow_check, self._lease.fresh_until, self._desk.due_ms)
+
+    def send(self, medium: int, message: Message) -> None:
+        """Sends a message on a medium."""
+        sequence = self._sequences.get(medium, 0)
+        self._sequences[medium] = (sequence + 1) & 0xFF
+        self._transmit(medium, frame(message, sequence))
+
+    # The world outside
+
+    def press(self, code: LogCode, held_ms: int) -> None:
+        """Button or pedal goes down for ``held_ms``; acted upon in the millisecond that comes."""
+        self._presses.append(code)
+        self._set_due()
+        if code is LogCode.BUTTON_PRESS:
+            self._button_held_until = self._now + held_ms
+        else:
+            self._pedal_held_until = self._now + held_ms
+
+    def insert(self, cartridge: Cartridge) -> None:
+        """A cartridge is pushed on; strokes count from here."""
+        self.cartridge = cartridge
+        self.memory.turns_at_insertion = self.plant.turns
+
+    def remove_cartridge(self) -> None:
+        """The cartridge is taken off; while a lease lives that is a fault."""
+        self.cartridge = None
+        if self.lease:
+            self.latch(Fault.CARTRIDGE_REMOVED)
+
+    def latch(self, found: int) -> None:
+        """Latches faults and ends the lease; what is latched already changes nothing."""
+        new = Fault(found) & ~self.faults
+        if not new:
+            return
+        self.faults |= new
+        for fault in new:
+            self.memory.log(self.pen_time_ms, LogCode.FAULT, fault)
+        if self.lease:
+            self._end_lease(LeaseEnd.SILENCE if new == Fault.DEAD_MAN else LeaseEnd.FAULT)
+
+    def clear(self, named: Fault) -> Refusal:
+        """Clears the named faults, all or none: NOT_READY while the cause of one of them persists."""
+        if named & self.faults & self._watches.persisting(self.cartridge):
+            return Refusal.NOT_READY
+        cleared = named & self.faults
+        if cleared:
+            self.faults &= ~cleared
+            self.memory.log(self.pen_time_ms, LogCode.FAULTS_CLEARED, cleared)
+        return Refusal.NONE
+
+    def _take_presses(self) -> None:
+        """Presses since the last millisecond, before any STATUS of this one: who has seen it, has seen them."""
+        for code in self._presses:
+            if code is LogCode.BUTTON_PRESS:
+                self.button_presses = (self.button_presses + 1) & 0xFF
+            else:
+                self.pedal_presses = (self.pedal_presses + 1) & 0xFF
+            self.memory.log(self.pen_time_ms, code)
+        self._presses.clear()
+        self._lease.pressed_at = self._now
+        self._lease.motor_off(self._now)
+
+    # Frames
+
+    def _handle(self, medium: int, message: Message) -> None:
+        if isinstance(message, Hello):
+            self._hello(medium, message)
+        elif isinstance(message, Stop):
+            self._stop()
+        elif medium != self.medium:
+            return
+        elif isinstance(message, Setpoint):
+            age_ms = (self._start_ms + self._now - message.seen_pen_time_ms) & U32_MASK
+            self._lease.follow(message, self._now, age_ms)
+        elif isinstance(message, Arm):
+            self._arm(medium, message)
+        elif isinstance(message, Disarm):
+            if self.lease and message.lease == self.lease:
+                self._end_lease(LeaseEnd.DISARM)
+        elif isinstance(message, Request):
+            self._desk.take(medium, message)
+
+    def _hello(self, medium: int, hello: Hello) -> None:
+        if not hello.nonce:
+            return
+        if hello.version != PROTOCOL_VERSION:
+            if medium == self.medium:
+                if self.lease:
+                    self._end_lease(LeaseEnd.HELLO)
+                self.medium, self.nonce = None, 0
+            self.send(medium, self._welcome(hello.nonce))
+            return
+        if self.lease:
+            if medium != self.medium:
+                self.send(medium, Busy(hello.nonce))
+                return
+            self._end_lease(LeaseEnd.HELLO)
+        self.medium, self.nonce = medium, hello.nonce
+        self._status_in = self.model.status_period_ms
+        self.send(medium, self._welcome(hello.nonce))
+
+    def _welcome(self, nonce: int) -> Welcome:
+        model = self.model
+        return Welcome(
+            nonce=nonce,
+            version=PROTOCOL_VERSION,
+            boot_id=self.boot_id,
+            model=model.name.encode("ascii"),
+            serial=model.serial.encode("ascii"),
+            firmware=model.firmware.encode("ascii"),
+            capabilities=model.capabilities,
+            depth_min_um=model.depth_min_um,
+            depth_max_um=model.depth_max_um,
+            depth_step_um=model.depth_step_um,
+            rate_min_mhz=model.rate_min_mhz,
+            rate_max_mhz=model.rate_max_mhz,
+            rate_step_mhz=model.rate_step_mhz,
+            dead_man_ms=model.dead_man_ms,
+            retract_ms=model.retract_ms,
+            status_period_ms=model.status_period_ms,
+        )
+
+    def _stop(self) -> None:
+        if self.ignore_stops:
+            self.ignore_stops -= 1
+            return
+        if self.lease:
+            self._end_lease(LeaseEnd.STOP)
+        self._desk.abort_self_test()
+
+    def _arm(self, medium: int, arm: Arm) -> None:
+        refusal = self._lease.why_not_armed(
+            arm,
+            nonce=self.nonce,
+            faulted=bool(self.faults),
+            busy=self._desk.self_testing,
+            cartridge=self.cartridge,
+        )
+        if not refusal and not self._lease.lease:
+            self._lease.begin(arm, self._now)
+            self.memory.log(self.pen_time_ms, LogCode.ARMED, self._lease.lease)
+        self.send(medium, Armed(arm.key, refusal, 0 if refusal else self._lease.lease))
+
+    def _end_lease(self, why: LeaseEnd) -> None:
+        self._lease.end(self._now)
+        self.memory.log(self.pen_time_ms, LogCode.LEASE_ENDED, why)
+
+    # STATUS
+
+    def _status(self) -> Status:
+        sensors, plant, lease, now = self._sensors, self.plant, self._lease, self._now
+        interlocks = (
+            _CARTRIDGE_PRESENT * (self.cartridge is not None)
+            | _NEEDLES_OUT * plant.needles_home
+            | _BUTTON_HELD * (now < self._button_held_until)
+            | _PEDAL_HELD * (now < self._pedal_held_until)
+        )
+        return Status(
+            pen_time_ms=self.pen_time_ms,
+            boot_id=self.boot_id,
+            lease=lease.lease,
+            tick=lease.tick,
+            refusal=lease.refusal,
+            state=self.state,
+            faults=self.faults,
+            interlocks=interlocks,
+            depth_set_um=lease.depth_in_force_um if lease.sets_depth else NO_U16,
+            depth_measured_um=sensors.depth_um(),
+            rate_set_mhz=lease.rate_in_force_mhz if lease.sets_rate else NO_U32,
+            rate_measured_mhz=sensors.rate_mhz(),
+            motor_current_ma=sensors.current_ma(),
+            battery_permille=sensors.battery_permille(),
+            temperature_dc=sensors.temperature_dc(),
+            contact=sensors.contact(),
+            strokes=int(plant.turns - self.memory.turns_at_insertion) & U32_MASK,
+            button_presses=self.button_presses,
+            pedal_presses=self.pedal_presses,
+        )

@@ -1,0 +1,91 @@
+"""A bad line between a host and a simulated pen: drops, delays, holds and doubles bytes, exactly as told.
+
+Deterministic and without a clock: the time of each call is the pen's, in ms. Faults drawn at random are made by whoever
+holds an rng and calls these.
+"""
+
+from collections import deque
+
+from cobs.cobs import DecodeError
+from cobs.cobs import decode as cobs_decode
+
+from firmware_bridge.wire.framing import DELIMITER, WIRE_MAX_BYTES
+
+
+class Lane:
+    """One direction of the line.
+
+    ``delay_ms`` is added to everything that comes from now on; ``dropping`` loses it; ``doubling`` delivers it twice.
+    While ``holding``, bytes pile up and come out in one go afterwards, as from a buffer somebody forgot to empty.
+    """
+
+    __slots__ = ("_losses", "_piece", "_queue", "delay_ms", "doubling", "dropping", "holding", "lost_bytes")
+
+    def __init__(self) -> None:
+        self.delay_ms = 0
+        self.dropping = False
+        self.doubling = False
+        self.holding = False
+        self.lost_bytes = 0
+        self._losses: dict[int, int] = {}
+        self._piece = b""
+        self._queue: deque[tuple[int, bytes]] = deque()
+
+    def lose(self, kind: int, times: int) -> None:
+        """Loses the next ``times`` whole frames of this kind, the message table's number of it."""
+        self._losses[kind] = times
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits in this lane."""
+        return not self._queue
+
+    def push(self, data: bytes, now_ms: int) -> None:
+        """Bytes enter at ``now_ms``."""
+        if self._losses or self._piece:
+            data = self._without_losses(data)
+        if self.dropping:
+            self.lost_bytes += len(data)
+            return
+        if data:
+            self._queue.append((now_ms + self.delay_ms, data + data if self.doubling else data))
+
+    def pull(self, now_ms: int) -> bytes:
+        """Bytes that have arrived at the other end by ``now_ms``, in order."""
+        out = b""
+        while self._queue and not self.holding and self._queue[0][0] <= now_ms:
+            out += self._queue.popleft()[1]
+        return out
+
+    def _without_losses(self, data: bytes) -> bytes:
+        """Whole pieces, those to be lost left out; an unfinished piece waits, up to a frame's size."""
+        *pieces, rest = (self._piece + data).split(DELIMITER)
+        kept = b"".join(piece + DELIMITER for piece in pieces if not self._loses(piece))
+        if self._losses and len(rest) <= WIRE_MAX_BYTES:
+            self._piece = rest
+            return kept
+        self._piece = b""
+        return kept + rest
+
+    def _loses(self, piece: bytes) -> bool:
+        try:
+            content = cobs_decode(piece)
+        except DecodeError:
+            return False
+        if not content or not self._losses.get(content[0]):
+            return False
+        self._losses[content[0]] -= 1
+        if not self._losses[content[0]]:
+            del self._losses[content[0]]
+        self.lost_bytes += len(piece) + len(DELIMITER)
+        return True
+
+
+class Line:
+    """Both directions between one medium and the pen."""
+
+    __slots__ = ("to_host", "to_pen")
+
+    def __init__(self) -> None:
+        self.to_pen = Lane()
+        self.to_host = Lane()

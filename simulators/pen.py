@@ -1,0 +1,195 @@
+"""A whole simulated pen: parts, firmware, memory, and the hand that holds it.
+
+Nothing here reads a clock: ``advance`` is told how many milliseconds pass. Who wants a pen in real time takes
+:mod:`simulators.endpoints`.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from firmware_bridge.wire.messages import Capability, Fault, PenState
+from simulators.errors import NoSuchPart
+from simulators.firmware import PenFirmware
+from simulators.hooks import FaultHooks
+from simulators.nonvolatile import LogCode, NonVolatile
+from simulators.personality import NW_1, Cartridge, PenModel, factory_calibration, fresh_cartridge
+from simulators.physics import Plant
+
+STEP_S = 0.001
+PRESS_MS = 120
+"""How long a finger or foot keeps a button down."""
+
+BOOT_MS = 50
+"""From switching on to the first byte heard; during it the driver is off and a spring pulls the needles in."""
+
+
+@dataclass(frozen=True, slots=True)
+class PenTruth:
+    """What is really so, whatever the pen says. ``motor_driven`` is the drive, ``rate_hz`` what the motor does."""
+
+    pen_time_ms: int
+    state: PenState
+    faults: Fault
+    lease: int
+    motor_driven: bool
+    rate_hz: float
+    protrusion_um: float
+    needles_out: bool
+    on_skin: bool
+    zone: str
+    strokes: int
+    supply_v: float
+    charge: float
+    temperature_c: float
+
+
+class SimulatedPen:
+    """One pen. ``transmit(medium, data)`` gets what it sends; without it, ``take(medium)`` collects it.
+
+    ``rng`` decides boot ids, leases, cartridges' tags and sensor noise: the same seed, calls and bytes give the same
+    pen. ``today`` decides the dates of the factory calibration and the first cartridge.
+    """
+
+    def __init__(
+        self,
+        model: PenModel = NW_1,
+        *,
+        rng: random.Random,
+        today: date,
+        transmit: Callable[[int, bytes], None] | None = None,
+        pen_time_start_ms: int = 0,
+        noisy: bool = True,
+    ) -> None:
+        self.model = model
+        self.today = today
+        self._rng = rng
+        self._noisy = noisy
+        self._transmit = self._keep if transmit is None else transmit
+        self._sent: dict[int, list[bytes]] = {}
+        self._booting_ms = 0
+        self.cartridge: Cartridge | None
+        self.cartridge = self.new_cartridge()
+        self.memory = NonVolatile(factory_calibration(today))
+        self.plant = Plant(model.plant, needles=self.cartridge.needle_count)
+        self.firmware = self._boot(pen_time_start_ms)
+        self.faults = FaultHooks(self)
+
+    def _boot(self, pen_time_start_ms: int) -> PenFirmware:
+        return PenFirmware(
+            self.model,
+            self.plant,
+            self.memory,
+            self._rng,
+            self._transmit,
+            cartridge=self.cartridge,
+            pen_time_start_ms=pen_time_start_ms,
+            noisy=self._noisy,
+        )
+
+    def _keep(self, medium: int, data: bytes) -> None:
+        self._sent.setdefault(medium, []).append(data)
+
+    # Bytes and time
+
+    def receive(self, medium: int, data: bytes) -> None:
+        """Bytes arrive from a medium; a pen that boots does not hear them."""
+        if not self._booting_ms:
+            self.firmware.receive(medium, data)
+
+    def take(self, medium: int) -> bytes:
+        """What the pen has sent on a medium since the last call."""
+        return b"".join(self._sent.pop(medium, ()))
+
+    def advance(self, ms: int = 1) -> None:
+        """So many milliseconds pass."""
+        plant_step = self.plant.step
+        if self._booting_ms:
+            booting = min(ms, self._booting_ms)
+            for _ in range(booting):
+                plant_step(STEP_S)
+            self._booting_ms -= booting
+            ms -= booting
+        firmware_step = self.firmware.step_1ms
+        for _ in range(ms):
+            firmware_step()
+            plant_step(STEP_S)
+
+    # Hands
+
+    def press_button(self, held_ms: int = PRESS_MS) -> None:
+        """A finger presses the pen's button; the pen acts in its next millisecond. Raises NoSuchPart."""
+        self._require(Capability.BUTTON, "button")
+        if not self._booting_ms:
+            self.firmware.press(LogCode.BUTTON_PRESS, held_ms)
+
+    def press_pedal(self, held_ms: int = PRESS_MS) -> None:
+        """A foot presses the pedal; the pen acts in its next millisecond. Raises NoSuchPart."""
+        self._require(Capability.PEDAL, "pedal")
+        if not self._booting_ms:
+            self.firmware.press(LogCode.PEDAL_PRESS, held_ms)
+
+    def _require(self, part: Capability, name: str) -> None:
+        if not self.model.capabilities & part:
+            raise NoSuchPart(f"The simulated {self.model.name} has no {name}, so nobody can press it.")
+
+    def hold_on(self, zone: str, *, touching: bool | None = None) -> None:
+        """The hand moves to ``zone``; ``touching`` None presses the pen on whenever its motor runs, else says it.
+
+        Raises UnknownZone.
+        """
+        self.plant.hold_on(zone, touching=touching)
+
+    def new_cartridge(self) -> Cartridge:
+        """An unused cartridge with an identity of its own, in date on the day the pen was made with."""
+        return fresh_cartridge(self._rng.randint(1, 0xFFFF_FFFF), self.today)
+
+    def insert_cartridge(self, cartridge: Cartridge | None = None) -> Cartridge:
+        """Pushes a cartridge on, a new one unless told which, and returns it. Strokes count from here."""
+        self.cartridge = self.new_cartridge() if cartridge is None else cartridge
+        self.plant.fit_needles(self.cartridge.needle_count)
+        self.firmware.insert(self.cartridge)
+        return self.cartridge
+
+    def remove_cartridge(self) -> Cartridge | None:
+        """Takes the cartridge off and returns it."""
+        removed, self.cartridge = self.cartridge, None
+        self.firmware.remove_cartridge()
+        return removed
+
+    def reboot(self, down_ms: int = BOOT_MS) -> None:
+        """Supply off and on: lease and motor are gone at once, the pen hears nothing for ``down_ms``, memory stays."""
+        self._booting_ms = down_ms
+        self.firmware = self._boot(0)
+
+    @property
+    def booting(self) -> bool:
+        """The pen was rebooted and is not up yet."""
+        return self._booting_ms > 0
+
+    def forget(self, medium: int) -> None:
+        """A medium is gone for good."""
+        self._sent.pop(medium, None)
+        self.firmware.forget(medium)
+
+    @property
+    def truth(self) -> PenTruth:
+        """What is really so at this moment."""
+        plant, firmware = self.plant, self.firmware
+        return PenTruth(
+            pen_time_ms=firmware.pen_time_ms,
+            state=firmware.state,
+            faults=firmware.faults,
+            lease=firmware.lease,
+            motor_driven=plant.driven,
+            rate_hz=plant.rate_hz,
+            protrusion_um=plant.protrusion_um,
+            needles_out=plant.needles_home,
+            on_skin=plant.touching,
+            zone=plant.zone,
+            strokes=int(plant.turns - self.memory.turns_at_insertion),
+            supply_v=plant.supply_v,
+            charge=plant.charge,
+            temperature_c=plant.temperature_c,
+        )

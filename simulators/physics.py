@@ -1,0 +1,288 @@
+"""What the parts of a pen do in time: motor, depth actuator, tissue, battery, heat.
+
+:class:`Plant` is stepped with the time that passed; it reads no clock and draws no random number. Its state is plain
+floats in slots, because a campaign steps it a thousand times for each second of a pen's life.
+
+The models, all lumped and quasi-static where the time constant is far under a millisecond:
+
+* Motor: brushed DC, ``i = (v − k ω) / R`` (its electrical time constant, about 0.1 ms, is left out),
+  ``J dω/dt = k i − T_friction − b ω − T_tissue``. The driver puts out the voltage that gives the wanted speed with
+  nothing to do, ``v = k ω* + R (T_friction + b ω*) / k``, at most the supply. Under load the speed droops by
+  ``R T / (k² + R b)``. Undriven, its terminals are shorted and it brakes itself.
+* One turn of the motor is one stroke. A stroke into tissue of depth ``d`` costs ``c · n · d²`` for ``n`` needles, so
+  the mean torque is ``c · n · d² / 2π``.
+* Depth actuator: moves at constant speed to its target; the needle carriage follows it with play (backlash).
+  Protrusion is where the needles' lower turning point lies, measured from the cartridge's face; negative is inside.
+* Battery: open-circuit voltage linear in charge, internal resistance. Heat: one node, loses to the air.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import tau
+
+from simulators.errors import UnknownZone
+
+TISSUE_J_PER_M2 = {
+    "forehead": 140.0,
+    "glabella": 140.0,
+    "nose": 160.0,
+    "periorbital": 70.0,
+    "cheek": 120.0,
+    "upper-lip": 100.0,
+    "perioral": 100.0,
+    "chin": 150.0,
+    "jaw": 140.0,
+    "neck": 80.0,
+    "facial-scars": 300.0,
+    "scalp": 220.0,
+    "air": 0.0,
+}
+"""Energy one needle leaves in the tissue of a zone, for each square metre of depth².
+
+Assumed, not measured: chosen so that a needle at 1 mm meets 0.1–0.6 N, the order of magnitude published for insertion
+of single microneedles into skin, and so that dense and scarred tissue costs more than thin skin.
+"""
+
+SETTLE_EVERY_S = 0.0095
+"""Charge and heat, which move over minutes, are booked in strides of 10 ms; current and supply move at every step."""
+
+SUPPLY_FLOOR_V = 0.1
+"""Below this the driver puts out nothing; kept above zero because currents are computed by dividing by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantParameters:
+    """The numbers of a pen's parts: assumed for two cells and a 12 mm coreless motor, not taken from a pen on sale.
+
+    Where a comment names a reason, the number was chosen to meet it.
+    """
+
+    torque_constant_nm_a: float = 0.0060  # also V·s/rad; 150 Hz needs 5.7 V, which two empty cells still give
+    winding_ohm: float = 2.0  # stall current 3.7 A at 7.4 V, usual for motors of this size
+    inertia_kg_m2: float = 5.0e-7  # rotor, eccentric and cartridge carrier: spin-up time constant J R / k² = 28 ms
+    friction_nm: float = 4.0e-4  # dry friction of bearings, eccentric and membrane: 67 mA with nothing to do
+    viscous_nm_s: float = 1.0e-7
+    current_limit_a: float = 2.0  # of the driver
+    actuator_um_s: float = 15_000.0  # full travel and home in 187 ms, inside a retract time of 250 ms
+    backlash_um: float = 20.0  # whole play between actuator and carriage
+    park_um: float = -300.0  # where the actuator rests with the needles inside
+    home_um: float = -100.0  # the home switch closes when protrusion is not above this
+    battery_full_c: float = 2160.0  # 0.6 A·h
+    battery_full_v: float = 8.4  # two lithium cells
+    battery_empty_v: float = 6.4
+    battery_ohm: float = 0.15  # two small cells and their wiring
+    electronics_a: float = 0.03
+    heat_capacity_j_k: float = 60.0  # about 70 g of aluminium and plastic
+    heat_to_air_k_w: float = 15.0  # a body of this size in still air; time constant 15 minutes
+    air_c: float = 22.0
+
+
+class Plant:
+    """A pen's parts at one moment, and how they move on.
+
+    The firmware calls ``drive`` and ``release``, the world sets the zone, the touch and the troubles; everything else
+    is read. Lengths in µm, speed in rad/s, volts, amperes, coulombs, °C.
+
+    Troubles, set from outside to break the pen: ``jammed`` (the motor cannot turn), ``depth_stuck`` (the actuator does
+    not move), ``depth_sensor_drift_um`` (shown minus true), ``depth_sensor_dead``, ``wet`` (fluid behind the membrane),
+    ``supply_drop_v`` (lost between cells and driver).
+    """
+
+    __slots__ = (
+        "_drawn_c",
+        "_follows_motor",
+        "_half_play_um",
+        "_heat_j",
+        "_needles",
+        "_rest_v",
+        "_unsettled_s",
+        "_wanted_v",
+        "_work_nm_um2",
+        "actuator_um",
+        "charge_c",
+        "current_a",
+        "depth_sensor_dead",
+        "depth_sensor_drift_um",
+        "depth_stuck",
+        "driven",
+        "jammed",
+        "parameters",
+        "protrusion_um",
+        "speed_rad_s",
+        "supply_drop_v",
+        "supply_v",
+        "target_um",
+        "temperature_c",
+        "touching",
+        "turns",
+        "wet",
+        "zone",
+    )
+
+    def __init__(self, parameters: PlantParameters, *, needles: int = 12, zone: str = "cheek") -> None:
+        """A pen at rest: needles inside, battery full, at air temperature. Raises UnknownZone."""
+        p = parameters
+        self.parameters = p
+        self._half_play_um = p.backlash_um / 2.0
+        self._wanted_v = 0.0
+        self._drawn_c = 0.0
+        self._heat_j = 0.0
+        self._unsettled_s = 0.0
+        self.driven = False
+        self.target_um = p.park_um
+        self.actuator_um = p.park_um
+        self.protrusion_um = p.park_um
+        self.speed_rad_s = 0.0
+        self.current_a = 0.0
+        self.turns = 0.0
+        self.charge_c = p.battery_full_c
+        self.supply_v = self._rest_v = p.battery_full_v - p.electronics_a * p.battery_ohm
+        self.temperature_c = p.air_c
+        self.jammed = False
+        self.depth_stuck = False
+        self.depth_sensor_drift_um = 0.0
+        self.depth_sensor_dead = False
+        self.wet = False
+        self.supply_drop_v = 0.0
+        self._needles = needles
+        self._follows_motor = True
+        self.touching = False
+        self.zone = ""
+        self._work_nm_um2 = 0.0
+        self.hold_on(zone)
+
+    def drive(self, depth_um: float, rate_hz: float) -> None:
+        """Motor on: needles to ``depth_um``, ``rate_hz`` strokes a second wanted."""
+        p = self.parameters
+        speed = rate_hz * tau
+        drag_nm = p.friction_nm + p.viscous_nm_s * speed
+        self._wanted_v = p.torque_constant_nm_a * speed + p.winding_ohm * drag_nm / p.torque_constant_nm_a
+        self.target_um = depth_um
+        self.driven = True
+        if self._follows_motor:
+            self.touching = True
+
+    def release(self) -> None:
+        """Motor drive off, needles to their park position."""
+        self.driven = False
+        self.target_um = self.parameters.park_um
+        if self._follows_motor:
+            self.touching = False
+
+    def hold_on(self, zone: str, *, touching: bool | None = None) -> None:
+        """The hand moves to ``zone``. ``touching`` None: it presses the pen on whenever the motor is driven.
+
+        Raises UnknownZone.
+        """
+        energy_j_m2 = TISSUE_J_PER_M2.get(zone)
+        if energy_j_m2 is None:
+            near = get_close_matches(zone, TISSUE_J_PER_M2, n=3) or list(TISSUE_J_PER_M2)
+            raise UnknownZone(f"The simulated skin has no zone {zone!r}. Nearest: {', '.join(near)}.")
+        self.zone = zone
+        self._follows_motor = touching is None
+        self.touching = self.driven if touching is None else touching
+        self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12
+
+    def fit_needles(self, needles: int) -> None:
+        """Another cartridge, with ``needles`` needles."""
+        self._needles = needles
+        self.hold_on(self.zone, touching=None if self._follows_motor else self.touching)
+
+    @property
+    def rate_hz(self) -> float:
+        """True strokes a second."""
+        return self.speed_rad_s / tau
+
+    @property
+    def charge(self) -> float:
+        """Share of the battery's charge left, 0 to 1."""
+        return self.charge_c / self.parameters.battery_full_c
+
+    @property
+    def needles_home(self) -> bool:
+        """The home switch: needles truly behind the cartridge's face."""
+        return self.protrusion_um <= self.parameters.home_um
+
+    def step(self, dt_s: float) -> None:
+        """Moves on by ``dt_s`` seconds; made for 0.001, stable up to about 0.02."""
+        actuator = self.actuator_um
+        if actuator != self.target_um and not self.depth_stuck:
+            self._move_carriage(actuator, dt_s)
+        speed = self.speed_rad_s
+        if self.driven:
+            p = self.parameters
+            constant = p.torque_constant_nm_a
+            ohm = p.winding_ohm
+            supply = self.supply_v
+            volts = self._wanted_v
+            if volts > supply:  # noqa: PLR1730  # a call would cost a tenth of this whole step
+                volts = supply
+            current = (volts - constant * speed) / ohm
+            if current > p.current_limit_a:
+                current = p.current_limit_a
+            elif current < -p.current_limit_a:
+                current = -p.current_limit_a
+            drag_nm = p.friction_nm + p.viscous_nm_s * speed
+            load_nm = drag_nm
+            if self.touching:
+                protrusion = self.protrusion_um
+                if protrusion > 0.0:
+                    load_nm += self._work_nm_um2 * protrusion * protrusion
+            speed += (constant * current - load_nm) / p.inertia_kg_m2 * dt_s
+            if speed < 0.0 or self.jammed:
+                speed = 0.0
+            self.speed_rad_s = speed
+            self.current_a = current
+            self.turns += speed * dt_s / tau
+            self._heat_j += (current * current * ohm + drag_nm * speed) * dt_s
+            if current > 0.0:
+                battery_a = current * volts / supply
+                self._drawn_c += battery_a * dt_s
+                supply = self._rest_v - battery_a * p.battery_ohm - self.supply_drop_v
+                self.supply_v = supply if supply > SUPPLY_FLOOR_V else SUPPLY_FLOOR_V  # noqa: FURB136  # as above
+        elif speed > 0.0:
+            self._brake(speed, dt_s)
+        self._unsettled_s += dt_s
+        if self._unsettled_s >= SETTLE_EVERY_S:
+            self._settle()
+
+    def _move_carriage(self, actuator_um: float, dt_s: float) -> None:
+        """The actuator goes toward its target, the carriage follows with play."""
+        reach_um = self.parameters.actuator_um_s * dt_s
+        way_um = self.target_um - actuator_um
+        if -reach_um <= way_um <= reach_um:
+            actuator_um = self.target_um
+        else:
+            actuator_um += reach_um if way_um > 0.0 else -reach_um
+        self.actuator_um = actuator_um
+        play_um = self._half_play_um
+        if self.protrusion_um < actuator_um - play_um:
+            self.protrusion_um = actuator_um - play_um
+        elif self.protrusion_um > actuator_um + play_um:
+            self.protrusion_um = actuator_um + play_um
+
+    def _brake(self, speed_rad_s: float, dt_s: float) -> None:
+        """The undriven motor turns out against its shorted winding."""
+        p = self.parameters
+        current = -p.torque_constant_nm_a * speed_rad_s / p.winding_ohm
+        drag_nm = p.friction_nm + p.viscous_nm_s * speed_rad_s
+        speed = speed_rad_s + (p.torque_constant_nm_a * current - drag_nm) / p.inertia_kg_m2 * dt_s
+        self.speed_rad_s = 0.0 if speed < 0.0 or self.jammed else speed
+        self.current_a = current if self.speed_rad_s > 0.0 else 0.0
+        self.turns += self.speed_rad_s * dt_s / tau
+        self._heat_j += (current * current * p.winding_ohm + drag_nm * speed_rad_s) * dt_s
+
+    def _settle(self) -> None:
+        """Books what was drawn from the battery and turned into heat since the last time."""
+        p = self.parameters
+        elapsed_s = self._unsettled_s
+        charge = self.charge_c - self._drawn_c - p.electronics_a * elapsed_s
+        self.charge_c = max(charge, 0.0)
+        open_v = p.battery_empty_v + (p.battery_full_v - p.battery_empty_v) * self.charge_c / p.battery_full_c
+        self._rest_v = open_v - p.electronics_a * p.battery_ohm
+        if not self.driven:
+            self.supply_v = max(self._rest_v - self.supply_drop_v, SUPPLY_FLOOR_V)
+        heat_w = self._heat_j / elapsed_s + p.electronics_a * self._rest_v
+        lost_w = (self.temperature_c - p.air_c) / p.heat_to_air_k_w
+        self.temperature_c += (heat_w - lost_w) * elapsed_s / p.heat_capacity_j_k
+        self._unsettled_s = self._drawn_c = self._heat_j = 0.0

@@ -1,0 +1,214 @@
+"""What a pen does with a REQUEST: who is refused and why, what is executed, what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from firmware_bridge.errors import CodecError
+from firmware_bridge.wire.codec import pack, unpack
+from firmware_bridge.wire.messages import Capability, Fault, Refusal, Request, Response
+from firmware_bridge.wire.operations import (
+    CALIBRATION_READ,
+    CALIBRATION_WRITE,
+    CARTRIDGE_CONSUME,
+    CARTRIDGE_READ,
+    CLEAR_FAULT,
+    EVENT_LOG,
+    OPERATION_OF_NUMBER,
+    OUTCOME,
+    SELF_TEST,
+    CalibrationData,
+    CartridgeData,
+    CartridgeTag,
+    FaultMask,
+    LogEntries,
+    LogPosition,
+    Operation,
+    OutcomeData,
+    OutcomeKey,
+    SelfTestData,
+)
+from simulators.nonvolatile import LogCode
+from simulators.watches import NEVER
+
+if TYPE_CHECKING:
+    from simulators.firmware import PenFirmware
+
+RETRACT_BIT, DEPTH_BIT, RATE_BIT, CURRENT_BIT, BATTERY_BIT, MEMORY_BIT = (1 << bit for bit in range(6))
+"""Parts in a self-test's result."""
+
+Answer = tuple[Refusal, bytes]
+
+_DONE: Answer = (Refusal.NONE, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class _SelfTest:
+    medium: int
+    nonce: int
+    request: Request
+
+
+class RequestDesk:
+    """Answers the requests of one boot. ``due_ms`` is the uptime at which a running self-test is to be finished."""
+
+    __slots__ = ("_pen", "_running", "due_ms")
+
+    def __init__(self, pen: PenFirmware) -> None:
+        self._pen = pen
+        self._running: _SelfTest | None = None
+        self.due_ms = NEVER
+
+    @property
+    def self_testing(self) -> bool:
+        """Whether a self-test runs."""
+        return self._running is not None
+
+    def take(self, medium: int, request: Request) -> None:
+        """Answers a request, or starts what answers later. A repeat of the running self-test is left unanswered."""
+        running = self._running
+        if running is not None and request.key and request.key == running.request.key:
+            return
+        answer = self._answer(medium, request)
+        if answer is not None:
+            self._send(medium, request, answer)
+
+    def _send(self, medium: int, request: Request, answer: Answer) -> None:
+        self._pen.send(medium, Response(request.id, *answer))
+
+    def _answer(self, medium: int, request: Request) -> Answer | None:
+        if request.nonce != self._pen.nonce:
+            return Refusal.NONCE, b""
+        operation = OPERATION_OF_NUMBER.get(request.operation)
+        if operation is None:
+            return Refusal.UNSUPPORTED, b""
+        if operation.repeatable or not request.key:
+            return self._execute(medium, request, operation)
+        kept = self._pen.memory.outcome(request.key)
+        if kept is not None:
+            return kept, b""
+        answer = self._execute(medium, request, operation)
+        if answer is not None:
+            self._pen.memory.keep_outcome(request.key, answer[0])
+        return answer
+
+    def _execute(  # one return for each reason, in the protocol's order
+        self, medium: int, request: Request, operation: Operation
+    ) -> Answer | None:
+        pen = self._pen
+        if operation.capability is not None and not pen.model.capabilities & operation.capability:
+            return Refusal.UNSUPPORTED, b""
+        if bool(request.key) == operation.repeatable:
+            return Refusal.RANGE, b""
+        try:
+            arguments = unpack(operation.arguments, request.arguments)
+        except CodecError:
+            return Refusal.RANGE, b""
+        if pen.lease and not operation.while_armed:
+            return Refusal.ARMED, b""
+        if self._running is not None and not operation.repeatable:
+            return Refusal.BUSY, b""
+        if operation is SELF_TEST:
+            self._running = _SelfTest(medium, pen.nonce, request)
+            self.due_ms = pen.uptime_ms + pen.model.self_test_ms
+            return None
+        return self._own_answer(operation, arguments)
+
+    def _own_answer(self, operation: Operation, arguments: Any) -> Answer:
+        handlers: dict[Operation, Callable[[Any], Answer]] = {
+            CARTRIDGE_READ: self._cartridge_read,
+            CARTRIDGE_CONSUME: self._cartridge_consume,
+            CALIBRATION_READ: self._calibration_read,
+            CALIBRATION_WRITE: self._calibration_write,
+            EVENT_LOG: self._event_log,
+            CLEAR_FAULT: self._clear_fault,
+            OUTCOME: self._outcome,
+        }
+        return handlers[operation](arguments)
+
+    def _cartridge_read(self, _arguments: Any) -> Answer:
+        cartridge = self._pen.cartridge
+        if cartridge is None:
+            return Refusal.NONE, pack(CartridgeData(0, 0, 0, 0, 0, 0, b"", b""))
+        return Refusal.NONE, pack(
+            CartridgeData(
+                present=1,
+                used=int(cartridge.used),
+                tag=cartridge.tag,
+                needle_count=cartridge.needle_count,
+                needle_length_um=cartridge.needle_length_um,
+                expiry_day=cartridge.expiry_day,
+                lot=cartridge.lot.encode("ascii"),
+                serial=cartridge.serial.encode("ascii"),
+            )
+        )
+
+    def _cartridge_consume(self, arguments: CartridgeTag) -> Answer:
+        cartridge = self._pen.cartridge
+        if cartridge is None or cartridge.tag != arguments.tag:
+            return Refusal.CARTRIDGE, b""
+        cartridge.used = True
+        self._pen.memory.log(self._pen.pen_time_ms, LogCode.CARTRIDGE_CONSUMED, cartridge.tag)
+        return _DONE
+
+    def _calibration_read(self, _arguments: Any) -> Answer:
+        return Refusal.NONE, pack(self._pen.memory.calibration)
+
+    def _calibration_write(self, arguments: CalibrationData) -> Answer:
+        self._pen.memory.calibration = arguments
+        self._pen.memory.log(self._pen.pen_time_ms, LogCode.CALIBRATION_WRITTEN)
+        return _DONE
+
+    def _event_log(self, arguments: LogPosition) -> Answer:
+        memory = self._pen.memory
+        return Refusal.NONE, pack(LogEntries(memory.newest_entry, memory.entries_from(arguments.first)))
+
+    def _clear_fault(self, arguments: FaultMask) -> Answer:
+        return self._pen.clear(Fault(arguments.faults)), b""
+
+    def _outcome(self, arguments: OutcomeKey) -> Answer:
+        kept = self._pen.memory.outcome(arguments.key)
+        if kept is None:
+            return Refusal.UNKNOWN_KEY, b""
+        return Refusal.NONE, pack(OutcomeData(arguments.key, kept))
+
+    # Self-test
+
+    def finish_self_test(self) -> None:
+        """The self-test's time is over: its result goes to who asked, if that connection is still the one."""
+        result = self._self_test_result()
+        self._pen.memory.log(self._pen.pen_time_ms, LogCode.SELF_TEST, result.passed)
+        self._end_self_test((Refusal.NONE, pack(result)))
+
+    def abort_self_test(self) -> None:
+        """STOP ends a self-test: it was not done."""
+        if self._running is not None:
+            self._end_self_test((Refusal.NOT_READY, b""))
+
+    def _end_self_test(self, answer: Answer) -> None:
+        running = self._running
+        if running is None:
+            return
+        self._running = None
+        self.due_ms = NEVER
+        self._pen.memory.keep_outcome(running.request.key, answer[0])
+        if (self._pen.medium, self._pen.nonce) == (running.medium, running.nonce):
+            self._send(running.medium, running.request, answer)
+
+    def _self_test_result(self) -> SelfTestData:
+        """Each part by what can be seen of it at rest: the motor is not driven without a lease, not even here."""
+        pen, plant = self._pen, self._pen.plant
+        has = pen.model.capabilities
+        parts = (
+            (RETRACT_BIT, True, plant.needles_home),
+            (DEPTH_BIT, has & Capability.DEPTH_SENSED, not plant.depth_sensor_dead),
+            (RATE_BIT, has & Capability.RATE_SENSED, plant.speed_rad_s == 0.0),
+            (CURRENT_BIT, has & Capability.CURRENT_SENSED, plant.current_a == 0.0),
+            (BATTERY_BIT, has & Capability.BATTERY_SENSED, plant.supply_v >= pen.model.brown_out_v),
+            (MEMORY_BIT, True, pen.memory.calibration.valid or not has & Capability.CALIBRATION_STORED),
+        )
+        tested = sum(bit for bit, sensed, _ in parts if sensed)
+        passed = sum(bit for bit, sensed, good in parts if sensed and good)
+        return SelfTestData(passed=passed, tested=tested)

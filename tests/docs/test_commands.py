@@ -1,0 +1,205 @@
+"""Every command that a page tells people to type is tried here: run where it is cheap and harmless, else looked up.
+
+``HOW`` says which is tried how. A command in a page that nothing in the table fits fails the test, so a page cannot
+promise what does not exist.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+from typer.main import get_command
+
+from console.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "deploy" / "README.md",
+]
+SHELL = {"sh", "bash", "console", "shell"}
+
+
+class Command(NamedTuple):
+    """One line somebody is told to type."""
+
+    page: str
+    line: int
+    text: str
+
+
+def commands_in(page: Path) -> Iterator[Command]:
+    """Lines of a page's fenced shell blocks; comments and blank lines left out, continued lines joined."""
+    language: str | None = None
+    waiting = ""
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        fence = re.match(r"\s*```(\w*)", line)
+        if fence:
+            language = fence[1] if language is None else None
+            continue
+        if language in SHELL and line.strip() and not line.strip().startswith("#"):
+            waiting += line.strip().removeprefix("$ ")
+            if waiting.endswith("\\"):
+                waiting = waiting[:-1]
+                continue
+            yield Command(page.relative_to(ROOT).as_posix(), number, waiting)
+            waiting = ""
+
+
+ALL = [command for page in PAGES for command in commands_in(page)]
+
+
+def program(name: str) -> str:
+    """A tool of the environment the tests run in."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def bare(text: str) -> str:
+    """The command without where it is installed and whose account it runs in."""
+    text = re.sub(r"^runuser -u \w+ -- env (?:[A-Z_]+=\S+ )*", "", text)
+    return re.sub(r"^(?:\.venv/bin/|\S*needlework-env/bin/|/opt/needlework/bin/)", "", text)
+
+
+def parsed(text: str, _: Path) -> None:
+    """The command and every option of it exist, and its arguments are accepted; nothing is run."""
+    words = shlex.split(text)[1:]
+    command = get_command(app)
+    context = typer.Context(command, info_name="needlework")
+    while hasattr(command, "commands"):
+        assert words, f"{context.command_path} wants a subcommand"
+        assert words[0] in command.commands, f"{context.command_path} has no command {words[0]}"
+        command = command.commands[words.pop(0)]
+        context = typer.Context(command, info_name=command.name, parent=context)
+    command.make_context(command.name, words, parent=context.parent)
+
+
+def done_here(text: str, place: Path) -> "subprocess.CompletedProcess[str]":
+    """What came of the command, run on an empty state directory, away from this machine's own settings."""
+    words = shlex.split(text)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEEDLEWORK_", "XDG_"))}
+    environment |= {"NEEDLEWORK_STATE_DIR": str(place), "HOME": str(place), "COLUMNS": "200"}
+    done = subprocess.run(
+        [program(words[0]), *words[1:]], env=environment, cwd=place, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert (done.stdout + done.stderr).strip(), "it said nothing"
+    return done
+
+
+def run(text: str, place: Path) -> None:
+    """Run for real; it succeeds."""
+    done = done_here(text, place)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def examined(text: str, place: Path) -> None:
+    """Run for real where there is no station and no record yet; it says so in words and in an exit code of its own."""
+    done = done_here(text, place)
+    assert done.returncode in {0, 1, 2, 3}, (done.returncode, done.stdout + done.stderr)
+
+
+def made(text: str, _: Path) -> None:
+    """The target exists and is listed by `make help`; the recipe is expanded, not run."""
+    words = shlex.split(text)[1:]
+    (target, *_rest) = [word for word in words if "=" not in word]
+    assert subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, check=False).returncode == 0
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"make {target} " in listed
+
+
+def tool(text: str, _: Path) -> None:
+    """A system's program that `make setup` brings: it is there and knows every option used."""
+    words = shlex.split(text)
+    assert shutil.which(words[0]), f"{words[0]} is not installed; `make setup` says what to install"
+    helped = subprocess.run([words[0], "--help"], capture_output=True, text=True, check=False)
+    for option in (word for word in words[1:] if word.startswith("-")):
+        assert re.search(rf"(^|[\s\[]){re.escape(option)}\b", helped.stdout + helped.stderr), option
+
+
+def pytest_option(text: str, _: Path) -> None:
+    """The option is known to the suite."""
+    words = shlex.split(text)
+    helped = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for option in (word for word in words[3:] if word.startswith("--")):
+        assert option in helped.stdout
+
+
+def files_exist(text: str, _: Path) -> None:
+    """It changes the machine, or needs one of another kind: not run. The files it names in the sources are there."""
+    for word in shlex.split(text)[1:]:
+        if word.startswith(("deploy/", "docs/", "constraints")):
+            assert (ROOT / word).exists(), word
+
+
+HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
+    (r"needlework pens", run),
+    (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
+    (
+        r"needlework (run|simulate|record|demo|status|stop|pens|doctor|verify|sessions|live)\b.*",
+        parsed,
+    ),  # stay up, or need a record
+    (r"make \w+.*", made),
+    (r"python -m pytest --pen .*", pytest_option),
+    (r"mosquitto_sub .*", tool),
+    (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
+    (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
+    (r"python3 -m venv \S+", files_exist),
+    (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
+    (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
+)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("command", ALL, ids=lambda command: f"{command.page}:{command.line}")
+def test_a_command_in_a_page_works(command: Command, tmp_path: Path) -> None:
+    text = bare(command.text)
+    how = next((check for pattern, check in HOW if re.fullmatch(pattern, text)), None)
+    assert how is not None, f"nothing in HOW says how to try {text!r}"
+    how(text, tmp_path)
+
+
+def test_pages_were_found_and_hold_the_two_commands() -> None:
+    texts = {command.text for command in ALL if command.page == "README.md"}
+    assert {"make demo", "make run"} <= texts
+
+
+def test_every_entry_of_the_table_is_used() -> None:
+    """An entry that fits no page any more hides the next mistake."""
+    texts = [bare(command.text) for command in ALL]
+    first = [next((pattern for pattern, _ in HOW if re.fullmatch(pattern, text)), "") for text in texts]
+    assert {pattern for pattern, _ in HOW} <= set(first)
+
+
+def test_every_command_of_the_program_is_in_the_changelog() -> None:
+    said = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert {name for name in get_command(app).commands if f"`{name}`" not in said} == set()
+
+
+def anchor(heading: str) -> str:
+    """A heading's anchor as the usual renderers make it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"https?://", target):
+            continue
+        name, _, part = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{target} is not there"
+        if part and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert part in {anchor(heading) for heading in headings}, target
