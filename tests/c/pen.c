@@ -198,7 +198,7 @@ int main(void)
 
     assemble();
     boot();
-    printf("{\"ready\": true, \"pty\": \"%s\", \"url\": \"serial://%s\", \"model\": \"" MODEL
+    printf("{\"ready\": \"pen\", \"pty\": \"%s\", \"url\": \"serial://%s\", \"model\": \"" MODEL
            "\", \"serial\": \"" SERIAL "\", \"pid\": %ld}\n",
            path, path, (long)getpid());
     fflush(stdout);

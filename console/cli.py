@@ -1,0 +1,329 @@
+"""The command `needlework`. Commands are declared here and done in :mod:`console.actions`, imported when one runs."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.exits import Code
+from console.trouble import Told, Troubles, show
+
+if TYPE_CHECKING:
+    from station.settings import StationSettings
+
+app = typer.Typer(
+    name="needlework",
+    help="Drives a microneedling pen inside limits that can be explained, and records what it did.\n\n"
+    "Not a cleared medical device: do not use it on people.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
+app.add_typer(sessions_app, name="sessions")
+
+State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
+StorePlace = Annotated[
+    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
+]
+Broker = Annotated[str | None, typer.Option("--broker", help="mqtt://[user:password@]host[:port].", metavar="URL")]
+PenName = Annotated[str, typer.Argument(help="The pen's name; may be left out where there is one.", metavar="[PEN]")]
+
+
+def _settings(**given: object) -> "StationSettings":
+    from station.settings import load_settings  # noqa: PLC0415 pydantic takes a while; `--help` and STOP do without
+
+    return load_settings(**given)
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415 as above
+
+        typer.echo(f"needlework {installed('needlework')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@sessions_app.callback(invoke_without_command=True)
+def _sessions(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+# Treating -------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    pen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pen", help="A pen's URL, or name=URL; may be given again. None: a simulated pen.", metavar="URL"
+        ),
+    ] = None,
+    broker: Broker = None,
+    state: State = None,
+    stop_port: Annotated[
+        int | None, typer.Option("--stop-port", help="Loopback port of the STOP listener; 0 takes a free one.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live/--no-live", help="Show the live view when on a terminal.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Run a station with its recorder (and a simulated pen where none is named) until Ctrl-C or SIGTERM.
+
+    Motor off and needles out come first at its end. Exit codes: 0 orderly, 2 settings, 3 already running or a port
+    is taken, 4 journal, 5 pen cannot be used, 6 a part failed, 7 a pen did not confirm needles out.
+    """
+    with Troubles(as_json=as_json):
+        settings = _settings(pens=pen or None, broker=broker, state_dir=state, stop_port=stop_port)
+        from console.actions.running import run as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, live=live, as_json=as_json))
+
+
+@app.command()
+def status(state: State = None, as_json: Json = False) -> None:
+    """Print what the station and its pens are doing. Exit code 3: no station answers."""
+    with Troubles(as_json=as_json):
+        settings = _settings(state_dir=state)
+        from console.actions.watching import status as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, as_json=as_json))
+
+
+@app.command()
+def live(
+    pen: PenName = "",
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", help="Treat with a simulated pen and save a picture of the view.", metavar="FILE.svg"
+        ),
+    ] = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Watch a treatment: set and measured depth and rate, zone, time, alarms, link. Ctrl-C ends the view alone."""
+    with Troubles(as_json=as_json):
+        if picture is not None:
+            from console.actions.picture import take  # noqa: PLC0415 imported when it runs
+
+            raise typer.Exit(take(picture))
+        settings = _settings(state_dir=state)
+        from console.actions.watching import live as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, pen, as_json=as_json))
+
+
+@app.command()
+def stop(pen: PenName = "", state: State = None, as_json: Json = False) -> None:
+    """STOP: motor off, needles out. All pens, or the one that is named. Works whatever else hangs.
+
+    Exit code 0: every pen confirmed. 1: a pen has not confirmed, or there is none. 3: nobody answers.
+    """
+    with Troubles(as_json=as_json):
+        from console.actions.stopping import stop as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(pen, state, as_json=as_json))
+
+
+@app.command()
+def demo(
+    pen: Annotated[
+        str | None, typer.Option("--pen", help="Treat through this pen instead of a simulated one.", metavar="URL")
+    ] = None,
+    pen_program: Annotated[
+        Path | None,
+        typer.Option("--pen-program", help="Treat through the pen this program serves.", metavar="PATH"),
+    ] = None,
+    state: State = None,
+) -> None:
+    """Play a treatment from end to end on a simulated pen, print its record, and verify it.
+
+    Exit code 0: the treatment went as planned and its record is intact.
+    """
+    with Troubles():
+        from console.demo import demo as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(pen=pen, pen_program=pen_program, state=state))
+
+
+# The record -----------------------------------------------------------------------------------------------------------
+
+
+@sessions_app.command("list")
+def sessions_list(
+    state: State = None, journal: Journal = None, store: StorePlace = None, as_json: Json = False
+) -> None:
+    """List the sessions on record, oldest first."""
+    with Troubles(as_json=as_json):
+        settings = _settings(state_dir=state)
+        from console.actions.history import list_sessions as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, journal=journal, store=store, as_json=as_json))
+
+
+@sessions_app.command("show")
+def sessions_show(
+    session: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")] = "last",
+    state: State = None,
+    journal: Journal = None,
+    store: StorePlace = None,
+    as_json: Json = False,
+) -> None:
+    """Show the record of one session."""
+    with Troubles(as_json=as_json):
+        settings = _settings(state_dir=state)
+        from console.actions.history import show_session as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, session, journal=journal, store=store, as_json=as_json))
+
+
+@app.command()
+def verify(state: State = None, journal: Journal = None, store: StorePlace = None, as_json: Json = False) -> None:
+    """Read the whole record and say whether it is what was journalled, and against which anchor.
+
+    Exit code 0: intact. 1: damaged. 2: could not be checked.
+    """
+    with Troubles(as_json=as_json):
+        settings = _settings(state_dir=state)
+        from console.actions.history import verify as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, journal=journal, store=store, as_json=as_json))
+
+
+@app.command()
+def record(
+    broker: Broker = None,
+    store: StorePlace = None,
+    site: Annotated[str | None, typer.Option("--site", help="The site whose stations are recorded.")] = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Run a recorder alone: from a broker into a store, until Ctrl-C or SIGTERM."""
+    with Troubles(as_json=as_json):
+        settings = _settings(broker=broker, store=store, site=site, state_dir=state)
+        from console.actions.running import record as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, as_json=as_json))
+
+
+# The machine ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def pens(as_json: Json = False) -> None:
+    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens nothing."""
+    with Troubles(as_json=as_json):
+        from console.actions.machine import pens as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(as_json=as_json))
+
+
+@app.command()
+def doctor(
+    pen: Annotated[list[str] | None, typer.Option("--pen", help="Look at this pen's port too.", metavar="URL")] = None,
+    broker: Broker = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Look at ports, permissions, broker, disk, clock and priority; each finding with its remedy.
+
+    Exit code 1: a finding prevents treating.
+    """
+    with Troubles(as_json=as_json):
+        settings = _settings(pens=pen or None, broker=broker, state_dir=state)
+        from console.actions.machine import doctor as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(settings, as_json=as_json))
+
+
+@app.command()
+def simulate(
+    pty: Annotated[bool, typer.Option("--pty", help="Serve on a pseudo-terminal.")] = False,
+    tcp: Annotated[
+        str | None, typer.Option("--tcp", help="Serve on TCP; port 0 takes a free one.", metavar="HOST:PORT")
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Which pen to be.")] = "NW-1",
+    seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
+    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
+) -> None:
+    """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
+
+    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. Without --pty or --tcp it serves on a
+    pseudo-terminal.
+    """
+    with Troubles():
+        raise typer.Exit(_simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone))
+
+
+def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str) -> int:
+    import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
+    import json  # noqa: PLC0415 as above
+
+    from simulators.serve import serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
+    from station.signals import on_ending_signals  # noqa: PLC0415 as above
+
+    async def until_asked() -> None:
+        asked = asyncio.Event()
+        with on_ending_signals(lambda _: asked.set()):
+            serving = asyncio.create_task(
+                serve(
+                    lambda said: print(json.dumps({"ready": "pen", **said}), flush=True),
+                    pty=pty,
+                    tcp=tcp,
+                    link=link,
+                    model=model,
+                    seed=seed,
+                    zone=zone,
+                ),
+                name="simulated pen",
+            )
+            ending = asyncio.create_task(asked.wait(), name="asked to end")
+            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, ending):
+                task.cancel()
+            await asyncio.wait({serving, ending})
+        if not serving.cancelled():
+            serving.result()
+
+    asyncio.run(until_asked())
+    return Code.DONE
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", "?", "!")) else f"{words}."
+
+
+def main() -> int:
+    """Runs the command line; its exit code. Usage errors have the one form of every trouble."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show µ still shows the rest
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        show(Told("usage", _sentence(error.format_message()), "", "`needlework --help` lists what there is."))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return Code.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Code.DONE
+    return code if isinstance(code, int) else Code.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""`needlework demo`: a whole treatment on one machine, from a simulated pen to a verified record.
+
+Embedded broker, recorder, simulated pen behind a pseudo-terminal and station run as processes of their own, as
+`needlework run` starts them. The demo is a client of the station like any other; the record it prints at the end is
+read from the recorder's store, so it went over MQTT.
+"""
+
+import asyncio
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from console.actions.running import SIMULATE
+from console.exits import Code
+from console.records import open_store
+from console.render.record import record_view
+from console.render.verify import verify_view
+from console.screen import out, say
+from console.story import Kind, Story, StoryBroken
+from console.trace import moments
+from console.trouble import ConsoleError, Told
+from console.watching import LineDisplay, ScreenDisplay, watch
+from controller.library import load_library
+from logger.records import session_record
+from logger.verify import verify_journal
+from station.client import StationClient
+from station.settings import PenSetting, StationSettings, load_settings
+from station.signals import on_ending_signals
+from station.supervise import Supervisor
+
+DELIVERY_S = 15.0
+"""The most the record may take to be confirmed by the recorder."""
+FOOTER = "Ctrl-C ends the demo: motor off and needles out first."
+PROGRAM_READY_S = 10.0
+PROGRAM_END_S = 3.0
+LINES_EVERY_S = 2.0
+
+
+def demo(*, pen: str | None, pen_program: Path | None, state: Path | None) -> int:
+    """Plays the demo; the exit code. Raises StationError, RecordError, ConsoleError."""
+    if pen is not None and pen_program is not None:
+        raise ConsoleError(
+            Told("usage", "The demo treats through one pen.", "", "Give --pen or --pen-program, not both."), Code.USAGE
+        )
+    pen_program = None if pen_program is None else pen_program.resolve()
+    if state is not None:
+        return asyncio.run(_demo(state, pen, pen_program))
+    with tempfile.TemporaryDirectory(prefix="needlework-") as directory:
+        return asyncio.run(_demo(Path(directory), pen, pen_program))
+
+
+async def _demo(state: Path, pen: str | None, pen_program: Path | None) -> int:
+    """Until it is done, or a signal ends it: needles out first, as always."""
+    console = out()
+    asked = asyncio.Event()
+    with on_ending_signals(lambda _: asked.set()):
+        playing = asyncio.create_task(_play(console, state, pen, pen_program), name="demo")
+        ending = asyncio.create_task(asked.wait(), name="asked to end")
+        await asyncio.wait({playing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (playing, ending):
+            task.cancel()
+        await asyncio.wait({playing, ending})
+    if playing.cancelled():
+        console.print(
+            Text("The demo was interrupted: the pen was stopped first, its record is complete.", style="bold")
+        )
+        _print_verify(console, load_settings(state_dir=state))
+        return Code.INTERRUPTED
+    return playing.result()
+
+
+async def _play(console: Console, state: Path, pen: str | None, pen_program: Path | None) -> int:
+    console.print(Text("Starting broker, recorder, pen and station …", style="dim"))
+    async with _pen_setting(pen, pen_program) as pens:
+        settings = load_settings(state_dir=state, stop_port=0, pens=pens)
+        async with Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
+            session = await _treat(console, house.settings, station)
+            await _delivered(station)
+    console.print()
+    found = open_store(settings.store_place)
+    try:
+        entries = list(found.session_entries(session))
+    finally:
+        found.close()
+    record = session_record(entries)
+    say(console, record_view(record, moments(entries), width=console.width))
+    console.print()
+    intact = _print_verify(console, settings)
+    return Code.DONE if intact and record.outcome == "completed" and record.strokes > 0 else Code.NO
+
+
+async def _treat(console: Console, settings: StationSettings, station: StationClient) -> str:
+    """Plays the story under a live view; the session's id."""
+    display: ScreenDisplay | LineDisplay
+    display = ScreenDisplay(console, FOOTER) if console.is_terminal else LineDisplay(console, LINES_EVERY_S)
+    begun_s = time.monotonic()
+    told: list[Text] = []
+
+    def tell(kind: Kind, words: str) -> None:
+        mark, style = {"done": ("·", ""), "refused": ("✗", "yellow"), "stop": ("■", "bold red")}[kind]
+        step = Text.assemble((f"{time.monotonic() - begun_s:6.1f} s ", "dim"), (f"{mark} {words}", style))
+        told.append(step)
+        if isinstance(display, ScreenDisplay):
+            display.log(step)
+        else:
+            console.print(step, soft_wrap=True)
+
+    pen = (await station.status()).pens[0]
+    console.print(Text.assemble("Treating through ", (str(pen.view.pen), "bold"), f" at {pen.url}"))
+    story = Story(station, f"demo-{secrets.token_hex(3)}", load_library(settings.library).checklist, tell)
+    watching = asyncio.create_task(watch(settings, display), name="live view")
+    try:
+        return await story.play()
+    except StoryBroken as broken:
+        raise ConsoleError(
+            Told(
+                "demo", str(broken), "The treatment did not go as planned.", "`needlework doctor` looks at the machine."
+            )
+        ) from broken
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+        if isinstance(display, ScreenDisplay):
+            for step in told:
+                console.print(step)
+
+
+async def _delivered(station: StationClient) -> None:
+    """Waits until the recorder has confirmed everything. Raises ConsoleError when it does not in time."""
+    try:
+        async with asyncio.timeout(DELIVERY_S):
+            while True:
+                record = (await station.status()).record
+                if record.acknowledged >= record.committed:
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError as error:
+        raise ConsoleError(
+            Told(
+                "not_delivered",
+                f"The recorder has not confirmed the record within {DELIVERY_S:.0f} s.",
+                "It is whole in the journal and is delivered when broker and recorder are back.",
+                "`needlework doctor` looks at the broker.",
+            )
+        ) from error
+
+
+def _print_verify(console: Console, settings: StationSettings) -> bool:
+    """Verifies the journal against the store; whether it is intact."""
+    store = open_store(settings.store_place)
+    try:
+        result = verify_journal(settings.journal_path, store=store)
+    finally:
+        store.close()
+    console.print(verify_view(result), soft_wrap=not console.is_terminal)
+    return result.verdict == "intact"
+
+
+@asynccontextmanager
+async def _pen_setting(pen: str | None, program: Path | None) -> AsyncIterator[tuple[PenSetting, ...] | None]:
+    """The pen that was named, or the one a program serves while inside; None leaves it to the supervisor."""
+    if program is None:
+        yield None if pen is None else (PenSetting(name="pen", url=pen),)
+        return
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ConsoleError(
+            Told(
+                "pen_program",
+                f"The pen's program {program} cannot be started: {error.strerror or error}.",
+                "No treatment was begun.",
+                "Build it first: `make -C tests/c`.",
+            )
+        ) from error
+    try:
+        yield (PenSetting(name="pen", url=await _url_of(process, program)),)
+    finally:
+        await _end(process)
+
+
+async def _url_of(process: asyncio.subprocess.Process, program: Path) -> str:
+    """The URL in the program's first line. Raises ConsoleError."""
+    said: object = None
+    if process.stdout is not None:
+        with suppress(TimeoutError, ValueError):
+            async with asyncio.timeout(PROGRAM_READY_S):
+                said = json.loads(await process.stdout.readline())
+    if isinstance(said, dict) and isinstance(said.get("url"), str):
+        return str(said["url"])
+    raise ConsoleError(
+        Told(
+            "pen_program",
+            f"The program {program} did not say where its pen is.",
+            "No treatment was begun.",
+            'A pen\'s program prints one line of JSON with "url" when its pen can be opened.',
+        )
+    )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ends the pen's program: its standard input first, then as hard as it needs."""
+    if process.stdin is not None:
+        process.stdin.close()
+    for end in (process.terminate, process.kill):
+        try:
+            async with asyncio.timeout(PROGRAM_END_S):
+                await process.wait()
+                return
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                end()
+    await process.wait()

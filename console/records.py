@@ -1,0 +1,112 @@
+"""Finds sessions in a journal or in a recorder's store, whichever there is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from console.trouble import ConsoleError, Told
+from controller.datafile import nearest
+from logger.entry import Entry
+from logger.journal_reader import JournalReader, SessionSpan
+from logger.store import Store, StoredSession
+from station.settings import StationSettings
+
+NEWEST = "last"
+"""Stands for the newest session where an id is asked for."""
+
+
+class Source(Protocol):
+    """Where sessions are read from."""
+
+    def sessions(self) -> list[SessionSpan] | list[StoredSession]:
+        """Every session, oldest first."""
+
+    def session_entries(self, session: str) -> Iterator[Entry]:
+        """Every entry of one session, in order."""
+
+    def close(self) -> None:
+        """Releases it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An open source and its name for people."""
+
+    source: Source
+    name: str
+
+
+@contextmanager
+def opened(settings: StationSettings, *, journal: Path | None, store: str | None) -> Iterator[Place]:
+    """The journal or the store that was named; else this station's journal, else its store.
+
+    Raises ConsoleError when there is neither, RecordError when it cannot be read.
+    """
+    place = _open(settings, journal=journal, store=store)
+    try:
+        yield place
+    finally:
+        place.source.close()
+
+
+def _open(settings: StationSettings, *, journal: Path | None, store: str | None) -> Place:
+    if store is not None:
+        return Place(open_store(store), f"the store {store}")
+    if journal is not None:
+        return Place(JournalReader(journal), f"the journal {journal}")
+    if settings.journal_path.is_file():
+        return Place(JournalReader(settings.journal_path), f"the journal {settings.journal_path}")
+    if "://" in settings.store_place or Path(settings.store_place).is_file():
+        return Place(open_store(settings.store_place), f"the store {settings.store_place}")
+    raise ConsoleError(
+        Told(
+            "no_record",
+            f"There is no record in {settings.state_dir}.",
+            "No station has run there yet, or it keeps its record elsewhere.",
+            "Name the place with --state, --journal or --store.",
+        )
+    )
+
+
+def open_store(place: str) -> Store:
+    """A store that is there already: reading one must not create it. Raises ConsoleError, StoreUnusable."""
+    path = place.removeprefix("sqlite:///") if place.startswith("sqlite:///") else place
+    if "://" not in path and not Path(path).is_file():
+        raise ConsoleError(
+            Told(
+                "no_store",
+                f"There is no store at {path}.",
+                "Nothing was created.",
+                "Check the path given with --store.",
+            )
+        )
+    return Store.open(place)
+
+
+def session_named(source: Source, name: str) -> str:
+    """The session whose id is ``name``, begins with it, or is the newest. Raises ConsoleError with the nearest ids."""
+    known = [span.session for span in source.sessions()]
+    if not known:
+        raise ConsoleError(
+            Told("no_session", "There is no session in this record yet.", "", "The first `prepare` makes one.")
+        )
+    if name == NEWEST:
+        return known[-1]
+    if name in known:
+        return name
+    found = [session for session in known if name and session.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        what = f"{len(found)} sessions begin with {name!r}: {', '.join(found[-3:])}."
+        raise ConsoleError(Told("several_sessions", what, "", "Give more of the id."))
+    raise ConsoleError(
+        Told(
+            "no_session",
+            f"There is no session {name!r} in this record.",
+            "",
+            f"{nearest(name, known)} `needlework sessions list` names them all.",
+        )
+    )

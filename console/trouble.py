@@ -1,0 +1,118 @@
+"""The one form in which every trouble reaches a person: what happened, what it means, what to do.
+
+Every error the product foresees becomes a :class:`Told` and an exit code here; nothing foreseeable shows a traceback.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from types import TracebackType
+
+import typer
+
+from console.exits import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A trouble in words. ``code`` is a name for programs; empty sentences are left out."""
+
+    code: str
+    what: str
+    means: str = ""
+    do: str = ""
+    because: str = ""
+
+
+class ConsoleError(Exception):
+    """What the console itself has to say no to."""
+
+    def __init__(self, told: Told, exit_code: int = Code.NO) -> None:
+        super().__init__(told.what)
+        self.told = told
+        self.exit_code = exit_code
+
+
+def show(told: Told, *, as_json: bool = False) -> None:
+    """Writes a trouble to standard error."""
+    if as_json:
+        sys.stderr.write(json.dumps(asdict(told), ensure_ascii=False) + "\n")
+        return
+    from rich.text import Text  # noqa: PLC0415 only where something is to be told
+
+    from console.screen import err  # noqa: PLC0415 as above
+
+    console = err()
+    console.print(Text.assemble(("needlework: ", "bold red"), (told.what, "bold")))
+    if told.means:
+        console.print(Text(f"  {told.means}"))
+    if told.do:
+        console.print(Text.assemble(("  → ", "bold"), told.do))
+
+
+class Troubles:
+    """Inside, what the product foresees ends the command with its sentences and exit code: ``with Troubles(): …``."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        found = None if error is None else told_of(error)
+        if found is not None:
+            told, code = found
+            show(told, as_json=self._as_json)
+            raise typer.Exit(code) from error
+
+
+def told_of(error: BaseException) -> tuple[Told, int] | None:
+    """The sentences and the exit code of an error the product foresees; None for any other.
+
+    Packages are looked up among those already imported: an error of a package that was never imported cannot be here.
+    """
+    if isinstance(error, ConsoleError):
+        return error.told, error.exit_code
+    if isinstance(error, BaseExceptionGroup):
+        return told_of(error.exceptions[0]) if len(error.exceptions) == 1 else None
+    for find in (_of_station, _of_others):
+        found = find(error)
+        if found is not None:
+            return found
+    return None
+
+
+def _of_station(error: BaseException) -> tuple[Told, int] | None:
+    errors = sys.modules.get("station.errors")
+    if errors is None or not isinstance(error, errors.StationError):
+        return None
+    trouble = error.trouble
+    told = Told(trouble.code, trouble.what, trouble.means, trouble.do, trouble.because)
+    if isinstance(error, errors.ProcessError):
+        return told, error.exit_code
+    if isinstance(error, errors.SettingsError):
+        return told, Code.USAGE
+    if isinstance(error, errors.StationUnreachable):
+        return told, Code.NO_STATION
+    return told, Code.NO
+
+
+_ROOTS = (
+    ("logger.errors", "RecordError", "record"),
+    ("firmware_bridge.errors", "WireError", "pen"),
+    ("controller.errors", "ControllerError", "refused"),
+    ("controller.units", "QuantityError", "not_a_quantity"),
+    ("simulators.errors", "SimulatorError", "simulator"),
+)
+
+
+def _of_others(error: BaseException) -> tuple[Told, int] | None:
+    for module_name, root, code in _ROOTS:
+        module = sys.modules.get(module_name)
+        if module is not None and isinstance(error, getattr(module, root)):
+            what, _, rest = str(error).partition(". ")
+            return Told(code, f"{what}." if rest else what, rest), Code.NO
+    return None

@@ -1,0 +1,158 @@
+"""Watches a pen through the station's API and draws it: on a screen again and again, in a pipe a line a second.
+
+What draws never decides what is shown: :mod:`console.live` does, from what the station said last and how long ago.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from console.live import LivePicture, Trail, live_line, live_view
+from station.client import StationClient
+from station.errors import ClientError
+from station.models import PenStatus, StationStatus
+from station.settings import StationSettings
+
+LIVE_HZ = 5.0
+SILENT_AFTER_S = 1.0
+"""The station speaks five times a second; a second without a word is shown as silence."""
+STATION_EVERY_S = 2.0
+RETRY_S = 0.5
+LOG_LINES = 3
+
+
+class Display(Protocol):
+    """Something that draws pictures; entered for as long as it is used."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def draw(self, picture: LivePicture) -> None:
+        """Shows a picture."""
+
+
+class ScreenDisplay:
+    """The whole screen of a terminal, given back as it was."""
+
+    def __init__(self, console: Console, footer: str) -> None:
+        self._console = console
+        self._footer = footer
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+        self._notice = ""
+        self._log: list[Text] = []
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def notice(self, sentence: str) -> None:
+        """A sentence shown from the next picture on."""
+        self._notice = sentence
+
+    def log(self, step: Text) -> None:
+        """A step shown below the picture until newer ones take its place."""
+        self._log = [*self._log[1 - LOG_LINES :], step]
+
+    def draw(self, picture: LivePicture) -> None:
+        """Shows a picture."""
+        width, height = self._console.size
+        shown = replace(picture, notice=self._notice, footer=self._footer, log=tuple(self._log))
+        self._live.update(live_view(shown, width=width, height=height), refresh=True)
+
+
+class LineDisplay:
+    """A line a second, and one at once when the phase or the alarms change: for a pipe or a log."""
+
+    def __init__(self, console: Console, every_s: float = 1.0) -> None:
+        self._console = console
+        self._every_s = every_s
+        self._said_at_s = float("-inf")
+        self._said: tuple[object, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def draw(self, picture: LivePicture) -> None:
+        """Shows a picture, when it is time for a line."""
+        if picture.pen is None and not picture.silent_s:
+            return
+        view = picture.pen.view if picture.pen else None
+        now = (view.phase, view.zone, len(view.alarms)) if view else ()
+        if now != self._said or picture.now_s - self._said_at_s >= self._every_s:
+            self._said, self._said_at_s = now, picture.now_s
+            self._console.print(Text(live_line(picture)), soft_wrap=True)
+
+
+class Watcher:
+    """What the station said of one pen, newest first, kept up to date by two tasks until cancelled."""
+
+    def __init__(self, settings: StationSettings, pen: str = "") -> None:
+        self._settings = settings
+        self._pen = pen
+        self.newest: PenStatus | None = None
+        self.station: StationStatus | None = None
+        self.heard_at_s = time.monotonic()
+        self._trail = Trail()
+
+    def picture(self) -> LivePicture:
+        """What is to be shown now."""
+        now_s = time.monotonic()
+        silent_s = now_s - self.heard_at_s
+        return LivePicture(
+            self.newest, now_s, self._trail, self.station, silent_s if silent_s > SILENT_AFTER_S else 0.0
+        )
+
+    async def follow(self) -> None:
+        """Reads frames, and begins again whenever the station is out of reach."""
+        while True:
+            with suppress(ClientError):
+                async with StationClient.of(self._settings) as station:
+                    async for frame in station.live(self._pen, hz=LIVE_HZ):
+                        self.newest = frame
+                        self.heard_at_s = time.monotonic()
+                        self._trail = self._trail.add(self.heard_at_s, frame.view)
+            await asyncio.sleep(RETRY_S)
+
+    async def follow_station(self) -> None:
+        """Reads the station's own status now and then: record and broker."""
+        while True:
+            try:
+                async with StationClient.of(self._settings) as station:
+                    while True:
+                        self.station = await station.status()
+                        await asyncio.sleep(STATION_EVERY_S)
+            except ClientError:
+                self.station = None
+            await asyncio.sleep(STATION_EVERY_S)
+
+
+async def watch(settings: StationSettings, display: Display, pen: str = "") -> None:
+    """Draws a pen until cancelled."""
+    watcher = Watcher(settings, pen)
+    with display:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watcher.follow(), name="live frames")
+            tasks.create_task(watcher.follow_station(), name="station status")
+            while True:
+                display.draw(watcher.picture())
+                await asyncio.sleep(1 / LIVE_HZ)

@@ -1,0 +1,97 @@
+"""One entry of the journal, and the exact bytes its hash is taken over.
+
+The hash is SHA-256 over, in this order and with nothing between:
+
+    magic           4 bytes   ``NWE1``
+    previous hash  32 bytes   of the entry before; 32 zero bytes for the first
+    sequence        8 bytes   unsigned, big-endian; the first entry is 1
+    wall time       8 bytes   signed, big-endian; microseconds since 1970-01-01 UTC
+    monotonic time  8 bytes   signed, big-endian; the station's milliseconds
+    version         4 bytes   unsigned, big-endian; of the event's schema
+    lengths        16 bytes   four unsigned big-endian 32-bit numbers: bytes of station, session, type and body;
+                              session none is written as length 0xFFFFFFFF with no bytes
+    station, session, type    UTF-8
+    body                      the event's JSON, byte for byte as it was journalled
+
+Every field has a fixed place or a length, so no two different entries have the same bytes.
+"""
+
+import struct
+from dataclasses import dataclass
+from hashlib import sha256
+
+from controller.events import EVENT_ADAPTER, Event
+
+GENESIS = bytes(32)
+"""The previous hash of a station's first entry."""
+
+HASH_BYTES = 32
+NO_SESSION_LENGTH = 0xFFFFFFFF
+_HEAD = struct.Struct(">4s32sQqqIIIII")
+_MAGIC = b"NWE1"
+
+
+def entry_hash(
+    station: bytes,
+    previous: bytes,
+    sequence: int,
+    utc_us: int,
+    monotonic_ms: int,
+    session: str | None,
+    type_: str,
+    version: int,
+    body: bytes,
+) -> bytes:
+    """The 32-byte hash of an entry with these fields; ``station`` is the name in UTF-8.
+
+    Raises struct.error for a number outside its field, UnicodeEncodeError for text that is no UTF-8.
+    """
+    session_bytes = b"" if session is None else session.encode()
+    type_bytes = type_.encode()
+    head = _HEAD.pack(
+        _MAGIC,
+        previous,
+        sequence,
+        utc_us,
+        monotonic_ms,
+        version,
+        len(station),
+        NO_SESSION_LENGTH if session is None else len(session_bytes),
+        len(type_bytes),
+        len(body),
+    )
+    return sha256(b"".join((head, station, session_bytes, type_bytes, body))).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry. ``body`` is the event's JSON as journalled; ``previous`` and ``hash`` are 32 bytes each."""
+
+    station: str
+    sequence: int
+    utc_us: int
+    monotonic_ms: int
+    session: str | None
+    type: str
+    version: int
+    body: bytes
+    previous: bytes
+    hash: bytes
+
+    def computed_hash(self) -> bytes:
+        """The hash this entry's fields call for; equal to ``hash`` when nothing was changed."""
+        return entry_hash(
+            self.station.encode(),
+            self.previous,
+            self.sequence,
+            self.utc_us,
+            self.monotonic_ms,
+            self.session,
+            self.type,
+            self.version,
+            self.body,
+        )
+
+    def event(self) -> Event:
+        """The event in ``body``. Raises pydantic.ValidationError when this version of the product cannot read it."""
+        return EVENT_ADAPTER.validate_json(self.body)

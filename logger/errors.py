@@ -1,0 +1,109 @@
+"""What can go wrong with the record.
+
+    RecordError
+    ├── JournalError                the journal on this machine's disk
+    │   ├── JournalBusy             another process writes this journal
+    │   ├── JournalUnusable         it cannot be opened: absent, forbidden, no journal, another station's
+    │   ├── JournalUnwritable       it cannot be written now; what was emitted waits in memory
+    │   ├── JournalFull             it could not be written for so long that entries had to be dropped
+    │   ├── JournalDamaged          its end is not what was written last
+    │   └── JournalClosed           it was closed
+    ├── TopicError                  a site or station name that cannot stand in a topic, or a topic that is not ours
+    ├── MessageError                a payload from the bus that is no message of ours
+    ├── BusError                    the way to the broker
+    │   ├── BrokerUrlError          not a broker's URL
+    │   ├── BrokerUnreachable       nothing answers there
+    │   ├── BrokerRefused           it answers and does not let us in
+    │   └── BusLost                 the connection was there and went, or a deadline passed on it
+    ├── EmbeddedBrokerError         the broker inside this process did not start
+    ├── RecordNotFound              no such session in the record
+    └── StoreError                  the store behind the recorder
+        ├── StoreUnusable           it cannot be opened, or holds something else
+        └── StoreUnwritable         it cannot be written now
+
+Every message names what happened, what it means for the record, and what to do next.
+"""
+
+
+class RecordError(Exception):
+    """Root of everything that can go wrong with the record."""
+
+
+class JournalError(RecordError):
+    """The journal on this machine's disk."""
+
+
+class JournalBusy(JournalError):
+    """Another process writes this journal. ``owner_pid`` is its process id where it could be read."""
+
+    def __init__(self, message: str, *, owner_pid: int | None) -> None:
+        super().__init__(message)
+        self.owner_pid = owner_pid
+
+
+class JournalUnusable(JournalError):
+    """The journal cannot be opened: absent, forbidden, not a journal, or another station's."""
+
+
+class JournalUnwritable(JournalError):
+    """The journal cannot be written now. What was emitted waits in memory, in order, and is tried again."""
+
+
+class JournalFull(JournalError):
+    """Entries had to be dropped because the journal could not be written for too long."""
+
+
+class JournalDamaged(JournalError):
+    """The journal's end is not what was written last; nothing is appended to it."""
+
+
+class JournalClosed(JournalError):
+    """The journal was closed."""
+
+
+class TopicError(RecordError):
+    """A name that cannot stand in a topic, or a topic outside the table."""
+
+
+class MessageError(RecordError):
+    """A payload from the bus that is no message of ours."""
+
+
+class BusError(RecordError):
+    """The way to the broker failed."""
+
+
+class BrokerUrlError(BusError):
+    """Not a broker's URL."""
+
+
+class BrokerUnreachable(BusError):
+    """Nothing answers at the broker's address within the deadline."""
+
+
+class BrokerRefused(BusError):
+    """The broker answers and does not let us in."""
+
+
+class BusLost(BusError):
+    """The connection to the broker was there and went, or a deadline on it passed."""
+
+
+class EmbeddedBrokerError(RecordError):
+    """The broker inside this process did not start."""
+
+
+class RecordNotFound(RecordError):
+    """There is no such session in the record."""
+
+
+class StoreError(RecordError):
+    """The store behind the recorder."""
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened, or holds something else."""
+
+
+class StoreUnwritable(StoreError):
+    """The store cannot be written now; no receipt is given, so the station sends again."""

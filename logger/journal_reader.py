@@ -1,0 +1,192 @@
+"""Reading a journal: by the station's own publisher, and by other processes while the station writes."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from logger.entry import Entry
+from logger.errors import JournalUnusable
+from logger.journal_file import check_is_journal
+
+_COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
+_PAGE_ENTRIES = 200  # a page of a streamed read: bounds memory, and the time a read transaction holds the log back
+_BUSY_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpan:
+    """A session as the journal knows it, without reading what happened in it."""
+
+    session: str
+    first: int
+    last: int
+    opened_utc_us: int
+    closed: bool
+
+
+class JournalReader:
+    """A read-only view. Safe to use from several threads; each call is short or streams in pages."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens ``path`` for reading. Raises JournalUnusable."""
+        self.path = path
+        self._lock = threading.Lock()
+        if not path.is_file():
+            raise JournalUnusable(
+                f"There is no journal at {path}. Check the path; a station creates it when it first starts."
+            )
+        try:
+            self._connection = _connect(path)
+            try:
+                check_is_journal(self._connection, path)
+                row = self._connection.execute("SELECT station FROM about").fetchone()
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise JournalUnusable(
+                f"The journal {path} cannot be read: {error}. Check the permissions; if the file is damaged, keep it "
+                "and compare with the recorder's store."
+            ) from error
+        self.station: str = "" if row is None else row[0]
+
+    def close(self) -> None:
+        """Releases the file. Safe to call twice."""
+        with self._lock:
+            self._connection.close()
+
+    def _query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise JournalUnusable(
+                f"The journal {self.path} cannot be read: {error}. What was read before stands; run `needlework "
+                "verify` on it."
+            ) from error
+
+    def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Entry]:
+        """At most ``limit`` entries with a sequence greater than ``after``, in order.
+
+        With ``max_bytes`` it ends before the body bytes exceed it, but returns at least one entry where there is one.
+        Raises JournalUnusable.
+        """
+        entries: list[Entry] = []
+        total = 0
+        try:
+            with self._lock:
+                cursor = self._connection.execute(
+                    f"SELECT {_COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 our own columns
+                    (after, limit),
+                )
+                for row in cursor:
+                    total += len(row[6])
+                    if max_bytes is not None and entries and total > max_bytes:
+                        break
+                    entries.append(Entry(self.station, *row))
+                cursor.close()
+        except sqlite3.Error as error:
+            raise JournalUnusable(
+                f"The journal {self.path} cannot be read: {error}. What was read before stands; run `needlework "
+                "verify` on it."
+            ) from error
+        return entries
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """Every entry after ``after``, streamed in pages. Raises JournalUnusable."""
+        while page := self.read(after, _PAGE_ENTRIES):
+            yield from page
+            after = page[-1].sequence
+
+    def session_entries(self, session: str) -> Iterator[Entry]:
+        """Every entry of one session, in order, streamed in pages; nothing when there is none.
+
+        Raises JournalUnusable.
+        """
+        after = 0
+        while True:
+            page = self._query(
+                f"SELECT {_COLUMNS} FROM entries WHERE session = ? AND sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 our own columns
+                (session, after, _PAGE_ENTRIES),
+            )
+            if not page:
+                return
+            for row in page:
+                entry = Entry(self.station, *row)  # type: ignore[arg-type] # the schema is STRICT
+                after = entry.sequence
+                yield entry
+
+    def sessions(self) -> list[SessionSpan]:
+        """Every session, oldest first. Raises JournalUnusable."""
+        rows = self._query(
+            "SELECT spans.session, first, last, entries.utc_us, EXISTS (SELECT 1 FROM entries AS ends "
+            "WHERE ends.type = 'session_closed' AND ends.session = spans.session) FROM "
+            "(SELECT session, min(sequence) AS first, max(sequence) AS last FROM entries WHERE session IS NOT NULL "
+            "GROUP BY session) AS spans JOIN entries ON entries.sequence = first ORDER BY first"
+        )
+        return [SessionSpan(str(s), int(f), int(e), int(at), bool(closed)) for s, f, e, at, closed in rows]  # type: ignore[call-overload] # STRICT
+
+    def open_sessions(self) -> list[str]:
+        """Sessions that were opened and never closed, oldest first: what a crash leaves behind.
+
+        Raises JournalUnusable.
+        """
+        rows = self._query(
+            "SELECT session FROM entries AS begins WHERE type = 'session_opened' AND session IS NOT NULL AND NOT "
+            "EXISTS (SELECT 1 FROM entries AS ends WHERE ends.type = 'session_closed' AND ends.session = "
+            "begins.session) ORDER BY sequence"
+        )
+        return [str(session) for (session,) in rows]
+
+    def last(self) -> tuple[int, bytes] | None:
+        """Sequence and hash of the last entry, or None. Raises JournalUnusable."""
+        rows = self._query("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1")
+        return None if not rows else (rows[0][0], rows[0][1])  # type: ignore[return-value] # the schema is STRICT
+
+    def hash_of(self, sequence: int) -> bytes | None:
+        """The hash of one entry, or None when there is none. Raises JournalUnusable."""
+        rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
+        return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
+
+    def acknowledged(self) -> int:
+        """The outbox's cursor: what the recorder has said it stored durably, as last written here."""
+        rows = self._query("SELECT acknowledged FROM outbox")
+        return 0 if not rows else int(rows[0][0])  # type: ignore[call-overload] # the schema is STRICT
+
+    def session_count(self) -> int:
+        """How many sessions were opened."""
+        ((count,),) = self._query("SELECT count(*) FROM entries WHERE type = 'session_opened'")
+        return int(count)  # type: ignore[call-overload, no-any-return] # STRICT
+
+    def file_problems(self, limit: int = 20) -> list[str]:
+        """What SQLite's own check finds wrong with the file's structure; empty when nothing."""
+        try:
+            rows = self._query(f"PRAGMA integrity_check({int(limit)})")
+        except JournalUnusable as error:
+            return [str(error)]
+        found = [str(row[0]) for row in rows]
+        return [] if found == ["ok"] else found
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A read-only connection; of a journal on a medium that cannot be written, when nobody can be writing it either."""
+    base = path.resolve().as_uri()
+    connection = sqlite3.connect(
+        f"{base}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
+    )
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        # A finished journal on a read-only medium: WAL wants a shared-memory file beside it, `immutable` does without.
+        connection = sqlite3.connect(
+            f"{base}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,205 @@
+"""What goes over the bus, as JSON. Versions: a published field is never changed or taken away; what changes gets a new
+number.
+
+A batch carries each event's JSON as text, byte for byte as it was journalled, because the hash is taken over those
+bytes.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from logger.entry import HASH_BYTES, Entry
+from logger.errors import MessageError
+
+MAX_BATCH_ENTRIES = 500
+MAX_PAYLOAD_BYTES = 4 * 1024 * 1024  # what a recorder reads at most; a publisher's batches are far smaller
+
+_MAX_SQLITE_INTEGER = 2**63 - 1  # both ends keep these numbers in 64-bit columns
+
+Hex = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{{2 * HASH_BYTES}}}$")]
+Sequence_ = Annotated[int, Field(ge=0, le=_MAX_SQLITE_INTEGER)]
+Integer = Annotated[int, Field(ge=-_MAX_SQLITE_INTEGER, le=_MAX_SQLITE_INTEGER)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Message(BaseModel):
+    """Base of everything on the bus: strict and immutable; fields that a later version added are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    version: Literal[1] = 1
+
+    def payload(self) -> bytes:
+        """The message's bytes on the bus."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Reads a payload. Raises MessageError."""
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise MessageError(f"a payload of {len(payload)} bytes is longer than any {cls.__name__}")
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError as error:
+            raise MessageError(f"the payload is no {cls.__name__}: {error.error_count()} fields do not fit") from error
+
+
+class EntryMessage(BaseModel):
+    """One journal entry; ``body`` is the event's JSON text, hashes are in lower-case hexadecimal."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    sequence: Annotated[int, Field(ge=1, le=_MAX_SQLITE_INTEGER)]
+    utc_us: Integer
+    monotonic_ms: Integer
+    session: Name | None
+    type: Name
+    event_version: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    body: str
+    previous: Hex
+    hash: Hex
+
+
+class BatchMessage(Message):
+    """Topic `journal`: entries of one station in order, each sequence one above the one before."""
+
+    station: Name
+    entries: Annotated[tuple[EntryMessage, ...], Field(min_length=1, max_length=MAX_BATCH_ENTRIES)]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Self:
+        """The batch of ``entries``, which are one station's and not empty."""
+        return cls(
+            station=entries[0].station,
+            entries=tuple(
+                EntryMessage(
+                    sequence=entry.sequence,
+                    utc_us=entry.utc_us,
+                    monotonic_ms=entry.monotonic_ms,
+                    session=entry.session,
+                    type=entry.type,
+                    event_version=entry.version,
+                    body=entry.body.decode(),
+                    previous=entry.previous.hex(),
+                    hash=entry.hash.hex(),
+                )
+                for entry in entries
+            ),
+        )
+
+    def to_entries(self) -> list[Entry]:
+        """The entries, each with its hash recomputed and each following the one before.
+
+        Raises MessageError when one is not what its hash says, or they are not in order.
+        """
+        entries: list[Entry] = []
+        for item in self.entries:
+            entry = Entry(
+                station=self.station,
+                sequence=item.sequence,
+                utc_us=item.utc_us,
+                monotonic_ms=item.monotonic_ms,
+                session=item.session,
+                type=item.type,
+                version=item.event_version,
+                body=item.body.encode(),
+                previous=bytes.fromhex(item.previous),
+                hash=bytes.fromhex(item.hash),
+            )
+            if entry.computed_hash() != entry.hash:
+                raise MessageError(
+                    f"entry {entry.sequence} of {self.station} is not what its hash says: it was changed on its way"
+                )
+            if entries and (entry.sequence != entries[-1].sequence + 1 or entry.previous != entries[-1].hash):
+                raise MessageError(
+                    f"entry {entry.sequence} of {self.station} does not follow the one before it in its batch"
+                )
+            entries.append(entry)
+        return entries
+
+
+class Refusal(BaseModel):
+    """An entry that the recorder did not take because it has another one under the same sequence."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    sequence: Sequence_
+    reason: str
+
+
+class ReceiptMessage(Message):
+    """Topic `receipt`: what the recorder has of this station, durably. The only thing that moves the outbox's cursor.
+
+    ``contiguous`` is the highest sequence stored with all before it, 0 for none; ``hash`` is that entry's. ``recorder``
+    is random for each run of a recorder and ``number`` counts its receipts, so that an old receipt is known as such.
+    ``expects`` says that something came which does not follow ``contiguous``: send again from there.
+    """
+
+    station: Name
+    recorder: Name
+    number: Sequence_
+    contiguous: Sequence_
+    hash: Hex
+    expects: bool = False
+    refused: Refusal | None = None
+
+
+class StatusMessage(Message):
+    """Topic `status`, retained: birth, and as last will death. ``run`` is random for each start of a publisher."""
+
+    station: Name
+    run: Name
+    state: Literal["online", "offline"]
+    reason: str
+    software: str
+    utc_us: Integer
+    sequence: Sequence_
+
+
+class AlarmItem(BaseModel):
+    """One alarm condition that is active or latched."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    pen: str
+    alarm: str
+    priority: Literal["HIGH", "MEDIUM", "LOW"]
+    sentence: str
+    active: bool
+    acknowledged: bool
+
+
+class AlarmsMessage(Message):
+    """Topic `alarms`, retained: all of them; an empty tuple is good news."""
+
+    utc_us: Integer
+    alarms: tuple[AlarmItem, ...]
+
+
+class LivePen(BaseModel):
+    """What one pen does now; None is not measured or not known. Depth in µm, rate in mHz, battery in thousandths."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    pen: str
+    session: str | None
+    state: str
+    zone: str | None
+    depth_commanded_um: int | None
+    depth_set_um: int | None
+    depth_measured_um: int | None
+    rate_commanded_mhz: int | None
+    rate_set_mhz: int | None
+    rate_measured_mhz: int | None
+    battery_permille: int | None
+    on_skin: bool | None
+    alarms: int
+
+
+class LiveMessage(Message):
+    """Topic `live`, five times a second, QoS 0: for watching, not for the record."""
+
+    utc_us: Integer
+    pens: tuple[LivePen, ...]

@@ -1,0 +1,265 @@
+"""The local API: HTTP over a Unix socket that only this user may open, over loopback TCP where there are none.
+
+A layer over :class:`station.desk.Desk` without decisions of its own. Every answer that is no success has one shape,
+:class:`station.models.TroubleBody`. Nothing here runs in a thread: a handler and the control loop never overlap.
+"""
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from controller.errors import ControlRefused
+from controller.plan import SessionPlan
+from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
+from firmware_bridge.errors import WireError
+from logger.errors import RecordError
+from station.desk import Desk, StationEnding, TooManyViews
+from station.errors import SeatMissing, SeatTaken, StationError, Trouble, UnknownPen
+from station.models import (
+    AcknowledgeAlarm,
+    CloseSession,
+    DeclareZone,
+    Nothing,
+    PenStatus,
+    SeatGranted,
+    SetDepth,
+    SetRate,
+    StationStatus,
+    StopAnswer,
+    TakeSeat,
+    TroubleBody,
+)
+from station.pens import StationPen
+from station.seats import Seat
+
+BODY_MAX_BYTES = 65536
+"""The largest call, a session's plan with its checklist, is about 2 kB."""
+SEAT_HEADER = "Needlework-Seat"
+KEY_HEADER = "Needlework-Key"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """One call that steers a pen: its last path segment, its body, what it does."""
+
+    name: str
+    body: type[BaseModel]
+    doc: str
+    call: Callable[[StationPen, Any, Seat], Awaitable[None]]
+
+
+STEERING: tuple[Steering, ...] = (
+    Steering(
+        "prepare",
+        SessionPlan,
+        "Opens a session on this pen.",
+        lambda pen, body, seat: pen.prepare(body, seat.operator),
+    ),
+    Steering(
+        "arm",
+        Nothing,
+        "Checks cartridge and calibration and takes a lease.",
+        lambda pen, _b, seat: pen.arm(f"api: {seat.operator}"),
+    ),
+    Steering("start", Nothing, "Motor on.", lambda pen, _b, seat: pen.start(f"api: {seat.operator}")),
+    Steering(
+        "pause", Nothing, "Motor off; the pen stays armed.", lambda pen, _b, seat: pen.pause(f"api: {seat.operator}")
+    ),
+    Steering(
+        "depth",
+        SetDepth,
+        "Sets the needle depth, in mm.",
+        lambda pen, body, _s: pen.set_depth(micrometres_from_mm(body.depth_mm), body.override),
+    ),
+    Steering(
+        "rate",
+        SetRate,
+        "Sets the puncture rate, in Hz.",
+        lambda pen, body, _s: pen.set_rate(millihertz_from_hz(body.rate_hz)),
+    ),
+    Steering(
+        "zone", DeclareZone, "Declares the zone treated from now on.", lambda pen, body, _s: pen.declare_zone(body.zone)
+    ),
+    Steering(
+        "acknowledge",
+        AcknowledgeAlarm,
+        "Acknowledges an alarm.",
+        lambda pen, body, seat: pen.acknowledge(body.alarm, seat.operator),
+    ),
+    Steering(
+        "clear-fault",
+        Nothing,
+        "Clears what interrupted the treatment.",
+        lambda pen, _b, seat: pen.clear_fault(seat.operator),
+    ),
+    Steering(
+        "close",
+        CloseSession,
+        "Closes the session; needles out first.",
+        lambda pen, body, _s: pen.close(body.outcome, body.reason),
+    ),
+)
+
+
+def build_api(desk: Desk, status: Callable[[], StationStatus], *, software: str, live_hz: float, key: str) -> FastAPI:
+    """The application. ``key`` is asked for in the header ``Needlework-Key``; empty on a socket with permissions."""
+
+    async def ask_key(given: Annotated[str, Header(alias=KEY_HEADER)] = "") -> None:
+        if key and not hmac.compare_digest(given.encode(), key.encode()):
+            raise HTTPException(401, "This call came without the station's key, which its client sends by itself.")
+
+    api = FastAPI(
+        title="Needlework station", version=software, docs_url=None, redoc_url=None, dependencies=[Depends(ask_key)]
+    )
+    _troubles(api)
+
+    @api.get("/v1/status")
+    async def station_status() -> StationStatus:
+        """Everything about this station now."""
+        return status()
+
+    @api.get("/v1/pens/{pen}")
+    async def pen_status(pen: str) -> PenStatus:
+        """One pen now."""
+        return desk.status(desk.pen(pen))
+
+    @api.get("/v1/pens/{pen}/live")
+    async def live(pen: str, hz: float = 5.0) -> StreamingResponse:
+        """The pen's status again and again, one JSON object a line, until the reader leaves."""
+        found = desk.pen(pen)
+        if not 0 < hz <= live_hz:
+            raise QuantityError(f"{hz} pictures a second cannot be had; more than 0 and at most {live_hz:g} can")
+        frames = desk.live(found, hz)
+        first = await anext(frames)  # what is refused is refused before the answer has begun
+        return StreamingResponse(_lines(first, frames), media_type="application/x-ndjson")
+
+    @api.post("/v1/seats", openapi_extra=_body(TakeSeat))
+    async def take_seat(request: Request) -> SeatGranted:
+        """Takes a pen's operating seat."""
+        asked = await _read(request, TakeSeat)
+        seat = desk.take_seat(asked.pen, asked.operator)
+        return SeatGranted(token=seat.token, pen=seat.pen, operator=seat.operator, presence_s=desk.presence_s)
+
+    @api.post("/v1/seats/heartbeat", status_code=204)
+    async def heartbeat(request: Request) -> None:
+        """Shows presence."""
+        desk.heard(request.headers.get(SEAT_HEADER, ""))
+
+    @api.delete("/v1/seats", status_code=204)
+    async def release_seat(request: Request) -> None:
+        """Gives the seat back."""
+        await desk.release_seat(request.headers.get(SEAT_HEADER, ""))
+
+    @api.post("/v1/stop")
+    async def stop_all() -> StopAnswer:
+        """STOP, every pen. Needs no seat."""
+        return _stopped(desk.stop("", "api"))
+
+    @api.post("/v1/pens/{pen}/stop")
+    async def stop_one(pen: str) -> StopAnswer:
+        """STOP, one pen; every pen when there is none of this name. Needs no seat."""
+        return _stopped(desk.stop(pen, "api"))
+
+    for row in STEERING:
+        _add_steering(api, desk, row)
+    return api
+
+
+def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
+    async def steer(pen: str, request: Request) -> PenStatus:
+        found = desk.pen(pen)
+        seat = desk.steering(request.headers.get(SEAT_HEADER, ""), found)
+        body = await _read(request, row.body)
+        found.take_note()
+        await row.call(found, body, seat)
+        return desk.status(found).model_copy(update={"said": found.take_note()})
+
+    api.post(
+        f"/v1/pens/{{pen}}/{row.name}",
+        name=row.name,
+        description=f"{row.doc} Needs the pen's seat.",
+        openapi_extra=_body(row.body),
+        response_model=PenStatus,
+    )(steer)
+
+
+def _stopped(names: tuple[str, ...]) -> StopAnswer:
+    what = f"STOP was sent to {', '.join(names)}." if names else "No pen is connected here."
+    return StopAnswer(stopped=names, what=what)
+
+
+async def _lines(first: PenStatus, rest: AsyncIterator[PenStatus]) -> AsyncIterator[bytes]:
+    yield first.model_dump_json().encode() + b"\n"
+    async for frame in rest:
+        yield frame.model_dump_json().encode() + b"\n"
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI description of a body we read ourselves."""
+    return {"requestBody": {"content": {"application/json": {"schema": model.model_json_schema()}}, "required": True}}
+
+
+async def _read(request: Request, model: type[Model]) -> Model:
+    """The body, checked as JSON: read as Python objects, strict models would refuse what JSON cannot say."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > BODY_MAX_BYTES:
+            raise HTTPException(413, f"A call has at most {BODY_MAX_BYTES} bytes; this one has more.")
+    return model.model_validate_json(bytes(content) or b"{}")
+
+
+# Troubles -------------------------------------------------------------------------------------------------------------
+
+_UNCHANGED = "Nothing was changed."
+
+
+def _troubles(api: FastAPI) -> None:
+    """One handler for each kind of error, all answering with the same shape."""
+
+    def on(kind: type[Exception], make: Callable[[Any], tuple[int, Trouble]]) -> None:
+        async def handle(request: Request, error: Exception) -> JSONResponse:
+            return _answer(*make(error))
+
+        api.add_exception_handler(kind, handle)
+
+    on(ControlRefused, lambda error: (409, Trouble("refused", error.sentence, "", "", error.because)))
+    on(QuantityError, lambda error: (422, Trouble("not_a_quantity", f"{error}.", _UNCHANGED, "", "number")))
+    on(ValidationError, lambda error: (422, _not_understood(error)))
+    on(RequestValidationError, lambda error: (422, _not_understood(error)))
+    on(UnknownPen, lambda error: (404, error.trouble))
+    on(SeatTaken, lambda error: (409, error.trouble))
+    on(SeatMissing, lambda error: (403, error.trouble))
+    on(TooManyViews, lambda error: (503, error.trouble))
+    on(StationEnding, lambda error: (503, error.trouble))
+    on(StationError, lambda error: (500, error.trouble))
+    on(WireError, lambda error: (503, Trouble("pen", str(error), "", "")))
+    on(RecordError, lambda error: (503, Trouble("record", str(error), "", "")))
+    on(HTTPException, lambda error: (error.status_code, Trouble("http", str(error.detail), _UNCHANGED, "")))
+
+
+def _answer(status: int, trouble: Trouble) -> JSONResponse:
+    body = TroubleBody(
+        code=trouble.code, what=trouble.what, means=trouble.means, do=trouble.do, because=trouble.because
+    )
+    return JSONResponse(body.model_dump(), status_code=status)
+
+
+def _not_understood(error: ValidationError | RequestValidationError) -> Trouble:
+    """The first thing wrong with a call, without repeating what came in."""
+    first = error.errors()[0]
+    # Which member of "str | int | float" did not fit is our affair, not the caller's.
+    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "str", "int", "float"))
+    what = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] in ("string_type", "int_type", "float_type", "int_from_float"):
+        what = "a number is needed, or a number as text"
+    return Trouble("not_understood", f"{place or 'The call'}: {what}.", _UNCHANGED, "", place)

@@ -1,0 +1,306 @@
+"""The client of the station's API: what the command line, the demo, the pages and the tests use.
+
+Every method returns a model or raises a :class:`station.errors.ClientError`, whose text is for a person.
+"""
+
+import asyncio
+import http.client
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from controller.plan import SessionPlan
+from station.endpoint import Endpoint, read_endpoint
+from station.errors import StationRefused, StationUnreachable, Trouble
+from station.models import PenStatus, SeatGranted, StationStatus, StopAnswer, TroubleBody
+from station.settings import StationSettings
+
+CALL_DEADLINE_S = 15.0
+"""Arming asks the pen half a dozen things, each with a deadline of its own; the sum stays under this."""
+STOP_DEADLINE_S = 1.0
+"""STOP takes milliseconds; a listener that has not answered in this time is given up for the next way."""
+HEARTBEATS_A_PRESENCE = 4
+"""Three heartbeats may be lost before a seat is."""
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class StationClient:
+    """A connection to a station. Use it as ``async with``; calls may overlap."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        unix = endpoint.api.startswith("unix:")
+        self._endpoint = endpoint
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=endpoint.api.removeprefix("unix:")) if unix else None,
+            base_url="http://station" if unix else endpoint.api,
+            headers={"Needlework-Key": endpoint.api_key},
+            timeout=CALL_DEADLINE_S,
+            trust_env=False,  # a proxy has no business between a person and a pen
+        )
+
+    @classmethod
+    def of(cls, settings: StationSettings) -> Self:
+        """A client of the station that runs with these settings. Raises StationUnreachable when none does."""
+        endpoint = read_endpoint(settings)
+        if endpoint is None:
+            raise StationUnreachable(_no_station(settings))
+        return cls(endpoint)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the station is reached."""
+        return self._endpoint
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def status(self) -> StationStatus:
+        """Everything about the station now."""
+        return await self._call(StationStatus, "GET", "/v1/status")
+
+    async def pen(self, pen: str = "") -> PenStatus:
+        """One pen now; an empty name is the only pen."""
+        return await self._call(PenStatus, "GET", f"/v1/pens/{await self.name_of(pen)}")
+
+    async def stop(self, pen: str = "") -> StopAnswer:
+        """STOP for a pen, or for all of them. Needs no seat."""
+        return await self._call(StopAnswer, "POST", f"/v1/pens/{pen}/stop" if pen else "/v1/stop")
+
+    async def live(self, pen: str = "", hz: float = 5.0) -> AsyncIterator[PenStatus]:
+        """The pen's status ``hz`` times a second, until the caller leaves or the station ends.
+
+        Raises StationUnreachable when nothing comes for longer than a second and five pictures.
+        """
+        name = await self.name_of(pen)
+        silence_s = 1.0 + 5.0 / hz
+        timeout = httpx.Timeout(CALL_DEADLINE_S, read=silence_s)
+        try:
+            async with self._http.stream("GET", f"/v1/pens/{name}/live", params={"hz": hz}, timeout=timeout) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async for line in answer.aiter_lines():
+                    yield PenStatus.model_validate_json(line)
+        except httpx.TransportError as error:
+            raise StationUnreachable(_lost(error)) from error
+
+    @asynccontextmanager
+    async def seat(self, operator: str, pen: str = "") -> AsyncIterator["SeatClient"]:
+        """The operating seat of a pen, kept by heartbeats and given back at the end.
+
+        Raises StationRefused while somebody else holds it.
+        """
+        granted = await self._call(SeatGranted, "POST", "/v1/seats", body={"pen": pen, "operator": operator})
+        headers = {"Needlework-Seat": granted.token}
+        beating = asyncio.create_task(self._beat(granted, headers), name=f"heartbeat of the seat of {granted.pen}")
+        try:
+            yield SeatClient(self, granted, headers)
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+            with suppress(StationUnreachable):  # a station that is gone holds no seats
+                await self.call("DELETE", "/v1/seats", headers=headers)
+
+    async def _beat(self, granted: SeatGranted, headers: dict[str, str]) -> None:
+        """Shows presence until cancelled. A station out of reach for a moment is tried again; a lost seat is lost."""
+        while True:
+            await asyncio.sleep(granted.presence_s / HEARTBEATS_A_PRESENCE)
+            try:
+                async with asyncio.timeout(granted.presence_s):
+                    await self.call("POST", "/v1/seats/heartbeat", headers=headers)
+            except (StationUnreachable, TimeoutError):
+                continue
+            except StationRefused:
+                return
+
+    async def name_of(self, pen: str) -> str:
+        """The pen's name; an empty one stands for the only pen. Raises StationRefused when there are several."""
+        if pen:
+            return pen
+        names = [item.name for item in (await self.status()).pens]
+        if len(names) != 1:
+            what = f"There are several pens here: {', '.join(names)}." if names else "This station has no pen."
+            raise StationRefused(Trouble("unknown_pen", what, "", "Name one."), httpx.codes.NOT_FOUND)
+        return names[0]
+
+    async def call(
+        self, method: str, path: str, *, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> bytes:
+        """One call; the answer's body. Raises StationUnreachable, StationRefused."""
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            answer = await self._http.request(method, path, content=content, headers=headers)
+        except httpx.TransportError as error:
+            raise StationUnreachable(_lost(error)) from error
+        if not answer.is_success:
+            raise _refusal(answer)
+        return answer.content
+
+    async def _call(self, model: type[Answer], method: str, path: str, *, body: dict[str, Any] | None = None) -> Answer:
+        return read_answer(model, await self.call(method, path, body=body))
+
+
+class SeatClient:
+    """The calls that steer a pen. Each returns the pen's status after it, or raises StationRefused."""
+
+    def __init__(self, station: StationClient, granted: SeatGranted, headers: dict[str, str]) -> None:
+        self._station = station
+        self._headers = headers
+        self.pen = granted.pen
+        """The pen this seat operates."""
+        self.operator = granted.operator
+        """Who operates it."""
+
+    async def prepare(self, plan: SessionPlan) -> PenStatus:
+        """Opens a session."""
+        return await self._steer("prepare", plan.model_dump(mode="json"))
+
+    async def arm(self) -> PenStatus:
+        """Checks cartridge and calibration, and takes a lease."""
+        return await self._steer("arm")
+
+    async def start(self) -> PenStatus:
+        """Motor on."""
+        return await self._steer("start")
+
+    async def pause(self) -> PenStatus:
+        """Motor off; the pen stays armed."""
+        return await self._steer("pause")
+
+    async def set_depth(self, depth_mm: str | float, override: str = "") -> PenStatus:
+        """Sets the needle depth in mm; ``override`` names a reason to go beyond a soft limit."""
+        return await self._steer("depth", {"depth_mm": depth_mm, "override": override})
+
+    async def set_rate(self, rate_hz: str | float) -> PenStatus:
+        """Sets the puncture rate in Hz."""
+        return await self._steer("rate", {"rate_hz": rate_hz})
+
+    async def declare_zone(self, zone: str) -> PenStatus:
+        """Declares the zone treated from now on."""
+        return await self._steer("zone", {"zone": zone})
+
+    async def acknowledge(self, alarm: str) -> PenStatus:
+        """Acknowledges an alarm."""
+        return await self._steer("acknowledge", {"alarm": alarm})
+
+    async def clear_fault(self) -> PenStatus:
+        """Clears what interrupted the treatment; arming comes after it."""
+        return await self._steer("clear-fault")
+
+    async def close(
+        self, reason: str = "finished", outcome: Literal["completed", "stopped"] = "completed"
+    ) -> PenStatus:
+        """Closes the session; needles out first. One that was interrupted closes as that, whatever is asked."""
+        return await self._steer("close", {"outcome": outcome, "reason": reason})
+
+    async def stop(self) -> StopAnswer:
+        """STOP."""
+        return await self._station.stop(self.pen)
+
+    async def _steer(self, name: str, body: dict[str, Any] | None = None) -> PenStatus:
+        path = f"/v1/pens/{self.pen}/{name}"
+        content = await self._station.call("POST", path, body=body or {}, headers=self._headers)
+        return read_answer(PenStatus, content)
+
+
+def stop_now(settings: StationSettings, pen: str = "") -> StopAnswer:
+    """STOP without an event loop, by every way there is: the STOP listener, then the API. For a person in a hurry.
+
+    Raises StationUnreachable when neither answers.
+    """
+    endpoint = read_endpoint(settings)
+    host, port = ("127.0.0.1", settings.stop_port) if endpoint is None else (endpoint.stop_host, endpoint.stop_port)
+    try:
+        return _stop_over(http.client.HTTPConnection(host, port, timeout=STOP_DEADLINE_S), f"/stop/{pen}", "")
+    except (OSError, http.client.HTTPException, ValidationError) as error:
+        if endpoint is None:
+            raise StationUnreachable(_no_station(settings)) from error
+    try:
+        path = f"/v1/pens/{pen}/stop" if pen else "/v1/stop"
+        return _stop_over(_ApiConnection(endpoint), path, endpoint.api_key)
+    except (OSError, http.client.HTTPException, ValidationError) as error:
+        raise StationUnreachable(_lost(error)) from error
+
+
+def _stop_over(connection: http.client.HTTPConnection, path: str, key: str) -> StopAnswer:
+    try:
+        connection.request("POST", path, headers={"Needlework-Key": key} if key else {})
+        return StopAnswer.model_validate_json(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+class _ApiConnection(http.client.HTTPConnection):
+    """The standard library's client over the API's Unix socket, or its loopback port."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._path = endpoint.api.removeprefix("unix:") if endpoint.api.startswith("unix:") else ""
+        super().__init__("localhost" if self._path else endpoint.api.removeprefix("http://"), timeout=STOP_DEADLINE_S)
+
+    def connect(self) -> None:
+        """Connects."""
+        if not self._path:
+            super().connect()
+            return
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(STOP_DEADLINE_S)
+        self.sock.connect(self._path)
+
+
+def read_answer(model: type[Answer], content: bytes) -> Answer:
+    """An answer's body as its model. Raises StationRefused when station and client are of different versions."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise StationRefused(
+            Trouble(
+                "other_version",
+                "The station's answer is not one this client knows.",
+                "Station and client are of different versions.",
+                "Restart the station after an update.",
+            ),
+            httpx.codes.OK,
+        ) from error
+
+
+def _refusal(answer: httpx.Response) -> StationRefused:
+    try:
+        body = TroubleBody.model_validate_json(answer.content)
+    except ValidationError:
+        what = f"The station answered with status {answer.status_code}."
+        return StationRefused(Trouble("http", what, "", "See the station's log."), answer.status_code)
+    return StationRefused(Trouble(body.code, body.what, body.means, body.do, body.because), answer.status_code)
+
+
+def _no_station(settings: StationSettings) -> Trouble:
+    return Trouble(
+        "no_station",
+        f"No station runs on {settings.state_dir}.",
+        "A pen that was running without its station stops by itself.",
+        "Start one with `needlework run`, or name its directory with --state.",
+    )
+
+
+def _lost(error: Exception) -> Trouble:
+    return Trouble(
+        "station_unreachable",
+        f"The station does not answer ({type(error).__name__}{f': {error}' if str(error) else ''}).",
+        "If it ended, its pens have stopped by themselves; if it only is out of reach, they may still be running.",
+        "Look at the pen; STOP it by its own button if in doubt. `needlework status` shows whether it is back.",
+    )

@@ -1,0 +1,173 @@
+"""What the station offers its clients, apart from how they reach it: pens, seats, notices, STOP.
+
+The API and the STOP listener are thin layers over this. Presence is watched here: a treatment whose operator fell
+silent is paused, and one that nobody operates is paused whoever started it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from controller.datafile import nearest
+from logger.messages import AlarmItem
+from station.clock import StationClock
+from station.errors import StationError, Trouble, UnknownPen
+from station.models import Notice, PenStatus
+from station.pens import StationPen
+from station.seats import Seat, Seats
+from station.stop import stop_pens
+
+PRESENCE_CHECK_S = 0.2
+"""How often presence is looked at: a lost seat is noticed this much later at most."""
+NOTICES_KEPT = 50
+LIVE_VIEWS_MAX = 32
+"""Live views beyond it are refused: each costs the control loop a little time."""
+
+
+class TooManyViews(StationError):
+    """No more live views."""
+
+
+class StationEnding(StationError):
+    """The station is ending; nobody steers any more."""
+
+
+class Desk:
+    """The pens of this station, and who steers them."""
+
+    def __init__(self, pens: Sequence[StationPen], seats: Seats, clock: StationClock) -> None:
+        self._pens = {pen.name: pen for pen in pens}
+        self._seats = seats
+        self._clock = clock
+        self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
+        self._numbers = 0
+        self._views = 0
+        self._closing = asyncio.Event()
+        self._ending = False
+
+    @property
+    def pens(self) -> tuple[StationPen, ...]:
+        """All pens, in the order of the settings."""
+        return tuple(self._pens.values())
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The newest notices, oldest first."""
+        return tuple(self._notices)
+
+    def pen(self, name: str) -> StationPen:
+        """The pen of this name; an empty name is the only pen. Raises UnknownPen, with the nearest names."""
+        if not name and len(self._pens) == 1:
+            return next(iter(self._pens.values()))
+        pen = self._pens.get(name)
+        if pen is None:
+            known = list(self._pens)
+            what = f"No pen here is called {name!r}." if name else "There are several pens here; name one."
+            raise UnknownPen(Trouble("unknown_pen", f"{what} {nearest(name, known)}", "Nothing was changed.", ""))
+        return pen
+
+    def status(self, pen: StationPen) -> PenStatus:
+        """A pen as clients see it now."""
+        holder = self._seats.holder(pen.name, self._clock.monotonic_s())
+        return PenStatus(name=pen.name, url=pen.url, seat=None if holder is None else holder.operator, view=pen.view())
+
+    def alarms(self) -> tuple[AlarmItem, ...]:
+        """The alarms raised now on every pen."""
+        return tuple(alarm for pen in self.pens for alarm in pen.alarms())
+
+    def stop(self, name: str, source: str) -> tuple[str, ...]:
+        """STOP for one pen, or for all when the name is empty or unknown; the names of those stopped. Never waits."""
+        return stop_pens(self.pens, name, source)
+
+    def note(self, pen: str, sentence: str) -> None:
+        """Keeps a notice for clients."""
+        self._numbers += 1
+        utc = self._clock.utc().isoformat(timespec="milliseconds")
+        self._notices.append(Notice(number=self._numbers, utc=utc, pen=pen, sentence=sentence))
+
+    # Seats ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def presence_s(self) -> float:
+        """Silence after which a seat is lost."""
+        return self._seats.presence_s
+
+    def take_seat(self, pen: str, operator: str) -> Seat:
+        """The operating seat of a pen. Raises UnknownPen, SeatTaken."""
+        return self._seats.take(self.pen(pen).name, operator, self._clock.monotonic_s())
+
+    def heard(self, token: str) -> Seat:
+        """A heartbeat. Raises SeatMissing."""
+        return self._seats.heard(token, self._clock.monotonic_s())
+
+    def steering(self, token: str, pen: StationPen) -> Seat:
+        """The seat a steering call is made from. Raises SeatMissing, or StationEnding once the station is to end."""
+        if self._ending:
+            raise StationEnding(
+                Trouble(
+                    "ending",
+                    "The station is ending: motors are off and needles out.",
+                    "Nothing was changed.",
+                    "Start it again with `needlework run`.",
+                )
+            )
+        return self._seats.steering(token, pen.name, self._clock.monotonic_s())
+
+    async def release_seat(self, token: str) -> None:
+        """Gives a seat back; a treatment that still ran is paused."""
+        seat = self._seats.release(token)
+        if seat is not None:
+            await self._pause_unattended(self._pens[seat.pen], f"{seat.operator} left the seat")
+
+    async def watch_presence(self) -> None:
+        """Runs until cancelled: pauses what nobody operates."""
+        while True:
+            for seat in self._seats.lost(self._clock.monotonic_s()):
+                await self._pause_unattended(
+                    self._pens[seat.pen], f"{seat.operator} was not heard of for {self.presence_s:g} s"
+                )
+            for pen in self.pens:
+                if self._seats.holder(pen.name, self._clock.monotonic_s()) is None:
+                    await self._pause_unattended(pen, "nobody has the operating seat")
+            await asyncio.sleep(PRESENCE_CHECK_S)
+
+    async def _pause_unattended(self, pen: StationPen, why: str) -> None:
+        if pen.treating:
+            await pen.pause(f"seat: {why}")
+            self.note(pen.name, f"The treatment was paused: {why}.")
+
+    # Live views -------------------------------------------------------------------------------------------------------
+
+    async def live(self, pen: StationPen, hz: float) -> AsyncIterator[PenStatus]:
+        """The pen's status ``hz`` times a second until the desk closes. A slow reader misses some; none wait for it.
+
+        Raises TooManyViews.
+        """
+        if self._views >= LIVE_VIEWS_MAX:
+            raise TooManyViews(
+                Trouble(
+                    "too_many_views",
+                    f"{LIVE_VIEWS_MAX} live views are open already.",
+                    "More of them could make the control loop late.",
+                    "Close one, or ask for the status now and then.",
+                )
+            )
+        self._views += 1
+        try:
+            while not self._closing.is_set():
+                yield self.status(pen)
+                try:
+                    async with asyncio.timeout(1 / hz):
+                        await self._closing.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self._views -= 1
+
+    def end(self) -> None:
+        """From now on nobody steers: the station is bringing its pens home."""
+        self._ending = True
+
+    def close(self) -> None:
+        """Ends live views, so that the server can end."""
+        self._closing.set()

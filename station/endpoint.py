@@ -1,0 +1,48 @@
+"""Where the running station is reached: a small file the station writes and its clients read."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from station.settings import StationSettings
+
+
+class Endpoint(BaseModel):
+    """The station's process, its API and its STOP listener. ``api`` is ``unix:PATH`` or ``http://127.0.0.1:PORT``.
+
+    ``api_key`` is asked for where the API is on TCP, which has no file permissions to keep other users out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pid: int
+    api: str
+    api_key: str
+    stop_host: str
+    stop_port: int
+
+
+def write_endpoint(settings: StationSettings, endpoint: Endpoint) -> None:
+    """Puts the file in place at once and whole, readable by this user alone. Raises OSError."""
+    path = settings.endpoint_file
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(endpoint.model_dump_json())
+    fresh.replace(path)
+
+
+def read_endpoint(settings: StationSettings) -> Endpoint | None:
+    """The endpoint of the station that runs, or ran last, on this state directory; None where there is none."""
+    try:
+        text = Path(settings.endpoint_file).read_text(encoding="utf-8")
+        return Endpoint.model_validate_json(text)
+    except (OSError, ValidationError):
+        return None
+
+
+def remove_endpoint(settings: StationSettings) -> None:
+    """Takes the file away, at the station's end."""
+    settings.endpoint_file.unlink(missing_ok=True)

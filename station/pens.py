@@ -1,0 +1,212 @@
+"""The seam to the controller: one pen of this station, its driver and what keeps it connected."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Literal
+
+from controller.errors import ControlRefused
+from controller.plan import SessionPlan
+from controller.session import SessionDriver
+from controller.state import Phase
+from controller.transitions import SPOKEN_PHASE, session_closed
+from controller.units import Micrometres, Millihertz
+from controller.view import STALE_MS, PenView
+from firmware_bridge.errors import WireError
+from firmware_bridge.link import Link
+from firmware_bridge.snapshot import PenSnapshot
+from firmware_bridge.supervisor import Supervisor
+from logger.messages import AlarmItem, LivePen
+from station.record import JournalSink
+from station.settings import PenSetting
+
+
+class StationPen:
+    """A pen by its name. ``driver`` decides nothing here either: the machine does."""
+
+    def __init__(
+        self,
+        setting: PenSetting,
+        driver: SessionDriver,
+        sink: JournalSink,
+        *,
+        monotonic_ms: Callable[[], int],
+        random: Random,
+    ) -> None:
+        self.name = setting.name
+        self.url = setting.url
+        self._driver = driver
+        self._sink = sink
+        self._monotonic_ms = monotonic_ms
+        self._tried = asyncio.Event()
+        self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random)
+
+    async def keep_connected(self) -> None:
+        """Connects and reconnects until cancelled."""
+        await self._supervisor.run()
+
+    async def tick(self) -> None:
+        """The 20 Hz loop, until cancelled."""
+        await self._driver.run()
+
+    async def first_try(self) -> WireError | None:
+        """Waits for the first try to connect; why it failed, None when it did not."""
+        await self._tried.wait()
+        return self._driver.connect_problem
+
+    # What is so -------------------------------------------------------------------------------------------------------
+
+    @property
+    def treating(self) -> bool:
+        """The motor is commanded on."""
+        return self._driver.state.phase is Phase.TREATING
+
+    @property
+    def session_open(self) -> bool:
+        """A session is open on this pen."""
+        return self._driver.state.session is not None
+
+    @property
+    def known_out(self) -> bool:
+        """The needles are known to be out, or no pen is connected that could say, and none was left running."""
+        state = self._driver.state
+        if state.seen is None:
+            return state.motor_off_since_ms is None and not state.armed
+        return state.seen.needles_out
+
+    def take_note(self) -> str:
+        """What was last done to a number that a person set, told once; empty where nothing was."""
+        return self._sink.take_note()
+
+    def view(self) -> PenView:
+        """The pen now, for people and programs."""
+        return self._driver.view()
+
+    def alarms(self) -> tuple[AlarmItem, ...]:
+        """The alarms raised now, for the bus."""
+        return tuple(
+            AlarmItem(
+                pen=self.name,
+                alarm=alarm.name,
+                priority=alarm.kind.priority,
+                sentence=alarm.sentence,
+                active=alarm.condition,
+                acknowledged=alarm.acknowledged,
+            )
+            for alarm in self._driver.state.alarms.active
+        )
+
+    def live(self) -> LivePen:
+        """The pen now, for the bus. A stale status shows nothing measured."""
+        state = self._driver.state
+        fresh = state.seen is not None and self._monotonic_ms() - state.seen_at_ms <= STALE_MS
+        seen = state.seen if fresh else None
+        return LivePen(
+            pen=self.name,
+            session=state.session,
+            state=str(state.phase),
+            zone=state.zone or None,
+            depth_commanded_um=state.depth_commanded_um if state.armed else None,
+            depth_set_um=seen.depth_set_um if seen else None,
+            depth_measured_um=seen.depth_measured_um if seen else None,
+            rate_commanded_mhz=state.rate_commanded_mhz if state.armed else None,
+            rate_set_mhz=seen.rate_set_mhz if seen else None,
+            rate_measured_mhz=seen.rate_measured_mhz if seen else None,
+            battery_permille=seen.battery_permille if seen else None,
+            on_skin=seen.on_skin if seen else None,
+            alarms=len(state.alarms.active),
+        )
+
+    # What people ask; each raises ControlRefused ----------------------------------------------------------------------
+
+    def stop(self, source: str) -> None:
+        """STOP: on the wire before this returns."""
+        self._driver.stop(source)
+
+    async def prepare(self, plan: SessionPlan, seated: str) -> None:
+        """Opens a session for the operator in the seat: whose hands, whose limits."""
+        if plan.operator != seated:
+            raise ControlRefused(
+                "operator_not_in_seat",
+                f"The session is for {plan.operator}, and {seated} has the operating seat. Limits are those of the "
+                "person who treats: that person takes the seat. Nothing changed.",
+            )
+        await self._driver.prepare(plan)
+
+    async def arm(self, source: str) -> None:
+        """Checks cartridge and calibration, and takes a lease."""
+        await self._driver.arm(source)
+
+    async def start(self, source: str) -> None:
+        """Motor on."""
+        await self._driver.start(source)
+
+    async def pause(self, source: str) -> None:
+        """Motor off; the pen stays armed."""
+        await self._driver.pause(source)
+
+    async def set_depth(self, depth_um: Micrometres, override: str) -> None:
+        """Sets the needle depth."""
+        await self._driver.set_depth(depth_um, override)
+
+    async def set_rate(self, rate_mhz: Millihertz) -> None:
+        """Sets the puncture rate."""
+        await self._driver.set_rate(rate_mhz)
+
+    async def declare_zone(self, zone: str) -> None:
+        """Declares the zone treated from now on."""
+        await self._driver.declare_zone(zone)
+
+    async def acknowledge(self, alarm: str, by: str) -> None:
+        """Acknowledges an alarm."""
+        await self._driver.acknowledge(alarm, by)
+
+    async def clear_fault(self, by: str) -> None:
+        """Clears what interrupted the treatment."""
+        await self._driver.clear(by)
+
+    async def close(self, outcome: Literal["completed", "stopped"], reason: str) -> None:
+        """Closes the session; one that was interrupted closes as that, whatever was asked."""
+        interrupted = self._driver.state.phase is Phase.INTERRUPTED
+        await self._driver.close("interrupted" if interrupted else outcome, reason)
+        if self.session_open:
+            raise ControlRefused(
+                "stop_not_confirmed",
+                "The session closes when the pen confirms that it has stopped, and it has not yet "
+                f"({SPOKEN_PHASE[self._driver.state.phase]}). Lift the pen off and look at it.",
+            )
+
+    async def shutdown(self, reason: str) -> None:
+        """Motor off, needles out, session closed; returns when the pen confirmed, or its time is up."""
+        await self._driver.shutdown(reason)
+
+    def close_unconfirmed(self, reason: str) -> None:
+        """The last word on a session whose pen never confirmed that it stopped; nothing after :meth:`shutdown` did."""
+        state = self._driver.state
+        if state.session is not None:
+            closed = session_closed(state, "interrupted", f"{reason}; the pen did not confirm that it stopped")
+            self._sink.emit(closed, session=state.session)
+
+    # What the line says: SupervisorListener, passed on to the driver --------------------------------------------------
+
+    def link_up(self, link: Link, generation: int) -> None:
+        """A connection is up."""
+        self._driver.link_up(link, generation)
+        self._tried.set()
+
+    def link_down(self, cause: WireError | None) -> None:
+        """The connection went."""
+        self._driver.link_down(cause)
+
+    def connect_failed(self, error: WireError) -> None:
+        """A try to connect failed; another follows."""
+        self._driver.connect_failed(error)
+        self._tried.set()
+
+    def status_seen(self, seen: PenSnapshot, at_ms: int) -> None:
+        """The pen said how it is."""
+        self._driver.status_seen(seen, at_ms)
+
+    def line_advisory(self, sentence: str) -> None:
+        """The line is worth a word."""
+        self._driver.line_advisory(sentence)

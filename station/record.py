@@ -1,0 +1,101 @@
+"""The seam to the record: the journal as the controller sees it, and what a station owes it after a crash."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from controller.events import Event, InputChunk, SessionClosed, SetpointChanged, StationStarted
+from controller.machine import step
+from controller.ports import RecordUnavailable
+from controller.recording import replayed
+from controller.state import MachineState
+from controller.transitions import session_closed
+from logger.errors import JournalError
+from logger.journal import Journal
+from logger.journal_reader import JournalReader
+
+PROBLEM_FRESH_S = 1.0
+"""How long an answer about the disk is good for: asked twenty times a second by every pen, it is looked at once."""
+
+
+class JournalSink:
+    """The journal as one pen's event sink. After ``close`` of the journal nothing may be emitted."""
+
+    def __init__(self, journal: Journal, monotonic_s: Callable[[], float]) -> None:
+        self._journal = journal
+        self._monotonic_s = monotonic_s
+        self._problem: str | None = None
+        self._asked_s = -PROBLEM_FRESH_S
+        self._note = ""
+
+    def emit(self, event: Event, *, session: str | None) -> None:
+        """Queues an event; never waits."""
+        if isinstance(event, SetpointChanged):
+            self._note = event.note
+        self._journal.emit(event, session=session)
+
+    def take_note(self) -> str:
+        """The note of the newest change of the setpoint, told once: whoever asked for the number is to hear of it."""
+        note, self._note = self._note, ""
+        return note
+
+    async def flush(self) -> None:
+        """Returns when everything emitted is on the disk. Raises RecordUnavailable."""
+        try:
+            await self._journal.flush()
+        except JournalError as error:
+            raise RecordUnavailable(str(error)) from error
+
+    def problem(self) -> str | None:
+        """Why the journal accepts no treatment, or None; at most ``PROBLEM_FRESH_S`` old."""
+        now_s = self._monotonic_s()
+        if now_s - self._asked_s >= PROBLEM_FRESH_S:
+            self._asked_s = now_s
+            self._problem = self._journal.problem()
+        return self._problem
+
+
+def ended_in_order(reader: JournalReader) -> bool:
+    """The station that wrote this journal last said that it stopped, and no session stayed open."""
+    last = reader.last()
+    if last is None:
+        return True
+    entry = reader.read(last[0] - 1, 1)[0]
+    return entry.type == "station_stopped" and not reader.open_sessions()
+
+
+async def begin_record(journal: Journal, software: str) -> tuple[str, ...]:
+    """Notes that a station started, and closes as interrupted what the one before it left open; those sessions.
+
+    Raises JournalError when it does not reach the disk.
+    """
+    left_open = await asyncio.to_thread(journal.reader.open_sessions)
+    journal.emit(StationStarted(software=software, previous_session=left_open[-1] if left_open else None), session=None)
+    for session in left_open:
+        closed = await asyncio.to_thread(interrupted, journal.reader, session)
+        journal.emit(closed, session=session)
+    await journal.flush()
+    return tuple(left_open)
+
+
+def interrupted(reader: JournalReader, session: str) -> SessionClosed:
+    """How a session that a crash left open is closed, with the doses its recorded inputs come to."""
+    reason = "the station ended without closing the session"
+    try:
+        return session_closed(_replayed_state(reader, session), "interrupted", reason)
+    except ValueError as error:
+        # Recorded by another version, or damaged: the session is closed all the same; its telemetry stays as it is.
+        return SessionClosed(outcome="interrupted", reason=f"{reason}; doses not added up: {error}"[:200], doses=())
+
+
+def _replayed_state(reader: JournalReader, session: str) -> MachineState:
+    """The machine's state after the last recorded input of a session. Raises ValueError for inputs it cannot read."""
+    state = MachineState()
+    for given, now_ms in replayed(_chunks(reader, session)):
+        state = step(state, given, now_ms).state
+    return state
+
+
+def _chunks(reader: JournalReader, session: str) -> Iterator[InputChunk]:
+    for entry in reader.session_entries(session):
+        if entry.type == "input_chunk":
+            yield InputChunk.model_validate_json(entry.body)

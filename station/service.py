@@ -1,0 +1,380 @@
+"""The station's process: pens, journal, publisher, API and STOP listener, wired together, begun and ended in order.
+
+The order of ending is what matters most here: motor off and needles out first, then everything else.
+"""
+
+import asyncio
+import gc
+import os
+import random
+import secrets
+import sys
+import traceback
+from contextlib import AsyncExitStack, suppress
+from importlib.metadata import version
+from typing import Any
+
+from controller.errors import DataError
+from controller.events import StationStopped
+from controller.library import load_library
+from controller.operators import load_operators
+from controller.ports import RecordUnavailable
+from controller.profiles import load_profiles
+from controller.session import SessionDriver
+from logger.errors import JournalBusy, JournalError, RecordError
+from logger.journal import Journal
+from logger.messages import AlarmItem
+from logger.mqtt import BrokerUrl
+from logger.publisher import Publisher
+from logger.topics import Topics
+from station.api import build_api
+from station.awake import SleepInhibitor, take_priority
+from station.clock import StationClock
+from station.desk import Desk
+from station.endpoint import Endpoint, remove_endpoint, write_endpoint
+from station.errors import SettingsError, StationError, StationTaken, Trouble
+from station.exits import Exit
+from station.lines import Announce, failure_line, say_line
+from station.models import BusStatus, RecordStatus, StationStatus
+from station.parts import Parts
+from station.pens import StationPen
+from station.record import JournalSink, begin_record, ended_in_order
+from station.seats import Seats
+from station.serving import ApiServer, bind_api
+from station.settings import StationSettings
+from station.signals import on_ending_signals, on_leash
+from station.stop import StopListener
+
+DRAIN_S = 2.0
+"""How long an ending station lets the recorder catch up. What it has not confirmed stays in the journal."""
+LOOK_S = 0.2
+"""How often alarms are compared, and open sessions looked for."""
+SEAT_TOKEN_BYTES = 24
+
+
+class StationFailure(StationError):
+    """The station cannot start, or cannot go on. ``exit_code`` is what its process ends with."""
+
+    def __init__(self, trouble: Trouble, exit_code: Exit) -> None:
+        super().__init__(trouble)
+        self.exit_code = exit_code
+
+
+class Station:
+    """One station, from its first event to its last. :meth:`run` is called once."""
+
+    def __init__(self, settings: StationSettings, announce: Announce, caveats: tuple[str, ...] = ()) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._clock = StationClock()
+        self._random = random.SystemRandom()
+        self._software = f"needlework {version('needlework')}"
+        self._started = self._clock.utc()
+        self._parts = Parts()
+        self._of_pens: list[asyncio.Task[None]] = []
+        self._asked = asyncio.Event()
+        self._reason = ""
+        self._awake = SleepInhibitor()
+        self._caveats = caveats
+
+    def end(self, reason: str) -> None:
+        """Asks the station to end, in good order. The first reason counts."""
+        self._reason = self._reason or reason
+        self._asked.set()
+
+    async def run(self) -> Exit:
+        """Runs until asked to end, or until a part fails. Raises StationFailure when it cannot start."""
+        _make_directories(self._settings)
+        async with AsyncExitStack() as last:
+            journal = await self._open_journal()
+            last.push_async_callback(journal.close)
+            if not await asyncio.to_thread(ended_in_order, journal.reader):
+                await self._verify()
+            pens = self._make_pens(journal)
+            desk = Desk(
+                pens,
+                Seats(self._settings.seat_presence_s, lambda: secrets.token_urlsafe(SEAT_TOKEN_BYTES)),
+                self._clock,
+            )
+            listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
+            address = await listener.listen(self._settings.stop_port)
+            last.push_async_callback(listener.close)
+            for session in await begin_record(journal, self._software):
+                desk.note(
+                    "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
+                )
+            publisher = self._make_publisher(journal, desk)
+            key = "" if self._settings.api == "unix" else secrets.token_urlsafe(SEAT_TOKEN_BYTES)
+            listening, api_address = bind_api(self._settings)
+            endpoint = Endpoint(
+                pid=os.getpid(), api=api_address, api_key=key, stop_host=address.host, stop_port=address.port
+            )
+            server = ApiServer(
+                build_api(
+                    desk,
+                    lambda: self._status(journal, publisher, desk, endpoint),
+                    software=self._software,
+                    live_hz=self._settings.live_hz,
+                    key=key,
+                ),
+                listening,
+            )
+            try:
+                failures = await self._go(desk, server, publisher, endpoint)
+            finally:
+                confirmed = await self._finish(desk, server, publisher, journal)
+        for name, error in failures.items():
+            sys.stderr.write(f"The part {name!r} of the station ended by itself.\n")
+            traceback.print_exception(error)
+        if not confirmed:
+            return Exit.NOT_CONFIRMED
+        return Exit.PART_FAILED if failures else Exit.ORDERLY
+
+    # Beginning --------------------------------------------------------------------------------------------------------
+
+    async def _go(
+        self, desk: Desk, server: ApiServer, publisher: Publisher | None, endpoint: Endpoint
+    ) -> dict[str, BaseException | None]:
+        """Starts the parts, says that the station is ready, and waits until it is to end; the parts that failed."""
+        for pen in desk.pens:
+            self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
+            self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
+        if not self._settings.wait_for_pens:
+            await self._pens_answer(desk)
+        self._parts.start("api", server.run())
+        self._parts.start("presence", desk.watch_presence())
+        self._parts.start("sleep", self._stay_awake(desk))
+        if publisher is not None:
+            self._parts.start("publisher", publisher.run())
+            self._parts.start("alarms", self._tell_alarms(desk, publisher))
+        await server.started()
+        write_endpoint(self._settings, endpoint)
+        self._announce({"ready": "station", **endpoint.model_dump(exclude={"api_key"})})
+        waiting = [
+            asyncio.create_task(event.wait(), name=name)
+            for name, event in (("asked to end", self._asked), ("a part ended", self._parts.ended))
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+        return self._parts.failures()
+
+    async def _pens_answer(self, desk: Desk) -> None:
+        """Every pen was reached once. Raises StationFailure with what the first one says that was not."""
+        for pen in desk.pens:
+            asked = asyncio.create_task(self._asked.wait(), name="asked to end")
+            tried = asyncio.create_task(pen.first_try(), name=f"first try of {pen.name}")
+            await asyncio.wait({asked, tried}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (asked, tried):
+                task.cancel()
+            await asyncio.wait({asked, tried})
+            error = tried.result() if not tried.cancelled() else None
+            if error is not None:
+                raise StationFailure(Trouble("pen", str(error), "", "", type(error).__name__), Exit.PEN)
+
+    async def _open_journal(self) -> Journal:
+        settings = self._settings
+        try:
+            return Journal(
+                settings.journal_path,
+                station=settings.station,
+                utc_now=self._clock.utc,
+                monotonic_ms=self._clock.monotonic_ms,
+            )
+        except JournalBusy as error:
+            raise StationFailure(Trouble("already_running", str(error), "", ""), Exit.TAKEN) from error
+        except RecordError as error:
+            raise StationFailure(Trouble("journal", str(error), "", ""), Exit.JOURNAL) from error
+
+    async def _verify(self) -> None:
+        """What a station left that did not end in order is looked at before anything is added to it."""
+        from logger.verify import verify_journal  # noqa: PLC0415  with it comes the store: 0.2 s that few starts need
+
+        result = await asyncio.to_thread(verify_journal, self._settings.journal_path)
+        if result.verdict != "intact":
+            raise StationFailure(
+                Trouble(
+                    "journal_damaged",
+                    result.sentence(),
+                    "Nothing is added to a journal that does not verify: what is in it is evidence.",
+                    f"Keep {self._settings.journal_path} as it is, and start with another state directory (--state).",
+                ),
+                Exit.JOURNAL,
+            )
+
+    def _make_pens(self, journal: Journal) -> tuple[StationPen, ...]:
+        settings = self._settings
+        try:
+            library = load_library(settings.library)
+            operators = load_operators(settings.operators)
+            profiles = load_profiles(settings.profiles)
+        except DataError as error:
+            raise StationFailure(Trouble("data", str(error), "", ""), Exit.SETTINGS) from error
+        pens = []
+        for setting in settings.pens:
+            sink = JournalSink(journal, self._clock.monotonic_s)
+            driver = SessionDriver(
+                setting.url,
+                sink=sink,
+                clock=self._clock,
+                random=self._random,
+                library=library,
+                operators=operators,
+                profiles=profiles,
+                mode=settings.mode,
+            )
+            pens.append(StationPen(setting, driver, sink, monotonic_ms=self._clock.monotonic_ms, random=self._random))
+        return tuple(pens)
+
+    def _make_publisher(self, journal: Journal, desk: Desk) -> Publisher | None:
+        if self._settings.broker is None:
+            return None
+        return Publisher(
+            journal=journal,
+            topics=Topics(self._settings.site, self._settings.station),
+            broker=BrokerUrl.parse(self._settings.broker),
+            software=self._software,
+            utc_now=self._clock.utc,
+            random=self._random,
+            alarms=desk.alarms,
+            live=lambda: tuple(pen.live() for pen in desk.pens),
+        )
+
+    # Running ----------------------------------------------------------------------------------------------------------
+
+    async def _tell_alarms(self, desk: Desk, publisher: Publisher) -> None:
+        """Tells the bus when alarms change."""
+        told: tuple[AlarmItem, ...] = ()
+        while True:
+            alarms = desk.alarms()
+            if alarms != told:
+                publisher.alarms_changed()
+            told = alarms
+            await asyncio.sleep(LOOK_S)
+
+    async def _stay_awake(self, desk: Desk) -> None:
+        """Keeps the computer awake while a session is open."""
+        wanted = False
+        while True:
+            was, wanted = wanted, any(pen.session_open for pen in desk.pens)
+            if wanted and not was:
+                await self._awake.hold()
+            elif was and not wanted:
+                await self._awake.release()
+            await asyncio.sleep(LOOK_S)
+
+    def _status(self, journal: Journal, publisher: Publisher | None, desk: Desk, endpoint: Endpoint) -> StationStatus:
+        settings = self._settings
+        bus = publisher.state() if publisher is not None else None
+        broker = str(BrokerUrl.parse(settings.broker)) if settings.broker else ""
+        return StationStatus(
+            site=settings.site,
+            station=settings.station,
+            software=self._software,
+            pid=os.getpid(),
+            started_utc=self._started.isoformat(timespec="seconds"),
+            mode=settings.mode,
+            stop_port=endpoint.stop_port,
+            pens=tuple(desk.status(pen) for pen in desk.pens),
+            record=RecordStatus(
+                committed=journal.committed, acknowledged=journal.acknowledged, problem=journal.problem() or ""
+            ),
+            bus=BusStatus(
+                url=broker,
+                connected=bool(bus and bus.connected),
+                problem=(bus.problem or "") if bus is not None else "",
+            ),
+            caveats=tuple(caveat for caveat in (*self._caveats, self._awake.caveat) if caveat),
+            notices=desk.notices,
+        )
+
+    # Ending -----------------------------------------------------------------------------------------------------------
+
+    async def _finish(self, desk: Desk, server: ApiServer, publisher: Publisher | None, journal: Journal) -> bool:
+        """Needles out first, then the rest. Whether every pen confirmed that its needles are out."""
+        reason = self._reason or "a part of the station failed"
+        confirmed = False
+        desk.end()
+        async with AsyncExitStack() as then:  # each step is taken, whatever becomes of those before it
+            then.push_async_callback(self._parts.close)
+            then.push_async_callback(self._awake.release)
+            then.push_async_callback(self._finish_record, publisher, journal, reason)
+            then.push_async_callback(server.close)
+            then.callback(desk.close)
+            then.callback(remove_endpoint, self._settings)
+            await asyncio.gather(*(pen.shutdown(reason) for pen in desk.pens))
+            confirmed = all(pen.known_out for pen in desk.pens)
+            if self._of_pens:
+                await self._parts.close(*self._of_pens)
+            for pen in desk.pens:
+                pen.close_unconfirmed(reason)
+        return confirmed
+
+    async def _finish_record(self, publisher: Publisher | None, journal: Journal, reason: str) -> None:
+        journal.emit(StationStopped(reason=reason), session=None)
+        await journal.flush()
+        if publisher is not None and publisher.state().connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await publisher.drained()
+
+
+def _make_directories(settings: StationSettings) -> None:
+    for directory in (settings.state_dir, settings.runtime_dir):
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StationFailure(
+                Trouble(
+                    "directory",
+                    f"The directory {directory} cannot be made: {error.strerror or error}.",
+                    "The record is kept there; without it nothing is treated.",
+                    "Give this user the place, or choose another with --state.",
+                ),
+                Exit.JOURNAL,
+            ) from error
+
+
+def tune_collector() -> None:
+    """Keeps the garbage collector from holding up a tick.
+
+    What was imported and built at start, some 90 000 objects, lives as long as the process. Looking at all of it takes
+    22 ms here, nearly as long as a tick may be late; frozen, it is not looked at again.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def station_main(settings: StationSettings, *, leash: int | None = None, announce: Announce = say_line) -> int:
+    """Runs a station until a signal, or the end of the file descriptor ``leash``, asks it to end. Its exit code.
+
+    A trouble is announced, and written to standard error in words.
+    """
+
+    def ready(said: dict[str, Any]) -> None:
+        tune_collector()
+        announce(said)
+
+    async def main() -> Exit:
+        station = Station(settings, ready, take_priority())
+        with on_ending_signals(station.end):
+            if leash is not None:
+                on_leash(leash, station.end)
+            return await station.run()
+
+    try:
+        return asyncio.run(main())
+    except StationFailure as error:
+        trouble, code = error.trouble, error.exit_code
+    except StationTaken as error:
+        trouble, code = error.trouble, Exit.TAKEN
+    except SettingsError as error:
+        trouble, code = error.trouble, Exit.SETTINGS
+    except (JournalError, RecordUnavailable) as error:
+        trouble, code = Trouble("journal", str(error), "", ""), Exit.JOURNAL
+    announce(failure_line("station", trouble))
+    sys.stderr.write(f"{trouble}\n")
+    return code

@@ -1,0 +1,179 @@
+"""Brokers that tests run against: the embedded one, and a real Mosquitto as a process of its own.
+
+Both listen on loopback with the same accounts, can be stopped and started again on their port, and are ready when
+`start` returns: known from the broker's own words or its open port, never from a sleep.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from logger.broker import Account, EmbeddedBroker, embedded_broker, recorder_account, station_account, watcher_account
+from logger.mqtt import BrokerUrl
+from logger.topics import TOPIC_TABLE, Topics
+
+SITE = "clinic"
+STATION = "room-1"
+OTHER_STATION = "room-2"
+START_DEADLINE_S = 10.0
+
+
+class BrokerProcess(Protocol):
+    """A broker that a test can stop and start. Users: ``room-1``, ``room-2`` (stations), ``recorder``, ``watcher``, and
+    ``mallory``, who may publish anywhere."""
+
+    async def start(self) -> None:
+        """Starts it; ready on return."""
+
+    async def stop(self) -> None:
+        """Stops it; its port is closed on return."""
+
+    def url(self, user: str) -> BrokerUrl:
+        """The URL for a user, password included."""
+
+
+def accounts() -> dict[str, Account]:
+    """The accounts of the contract suite."""
+    anywhere = frozenset(
+        Topics(SITE, station).topic(row.leaf) for station in (STATION, OTHER_STATION) for row in TOPIC_TABLE
+    )
+    return {
+        STATION: station_account(Topics(SITE, STATION)),
+        OTHER_STATION: station_account(Topics(SITE, OTHER_STATION)),
+        "recorder": recorder_account(SITE, (STATION, OTHER_STATION)),
+        "watcher": watcher_account(SITE),
+        "mallory": Account("mallory's own", anywhere, anywhere),
+    }
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Embedded:
+    """The embedded broker, in the test's own loop."""
+
+    def __init__(self, known: Mapping[str, Account]) -> None:
+        self._accounts = known
+        self._port = 0
+        self._stack: contextlib.AsyncExitStack | None = None
+        self._broker: EmbeddedBroker | None = None
+
+    async def start(self) -> None:
+        self._stack = contextlib.AsyncExitStack()
+        self._broker = await self._stack.enter_async_context(embedded_broker(self._accounts, port=self._port))
+        self._port = self._broker.port
+
+    async def stop(self) -> None:
+        if self._stack is not None:
+            await self._stack.aclose()
+            self._stack = None
+
+    def url(self, user: str) -> BrokerUrl:
+        assert self._broker is not None
+        return self._broker.url(user)
+
+
+class Mosquitto:
+    """A Mosquitto process with a configuration of its own."""
+
+    def __init__(self, folder: Path, known: Mapping[str, Account]) -> None:
+        self._accounts = known
+        self._port = free_port()
+        self._configuration = folder / "mosquitto.conf"
+        self._process: asyncio.subprocess.Process | None = None
+        self._draining: asyncio.Task[None] | None = None
+        passwords, rules = folder / "passwords", folder / "rules"
+        passwords.write_text("".join(f"{user}:{account.password}\n" for user, account in known.items()))
+        passwords.chmod(0o600)
+        subprocess.run([_program("mosquitto_passwd"), "-U", str(passwords)], check=True, timeout=START_DEADLINE_S)
+        lines = []
+        for user, account in known.items():
+            lines.append(f"user {user}")
+            lines += [f"topic write {topic}" for topic in sorted(account.publish)]
+            lines += [f"topic read {topic}" for topic in sorted(account.subscribe)]
+        rules.write_text("\n".join(lines) + "\n")
+        user = "user root\n" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+        self._configuration.write_text(
+            f"{user}listener {self._port} 127.0.0.1\nallow_anonymous false\n"
+            f"password_file {passwords}\nacl_file {rules}\n"
+            "persistence false\nset_tcp_nodelay true\nlog_dest stderr\n"
+        )
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            _program("mosquitto"), "-c", str(self._configuration), stderr=asyncio.subprocess.PIPE
+        )
+        said: list[str] = []
+        stream = self._process.stderr
+        assert stream is not None
+        async with asyncio.timeout(START_DEADLINE_S):
+            while b"running" not in (line := await stream.readline()):
+                said.append(line.decode(errors="replace"))
+                if not line:
+                    pytest.fail("mosquitto ended instead of starting: " + "".join(said))
+        self._draining = asyncio.create_task(_drain(stream), name="mosquitto's log")
+
+    async def stop(self) -> None:
+        if self._process is not None and self._draining is not None:
+            self._process.terminate()
+            async with asyncio.timeout(START_DEADLINE_S):
+                await self._process.wait()
+                await self._draining
+            self._process = None
+
+    def url(self, user: str) -> BrokerUrl:
+        return BrokerUrl("127.0.0.1", self._port, user, self._accounts[user].password)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.readline():
+        pass
+
+
+def _program(name: str) -> str:
+    """The path of one of Mosquitto's programs. Its absence is a failure: the record's tests mean nothing without it."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.fail(
+            f"{name} is not installed: `apt-get install mosquitto`, or `make setup`, which does that", pytrace=False
+        )
+    return found
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[Embedded]:
+    """The embedded broker, running."""
+    broker = Embedded(accounts())
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture
+async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """A Mosquitto, running."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(folder, accounts())
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+def broker(request: pytest.FixtureRequest) -> BrokerProcess:
+    """Each broker in turn, running: what holds over one holds over the other."""
+    found: BrokerProcess = request.getfixturevalue(request.param)
+    return found

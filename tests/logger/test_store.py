@@ -1,0 +1,135 @@
+"""The store takes what continues a chain, once, and keeps what contradicts it beside it."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logger.entry import GENESIS
+from logger.errors import StoreUnusable, StoreUnwritable
+from logger.store import StationSpan, Store
+from logger.verify import verify_store
+from tests.fixtures_brokers import OTHER_STATION, STATION
+from tests.logger.conftest import chain
+
+
+def test_a_chain_is_stored_and_its_span_told(store: Store) -> None:
+    entries = chain(5)
+    assert store.span(STATION) == StationSpan(STATION, 0, GENESIS)
+    result = store.append(entries, seen_utc_us=1)
+    assert (result.stored, result.duplicates, result.gap, result.conflict) == (5, 0, False, None)
+    assert result.span == store.span(STATION) == StationSpan(STATION, 5, entries[4].hash)
+    assert list(store.entries(STATION)) == entries
+    assert list(store.entries(STATION, after=3)) == entries[3:]
+
+
+def test_stations_do_not_mix(store: Store) -> None:
+    mine, theirs = chain(3), chain(4, station=OTHER_STATION)
+    store.append(mine, seen_utc_us=1)
+    store.append(theirs, seen_utc_us=1)
+    assert store.stations() == [StationSpan(STATION, 3, mine[-1].hash), StationSpan(OTHER_STATION, 4, theirs[-1].hash)]
+    assert list(store.entries(OTHER_STATION)) == theirs
+
+
+def test_what_overlaps_is_taken_where_it_is_new(store: Store) -> None:
+    entries = chain(10)
+    store.append(entries[:6], seen_utc_us=1)
+    result = store.append(entries[3:], seen_utc_us=1)
+    assert (result.stored, result.duplicates, result.span.contiguous) == (4, 3, 10)
+    assert list(store.entries(STATION)) == entries
+
+
+def test_a_gap_is_not_taken(store: Store) -> None:
+    entries = chain(10)
+    store.append(entries[:2], seen_utc_us=1)
+    result = store.append(entries[3:], seen_utc_us=1)
+    assert (result.gap, result.stored, result.span.contiguous) == (True, 0, 2)
+
+
+def test_other_content_under_a_known_sequence_is_refused_and_kept_as_evidence(store: Store) -> None:
+    entries, forged = chain(4), chain(6, salt=" ")
+    store.append(entries, seen_utc_us=1)
+    for _again in range(2):
+        result = store.append(forged, seen_utc_us=2)
+        assert result.conflict is not None
+        assert (result.conflict.sequence, result.stored, result.span.contiguous) == (1, 0, 4)
+    assert list(store.entries(STATION)) == entries
+    (kept,) = store.conflicts(STATION)
+    assert (kept.sequence, kept.hash, kept.seen_utc_us) == (1, forged[0].hash, 2)
+
+
+def test_a_chain_that_branches_off_behind_what_is_stored_is_refused(store: Store) -> None:
+    entries = chain(4)
+    store.append(entries, seen_utc_us=1)
+    branch = chain(3, after=chain(4, salt=" ")[-1])
+    result = store.append(branch, seen_utc_us=2)
+    assert result.conflict is not None
+    assert result.conflict.sequence == 5
+    assert "does not follow" in result.conflict.reason
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 8), st.booleans()), max_size=25))
+def test_whatever_comes_the_store_holds_an_unbroken_beginning_of_the_chain(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[tuple[int, int, bool]]
+) -> None:
+    store = Store.open(tmp_path_factory.mktemp("any") / "store.db")
+    good, forged = chain(20), chain(20, salt=" ")
+    taken_from_forged = False
+    for start, length, forge in batches:
+        result = store.append((forged if forge else good)[start : start + length], seen_utc_us=1)
+        taken_from_forged |= forge and result.stored > 0
+    stored = list(store.entries(STATION))
+    assert stored in (good[: len(stored)], forged[: len(stored)])
+    assert verify_store(store, STATION).verdict == "intact"
+    assert store.span(STATION).contiguous == len(stored)
+    store.close()
+
+
+def test_a_store_is_reopened_as_it_was(tmp_path: Path) -> None:
+    entries = chain(3)
+    first = Store.open(tmp_path / "store.db")
+    first.append(entries, seen_utc_us=1)
+    first.close()
+    second = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    assert list(second.entries(STATION)) == entries
+    second.close()
+
+
+@pytest.fixture
+def locked(tmp_path: Path, store: Store) -> Iterator[None]:
+    """Somebody else holds the store's write lock."""
+    connection = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+def test_a_store_that_cannot_be_written_gives_no_receipt(store: Store, locked: None) -> None:
+    with pytest.raises(StoreUnwritable, match="no receipt is given"):
+        store.append(chain(2), seen_utc_us=1)
+    assert store.span(STATION).contiguous == 0
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database " * 100)
+    with pytest.raises(StoreUnusable, match="cannot be opened"):
+        Store.open(text)
+    with pytest.raises(StoreUnusable):
+        Store.open(tmp_path / "no folder" / "store.db")
+    with pytest.raises(StoreUnusable):
+        Store.open("nonsense://somewhere")
+
+
+def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
+    Store.open(tmp_path / "store.db").close()
+    connection = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    connection.execute("UPDATE about SET format = 99")
+    connection.close()
+    with pytest.raises(StoreUnusable, match="format 99"):
+        Store.open(tmp_path / "store.db")

@@ -1,0 +1,128 @@
+"""The doctor: what it says of facts, and that its probes see what is there."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from station import doctor
+from station.doctor import (
+    BrokerFacts,
+    ClockFacts,
+    DiskFacts,
+    Facts,
+    Level,
+    PortFacts,
+    PriorityFacts,
+    SoftwareFacts,
+    StationFacts,
+    examine,
+    worst,
+)
+from station.probes import holders_of, port_facts, port_holder, probe, probe_broker, probe_disk
+from station.settings import load_settings
+
+GOOD = Facts(
+    software=SoftwareFacts((3, 11, 2), {"pyserial": "3.5"}),
+    ports=(PortFacts("/dev/ttyACM0", "pen"),),
+    busybodies=(),
+    broker=BrokerFacts(""),
+    disk=DiskFacts("/var/lib", writable=True, free_bytes=10**10, fsync_ms=1.0, fsync_worst_ms=2.0),
+    clock=ClockFacts(datetime(2026, 1, 1, tzinfo=UTC), synchronised=True),
+    priority=PriorityFacts(allowed=True),
+    station=StationFacts(stop_port=7472),
+)
+BAD = {
+    "software": SoftwareFacts((3, 11, 2), {"pyserial": None}),
+    "ports": (PortFacts("/dev/ttyACM0", "pen", allowed=False, group="dialout"),),
+    "busybodies": ("ModemManager", "brltty"),
+    "broker": BrokerFacts("mqtt://localhost:1883", error="Connection refused"),
+    "disk": DiskFacts("/var/lib", writable=False),
+    "clock": ClockFacts(datetime(1970, 1, 2, tzinfo=UTC)),
+    "priority": PriorityFacts(allowed=False, error="Permission denied"),
+    "station": StationFacts(stop_port=7472, stop_port_holder="nginx (7)"),
+}
+
+
+def test_a_good_machine_has_nothing_to_complain_of() -> None:
+    findings = examine(GOOD)
+    assert worst(findings) is Level.FINE
+    assert {finding.check for finding in findings} >= {"software", "ports", "broker", "disk", "clock", "priority"}
+
+
+@pytest.mark.parametrize("part", sorted(BAD))
+def test_each_trouble_is_found_alone_and_has_a_meaning_and_a_remedy(part: str) -> None:
+    bad = [item for item in examine(replace(GOOD, **{part: BAD[part]})) if item.level > Level.NOTE]
+    assert bad
+    assert all(item.what and item.means and item.remedy for item in bad)
+    assert [item for item in examine(GOOD) if item.level > Level.NOTE] == []
+
+
+@pytest.mark.parametrize(
+    ("port", "level", "said"),
+    [
+        (PortFacts("/dev/x", "", exists=False), Level.PROBLEM, "not there"),
+        (PortFacts("/dev/x", "", allowed=False, group="dialout"), Level.PROBLEM, "usermod -aG dialout"),
+        (PortFacts("/dev/x", "", holders=("screen (12)",)), Level.WARNING, "screen (12)"),
+        (PortFacts("/dev/x", "", holders=None), Level.NOTE, "cannot be seen"),
+    ],
+)
+def test_ports(port: PortFacts, level: Level, said: str) -> None:
+    (finding,) = doctor.check_ports((port,))
+    assert finding.level is level
+    assert said in finding.what + finding.remedy
+
+
+def test_disk_and_clock_in_between() -> None:
+    slow = replace(GOOD.disk, fsync_ms=80.0)
+    low = replace(GOOD.disk, free_bytes=doctor.DISK_LOW_BYTES - 1)
+    full = replace(GOOD.disk, free_bytes=doctor.DISK_FULL_BYTES - 1)
+    levels = [worst(doctor.check_disk(facts)) for facts in (slow, low, full)]
+    assert levels == [Level.WARNING, Level.WARNING, Level.PROBLEM]
+    assert worst(doctor.check_clock(replace(GOOD.clock, synchronised=False))) is Level.WARNING
+
+
+def test_the_probes_see_this_machine(tmp_path: Path) -> None:
+    findings = examine(probe(load_settings(state_dir=tmp_path, stop_port=0)))
+    checks = {finding.check for finding in findings}
+    assert {"software", "broker", "disk", "clock", "priority", "station"} <= checks
+    software = next(finding for finding in findings if finding.check == "software")
+    assert software.level is Level.FINE
+
+
+def test_who_holds_a_port_is_seen_in_another_process() -> None:
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=slave)
+    try:
+        os.close(slave)
+        assert f"({holder.pid})" in " ".join(holders_of(Path(name)) or ())
+        assert port_facts(name).exists
+    finally:
+        holder.kill()
+        holder.wait()
+        os.close(master)
+    assert not port_facts(name).exists
+
+
+def test_a_broker_that_answers_and_one_that_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        facts = probe_broker(f"mqtt://user:secret@127.0.0.1:{port}")
+        assert facts.connect_ms is not None
+        assert "secret" not in facts.url
+        assert str(os.getpid()) in port_holder(port)
+    assert probe_broker(f"mqtt://127.0.0.1:{port}").error
+    assert port_holder(port) == ""
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert probe_disk(tmp_path).writable
+    assert not probe_disk(file).writable
