@@ -304,20 +304,16 @@ class PenFirmware:
     def _hello(self, medium: int, hello: Hello) -> None:
         if not hello.nonce:
             return
-        if hello.version != PROTOCOL_VERSION:
-            if medium == self.medium:
-                if self.lease:
-                    self._end_lease(LeaseEnd.HELLO)
-                self.medium, self.nonce = None, 0
-            self.send(medium, self._welcome(hello.nonce))
-            return
         if self.lease:
             if medium != self.medium:
                 self.send(medium, Busy(hello.nonce))
                 return
             self._end_lease(LeaseEnd.HELLO)
-        self.medium, self.nonce = medium, hello.nonce
-        self._status_in = self.model.status_period_ms
+        if hello.version == PROTOCOL_VERSION:
+            self.medium, self.nonce = medium, hello.nonce
+            self._status_in = self.model.status_period_ms
+        elif medium == self.medium:
+            self.medium, self.nonce = None, 0
         self.send(medium, self._welcome(hello.nonce))
 
     def _welcome(self, nonce: int) -> Welcome:

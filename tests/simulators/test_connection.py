@@ -59,10 +59,9 @@ def test_c3_another_version_on_the_medium_of_the_lease_ends_it(bench):
     assert not bench.pen.truth.faults
 
 
-def test_c3_another_version_on_another_medium_disturbs_nothing(bench):
+def test_c3_another_version_on_another_medium_of_a_live_lease_is_busy_and_disturbs_nothing(bench):
     bench.running()
-    [welcome] = bench.say(Hello(6, 2), medium=2)
-    assert isinstance(welcome, Welcome)
+    assert bench.say(Hello(6, 2), medium=2) == [Busy(6)]
     bench.run(200)
     assert bench.pen.truth.motor_driven
     assert bench.statuses[2] == []

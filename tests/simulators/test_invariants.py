@@ -54,6 +54,7 @@ STRAYS = {
     "of the future": {"seen_pen_time_ms": 2**31},
 }
 strays = st.tuples(st.just("stray"), st.sampled_from(sorted(STRAYS)))
+leaving = st.tuples(st.just("leave"), st.sampled_from([("stop", 2), ("disarm", 1, True), ("hello", 1, 9, 1)]))
 rarely = st.one_of(
     st.tuples(st.just("hello"), media, st.integers(1, 3), st.sampled_from([1, 1, 1, 2])),
     st.tuples(st.just("arm"), media, st.integers(0, 2600), st.integers(0, 160_000), st.integers(1, 4)),
@@ -74,7 +75,21 @@ begin_again = st.tuples(st.just("begin"))
 def actions(draw):
     """Mostly treatment and near misses, now and then something else; weighed, because one_of alone flattens."""
     near = nearly_good_setpoints()
-    kinds = (treating, treating, treating, near, near, pausing, late, strays, advances, rarely, rarely, begin_again)
+    kinds = (
+        treating,
+        treating,
+        treating,
+        near,
+        near,
+        pausing,
+        late,
+        strays,
+        leaving,
+        advances,
+        rarely,
+        rarely,
+        begin_again,
+    )
     return draw(kinds[draw(st.integers(0, len(kinds) - 1))])
 
 
@@ -190,6 +205,10 @@ def act(oracle, action, sent):
         bench.tick += 1
         say(Setpoint(bench.lease or 1, bench.tick, 1, 1000, 100_000, min(decided, oracle.now)), 1)
         act(oracle, ("advance", DEAD_MAN_MS), sent)
+    elif name == "leave":
+        act(oracle, ("treat", 1), sent)
+        act(oracle, rest[0], sent)
+        act(oracle, ("advance", 10), sent)
     elif name == "stray":
         act(oracle, ("pause", 1), sent)
         bench.tick += 1
