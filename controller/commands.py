@@ -6,6 +6,7 @@ from controller import arming
 from controller.datafile import nearest
 from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
 from controller.events import (
+    ChecklistConfirmed,
     Event,
     FaultsCleared,
     LimitsChanged,
@@ -23,6 +24,7 @@ from controller.inputs import (
     ArmFailed,
     Close,
     Command,
+    Confirm,
     ConsumeIntended,
     DeclareZone,
     Inspected,
@@ -67,6 +69,8 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
             return _declare_zone(state, given)
         case Prepare():
             return _prepare(state, given)
+        case Confirm():
+            return _confirm(state, given)
         case ArmAsked():
             return arming.arm_asked(state, now_ms)
         case Inspected():
@@ -131,6 +135,30 @@ def _prepare(state: MachineState, given: Prepare) -> Step:
         checklist=plan.checklist,
     )
     return Step(state, None, (opened,))
+
+
+def _confirm(state: MachineState, given: Confirm) -> Step:
+    plan = state.plan
+    if plan is None:
+        return wrong_phase(state, "confirm")
+    unknown = next((item for item in given.items if item not in {*plan.missing, *plan.checklist}), None)
+    if unknown is not None:
+        return refuse(
+            state,
+            "confirm",
+            "unknown_checklist_item",
+            f"The checklist has no point {unknown!r}. {nearest(unknown, list(plan.missing))} Nothing changed.",
+        )
+    items = tuple(item for item in given.items if item in plan.missing)
+    if not items:
+        return Step(state)
+    confirmed = plan.model_copy(
+        update={
+            "checklist": plan.checklist | dict.fromkeys(items, True),
+            "missing": tuple(item for item in plan.missing if item not in items),
+        }
+    )
+    return Step(replace(state, plan=confirmed), None, (ChecklistConfirmed(items=items, source=given.source),))
 
 
 def _close(state: MachineState, given: Close, now_ms: int) -> Step:

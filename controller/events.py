@@ -137,6 +137,15 @@ class SessionOpened(EventBase):
     checklist: dict[str, bool]
 
 
+class ChecklistConfirmed(EventBase):
+    """A person confirmed points of the checklist after the session was prepared."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["checklist_confirmed"] = "checklist_confirmed"
+    items: tuple[str, ...]
+    source: str
+
+
 class LimitsChanged(EventBase):
     """The effective limits are these from now on, and why."""
 
@@ -330,6 +339,7 @@ Event = Annotated[
     | PenConnected
     | PenLost
     | SessionOpened
+    | ChecklistConfirmed
     | LimitsChanged
     | SoftLimitOverridden
     | PenArmed

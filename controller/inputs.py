@@ -68,6 +68,14 @@ class Prepare(Record):
     plan: ResolvedPlan
 
 
+class Confirm(Record):
+    """A person confirms points of the checklist that were open when the session was prepared."""
+
+    type: Literal["confirm"] = "confirm"
+    items: tuple[str, ...]
+    source: str
+
+
 class ArmAsked(Record):
     """A person wants the pen armed."""
 
@@ -184,6 +192,7 @@ class JournalState(Record):
 
 Command = Annotated[
     Prepare
+    | Confirm
     | ArmAsked
     | Inspected
     | ConsumeIntended

@@ -17,6 +17,7 @@ from controller.inputs import (
     ArmAsked,
     ArmFailed,
     Close,
+    Confirm,
     ConsumeIntended,
     DeclareZone,
     FaultsCleared,
@@ -130,6 +131,11 @@ class SessionDriver:
         self._recorder.begin(LinkUp(url=self.url, facts=facts), self.state.seen, self.state.seen_at_ms)
         session = f"{self._clock.utc():%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
         self._command(Prepare(session=session, plan=resolved))
+        return self.view()
+
+    async def confirm(self, items: tuple[str, ...], source: str) -> PenView:
+        """Confirms points of the checklist that were open. Raises ControlRefused."""
+        self._command(Confirm(items=items, source=source))
         return self.view()
 
     async def arm(self, source: str) -> PenView:

@@ -143,14 +143,21 @@ class Link:
     async def arm(self, *, depth_ceiling_um: int, rate_ceiling_mhz: int, cartridge_tag: int) -> int:
         """Asks for a lease and returns it.
 
-        Raises RequestRefused with the pen's reason; RequestUncertain when no answer came, in which case STOP was sent
-        already, so that a lease nobody knows of cannot live; LinkClosed when the link went.
+        Raises RequestRefused with the pen's reason, or before anything is sent while a lease lives; RequestUncertain
+        when no answer came, in which case STOP was sent already, so that a lease nobody knows of cannot live;
+        LinkClosed when the link went.
         """
         self._check_open()
+        if self._lease:
+            raise RequestRefused(
+                f"{self.url}: the pen is armed already; nothing was sent. STOP or disarm it first.",
+                url=self.url,
+                refusal=Refusal.ARMED,
+            )
         key = self._new_key()
         waiter: asyncio.Future[Armed] = self._loop.create_future()
         self._armed_waiter, self._armed_key = waiter, key
-        self._lease = self._tick = 0
+        self._tick = 0
         self._send(Arm(self._nonce, key, depth_ceiling_um, rate_ceiling_mhz, cartridge_tag))
         try:
             async with asyncio.timeout(REQUEST_S):
@@ -284,6 +291,8 @@ class Link:
                 )
             )
             return
+        if status.lease != self._lease:
+            self._lease = 0  # the pen ended it; STATUS behind ARMED on the line always bears the lease granted
         now_ms = self._port.monotonic_ms()
         gap_ms = self.quality.status_seen(now_ms)
         self.latest = seen = snapshot(status)

@@ -4,11 +4,18 @@ The wire's own tuple keeps raw numbers because telemetry is decoded far more oft
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from firmware_bridge.wire.fields import NOT_MEASURED
 from firmware_bridge.wire.messages import Contact, Fault, Interlock, PenState, Status
 
 _NO_U16, _NO_U32, _NO_I16, _NO_U8 = (NOT_MEASURED[name] for name in ("u16", "u32", "i16", "u8"))
+_ON_SKIN = int(Contact.ON_SKIN)
+
+# Looking a member up by its number takes longer than all the rest of a snapshot, and the same few come all day.
+_state = lru_cache(maxsize=len(PenState))(PenState)
+_faults = lru_cache(maxsize=64)(Fault)
+_interlocks = lru_cache(maxsize=64)(Interlock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,9 @@ def snapshot(status: Status) -> PenSnapshot:
         lease=status.lease,
         tick=status.tick,
         refusal=status.refusal,
-        state=PenState(status.state),
-        faults=Fault(status.faults),
-        interlocks=Interlock(status.interlocks),
+        state=_state(status.state),
+        faults=_faults(status.faults),
+        interlocks=_interlocks(status.interlocks),
         depth_set_um=None if status.depth_set_um == _NO_U16 else status.depth_set_um,
         depth_measured_um=None if status.depth_measured_um == _NO_I16 else status.depth_measured_um,
         rate_set_mhz=None if status.rate_set_mhz == _NO_U32 else status.rate_set_mhz,
@@ -70,7 +77,7 @@ def snapshot(status: Status) -> PenSnapshot:
         motor_current_ma=None if status.motor_current_ma == _NO_U16 else status.motor_current_ma,
         battery_permille=None if status.battery_permille == _NO_U16 else status.battery_permille,
         temperature_dc=None if status.temperature_dc == _NO_I16 else status.temperature_dc,
-        on_skin=None if status.contact == _NO_U8 else status.contact == Contact.ON_SKIN,
+        on_skin=None if status.contact == _NO_U8 else status.contact == _ON_SKIN,
         strokes=status.strokes,
         button_presses=status.button_presses,
         pedal_presses=status.pedal_presses,

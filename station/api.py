@@ -25,6 +25,7 @@ from station.errors import SeatMissing, SeatTaken, StationError, Trouble, Unknow
 from station.models import (
     AcknowledgeAlarm,
     CloseSession,
+    ConfirmPoints,
     DeclareZone,
     Nothing,
     PenStatus,
@@ -63,6 +64,12 @@ STEERING: tuple[Steering, ...] = (
         SessionPlan,
         "Opens a session on this pen.",
         lambda pen, body, seat: pen.prepare(body, seat.operator),
+    ),
+    Steering(
+        "confirm",
+        ConfirmPoints,
+        "Confirms points of the checklist.",
+        lambda pen, body, seat: pen.confirm(body.items, f"api: {seat.operator}"),
     ),
     Steering(
         "arm",

@@ -191,6 +191,10 @@ class SeatClient:
         """Sets the puncture rate in Hz."""
         return await self._steer("rate", {"rate_hz": rate_hz})
 
+    async def confirm(self, *items: str) -> PenStatus:
+        """Confirms points of the checklist that were open when the session was prepared."""
+        return await self._steer("confirm", {"items": items})
+
     async def declare_zone(self, zone: str) -> PenStatus:
         """Declares the zone treated from now on."""
         return await self._steer("zone", {"zone": zone})

@@ -43,6 +43,12 @@ class SetRate(Asked):
     rate_hz: str | int | float
 
 
+class ConfirmPoints(Asked):
+    """Points of the checklist that a person confirms after the session was prepared."""
+
+    items: tuple[str, ...] = Field(min_length=1, max_length=64)
+
+
 class DeclareZone(Asked):
     """The zone treated from now on."""
 

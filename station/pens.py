@@ -153,6 +153,10 @@ class StationPen:
         """Sets the puncture rate."""
         await self._driver.set_rate(rate_mhz)
 
+    async def confirm(self, items: tuple[str, ...], source: str) -> None:
+        """Confirms points of the checklist."""
+        await self._driver.confirm(items, source)
+
     async def declare_zone(self, zone: str) -> None:
         """Declares the zone treated from now on."""
         await self._driver.declare_zone(zone)

@@ -26,6 +26,7 @@ from firmware_bridge.wire.messages import (
     Armed,
     Hello,
     Message,
+    PenState,
     Request,
     Response,
     Status,
@@ -56,6 +57,7 @@ class Host:
     def __init__(self) -> None:
         self.seen: list[PenSnapshot] = []
         self.seen_at_ms: list[int] = []
+        self.sent_at_ms: list[int] = []
         self.advisories: list[str] = []
         self.lost: list[WireError | None] = []
         self.wish: tuple[bool, int, int] | None = None
@@ -82,6 +84,7 @@ class Host:
     def status_seen(self, seen: PenSnapshot, sent_at_ms: int) -> None:
         self.seen.append(seen)
         self.seen_at_ms.append(monotonic_ms())
+        self.sent_at_ms.append(sent_at_ms)
         self._news.set()
 
     def line_advisory(self, sentence: str) -> None:
@@ -172,8 +175,11 @@ class Host:
                     return seen
 
     async def clear_faults(self) -> None:
-        """Clears whatever is latched."""
-        faults = (await self.next_status()).faults
+        """Clears whatever is latched, once the needles are out."""
+        await self.next_status()
+        faults = (await self.until(lambda seen: seen.state in {PenState.IDLE, PenState.FAULT})).faults
+        if not faults:
+            return
         await self.link.request(CLEAR_FAULT, FaultMask(int(faults)))
         await self.until(lambda seen: not seen.faults)
 

@@ -1,7 +1,7 @@
 """Pens for tests: the simulator on three media, the second pen in C, and one named with ``--pen``; and a bad line.
 
-A pytest plugin. `pen` is each of them in turn, `either_pen` each implementation once, `handled_pen` each of those on
-which a test can press the button itself.
+A pytest plugin. `pen` is each of them in turn, `either_pen` each implementation once; `handled_pen` and
+`either_handled_pen` are the same without the one named, for tests that press the button themselves.
 A test that needs one certain pen asks for `c_pen`, `pty_pen`, `tcp_pen` or `memory_pen`.
 """
 
@@ -26,12 +26,14 @@ from firmware_bridge.errors import TransportError
 from firmware_bridge.transports import PenUrl, Receiver, Transport, open_transport, register
 from firmware_bridge.wire.framing import frame
 from firmware_bridge.wire.messages import ROW_OF_TYPE, Message
+from firmware_bridge.wire.operations import CALIBRATION_READ, CALIBRATION_WRITE
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.endpoints.tcp import TcpEndpoint
 from simulators.pen import SimulatedPen
 from simulators.personality import NW_1
+from tests.hosts import connected
 
 ROOT = Path(__file__).resolve().parent.parent
 C_PEN_READY_S = 5.0
@@ -57,8 +59,6 @@ class BenchPen:
     reboot: Callable[[], None] = _impossible
     jam_motor: Callable[[], None] = _impossible
     unplug: Callable[[], None] = _impossible
-    plug: Callable[[], None] | None = None
-    simulated: SimulatedPen | None = None
 
 
 # The simulator, inside this process ----------------------------------------------------------------------------------
@@ -103,7 +103,6 @@ def on_bench(kind: str, url: str, live: LivePen, unplug: Callable[[], None]) -> 
         reboot=pen.reboot,
         jam_motor=lambda: pen.faults.jam_motor(True),
         unplug=unplug,
-        simulated=pen,
     )
 
 
@@ -176,6 +175,24 @@ async def bench_c(program: Path) -> AsyncIterator[BenchPen]:
         typing.close()
         async with asyncio.timeout(C_PEN_READY_S):
             await process.wait()
+
+
+# A pen that is really there -------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def bench_real(url: str) -> AsyncIterator[BenchPen]:
+    """The pen named with ``--pen``: begins without a fault, and gets its calibration back afterwards."""
+    async with connected(url) as host:
+        await host.clear_faults()
+        calibration = await host.link.request(CALIBRATION_READ)
+    try:
+        yield BenchPen("real", url)
+    finally:
+        async with connected(url) as host:
+            await host.clear_faults()
+            if await host.link.request(CALIBRATION_READ) != calibration:
+                await host.link.request(CALIBRATION_WRITE, calibration)
 
 
 # A line that can be made bad -----------------------------------------------------------------------------------------
@@ -332,6 +349,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pen", [*HANDLED_KINDS, *_named(metafunc)], indirect=True)
     if "either_pen" in metafunc.fixturenames:
         metafunc.parametrize("either_pen", [VIRTUAL, "c", *_named(metafunc)], indirect=True)
+    if "either_handled_pen" in metafunc.fixturenames:
+        metafunc.parametrize("either_handled_pen", [VIRTUAL, "c"], indirect=True)
     if "handled_pen" in metafunc.fixturenames:
         metafunc.parametrize("handled_pen", HANDLED_KINDS, indirect=True)
 
@@ -348,7 +367,8 @@ def c_pen_program() -> Path:
 
 async def _pen_of_kind(request: pytest.FixtureRequest) -> AsyncIterator[BenchPen]:
     if request.param == "real":
-        yield BenchPen("real", request.config.getoption("--pen"))
+        async with bench_real(request.config.getoption("--pen")) as pen:
+            yield pen
     elif request.param == "c":
         async with bench_c(request.getfixturevalue("c_pen_program")) as pen:
             yield pen
@@ -359,6 +379,7 @@ async def _pen_of_kind(request: pytest.FixtureRequest) -> AsyncIterator[BenchPen
 
 pen = pytest.fixture(name="pen")(_pen_of_kind)
 either_pen = pytest.fixture(name="either_pen")(_pen_of_kind)
+either_handled_pen = pytest.fixture(name="either_handled_pen")(_pen_of_kind)
 handled_pen = pytest.fixture(name="handled_pen")(_pen_of_kind)
 
 

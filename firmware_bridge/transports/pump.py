@@ -233,7 +233,8 @@ class PumpedTransport(QueuedTransport):
         patience = time.monotonic() + GRACE_S
         while self._writer.is_alive() and time.monotonic() < patience:
             with suppress(*PORT_ERRORS):
-                self._port.read(1)  # loop:// writes into what it reads: its writer waits for us
+                if waiting := self._port.in_waiting:
+                    self._port.read(waiting)  # loop:// writes into what it reads: its writer waits for us
             self._writer.join(0.001)
         _close(self._port)
         self._writer.join(JOIN_S)
@@ -289,7 +290,7 @@ def _open(url: PenUrl, device: str, settings: LineSettings) -> PySerialPort:
         if settings.exclusive and sys.platform != "win32":  # Windows knows no other way to open a port
             port.exclusive = True
         port.open()
-    except PORT_ERRORS as error:
+    except (*PORT_ERRORS, LookupError) as error:  # LookupError: an option's value that pyserial has no entry for
         raise _refused(url, error) from error
     return port
 

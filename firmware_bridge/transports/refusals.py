@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 from pathlib import Path
 
 from firmware_bridge.errors import PortAbsent, PortBusy, PortForbidden, PortUnusable, TransportError
@@ -72,11 +71,12 @@ def _permission_remedy(path: str) -> str:
 
 
 def _group(path: str) -> str | None:
-    """The group that owns the device; ``dialout`` when that is root, as where no rule has set another."""
-    if sys.platform == "win32":
-        return None
+    """The group that owns the device; ``dialout`` when that is root, as where no rule has set another. None where a
+    system has no groups."""
     try:
         group = Path(path).group()
+    except NotImplementedError:
+        return None
     except (OSError, KeyError):
         return "dialout"
     return "dialout" if group == "root" else group

@@ -5,8 +5,9 @@ delimiter) is :mod:`firmware_bridge.wire.framing`. ``pack`` and ``unpack`` do th
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -76,17 +77,18 @@ class _Whole(NamedTuple):
 
     frame_bytes: int
     unpack: Callable[[bytes], tuple[Any, ...]]
-    make: Callable[[Any], Any]
+    type: type[Any]
 
 
-def _whole(row: MessageRow, code: str) -> _Whole:
-    layout = struct.Struct(f"<{HEAD_BYTES}x{code}{CRC_BYTES}x")
-    return _Whole(layout.size, layout.unpack, _maker(row.type))
+def _wholes() -> Iterator[tuple[int, _Whole]]:
+    for row in MESSAGES:
+        code, has_rest = _code(row.type)
+        if code and not has_rest:
+            layout = struct.Struct(f"<{HEAD_BYTES}x{code}{CRC_BYTES}x")
+            yield row.kind, _Whole(layout.size, layout.unpack, row.type)
 
 
-_WHOLES = {
-    row.kind: _whole(row, code) for row in MESSAGES for code, has_rest in [_code(row.type)] if not has_rest and code
-}
+_WHOLES = dict(_wholes())
 
 
 class _Rule(NamedTuple):
@@ -231,15 +233,13 @@ def decode_alike(frames: list[bytes]) -> tuple[bytes, list[Message]] | None:
     of its numbers; whatever else comes is for :func:`decode_message`.
     """
     whole = _WHOLES.get(frames[0][0]) if frames and frames[0] else None
-    if whole is None:
+    count = len(frames)
+    if whole is None or list(map(crc32, frames)).count(_CRC_RESIDUE) != count:
         return None
-    frame_bytes, unpack_whole, make = whole
     try:
-        messages = [make(unpack_whole(frame)) for frame in frames if crc32(frame) == _CRC_RESIDUE]
+        messages: list[Message] = list(map(tuple.__new__, repeat(whole.type), map(whole.unpack, frames)))
     except struct.error:
         return None  # not all of them are of that length
     joined = b"".join(frames)
-    count = len(frames)
-    if len(messages) != count or joined[::frame_bytes] != frames[0][:1] * count or len(joined) != count * frame_bytes:
-        return None
-    return joined[1::frame_bytes], messages
+    kinds, sequences = joined[:: whole.frame_bytes], joined[1 :: whole.frame_bytes]
+    return None if kinds != kinds[:1] * count else (sequences, messages)

@@ -8,6 +8,7 @@ import pytest
 from controller.errors import ControlRefused
 from controller.events import (
     AlarmRaised,
+    ChecklistConfirmed,
     FaultsCleared,
     Refused,
     SessionClosed,
@@ -21,6 +22,7 @@ from controller.events import (
 from controller.inputs import (
     Acknowledge,
     Close,
+    Confirm,
     DeclareZone,
     JournalState,
     LinkDown,
@@ -188,6 +190,20 @@ def test_an_open_checklist_stands_in_the_way(make_rig: Treat) -> None:
     rig = make_rig(checklist={"consent_signed": True})
     with pytest.raises(ControlRefused, match="skin_disinfected"):
         rig.arm()
+
+
+def test_open_points_can_be_confirmed_later_and_unknown_ones_cannot(make_rig: Treat) -> None:
+    rig = make_rig(checklist={})
+    assert "consent_signed" in refused(rig, Confirm(items=("consent_sined",), source="me")).sentence
+    assert rig.state.plan is not None
+    rig.command(Confirm(items=rig.state.plan.missing[:4], source="me"))
+    assert len(rig.state.plan.missing) == 1
+    with pytest.raises(ControlRefused, match="Not confirmed yet"):
+        rig.arm()
+    rig.command(Confirm(items=rig.state.plan.missing, source="me"))
+    rig.arm()
+    assert rig.armed
+    assert [len(event.items) for event in events(rig, ChecklistConfirmed)] == [4, 1]
 
 
 def test_a_used_cartridge_is_refused_and_the_sessions_own_is_not(make_rig: Treat) -> None:

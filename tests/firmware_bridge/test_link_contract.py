@@ -101,6 +101,33 @@ async def test_status_flows_at_its_period(pen: BenchPen) -> None:
         assert host.link.deframer.damaged == 0
 
 
+async def test_status_that_lay_in_a_buffer_is_known_to_be_old_and_the_gap_is_told_once(either_pen: BenchPen) -> None:
+    line = BadLine(either_pen.url)
+    async with connected(line.url) as host:
+        await host.next_status(5)
+        assert host.advisories == []
+        gap_ms = host.link.welcome.dead_man_ms * 2 // 3
+        line.to_host.holds = lambda kind: kind == KIND[Status]
+        await asyncio.sleep(gap_ms / 1000)
+        before = len(host.seen)
+        line.to_host.release()
+        held = len(host.seen) - before
+        assert held >= 5
+        delays_ms = [
+            seen_at - sent_at
+            for seen_at, sent_at in zip(host.seen_at_ms[before:], host.sent_at_ms[before:], strict=True)
+        ]
+        assert delays_ms == sorted(delays_ms, reverse=True)
+        assert gap_ms * 2 // 3 <= delays_ms[0] <= gap_ms * 2
+        assert host.link.quality.longest_gap_ms >= gap_ms
+        (sentence,) = host.advisories
+        assert "over half of the dead-man time" in sentence
+        line.to_host.holds = lambda kind: kind == KIND[Status]
+        await asyncio.sleep(gap_ms / 1000)
+        line.to_host.release()
+        assert len(host.advisories) == 1, "one in ten seconds is enough"
+
+
 async def test_a_tap_records_both_directions_as_a_capture(pen: BenchPen) -> None:
     recorded = io.StringIO()
     writer = CaptureWriter(recorded, pen_url=pen.url, started="2026-01-01T00:00:00+00:00")
@@ -171,7 +198,8 @@ async def test_motor_on_runs_at_what_was_set_and_motor_off_takes_the_needles_out
             rested = await host.until(lambda seen: seen.needles_out and seen.rate_measured_mhz == 0)
         assert rested.state is PenState.ARMED
         assert (rested.depth_set_um, rested.rate_set_mhz) == (0, 0)
-        assert (rested.depth_measured_um or 0) <= 0
+        assert rested.depth_measured_um is not None
+        assert rested.depth_measured_um < 0, "behind the face, and no echo of what was set"
         assert not rested.faults
 
 
@@ -494,15 +522,15 @@ class Keeper(Host):
 
 
 async def test_a_pen_that_restarts_is_lost_with_a_cause_and_found_again_as_a_new_generation(
-    handled_pen: BenchPen,
+    either_handled_pen: BenchPen,
 ) -> None:
     host = Keeper()
-    supervisor = Supervisor(handled_pen.url, host, monotonic_ms=monotonic_ms, random=Random(1))
+    supervisor = Supervisor(either_handled_pen.url, host, monotonic_ms=monotonic_ms, random=Random(1))
     running = asyncio.create_task(supervisor.run(), name="supervisor")
     try:
         first = await host.next_status()
         await host.arm()
-        handled_pen.reboot()
+        either_handled_pen.reboot()
         again = await host.until(lambda seen: seen.boot_id != first.boot_id, within_s=6)
         assert host.generations == [1, 2]
         (cause,) = host.downs

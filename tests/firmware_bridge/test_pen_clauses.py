@@ -100,8 +100,8 @@ async def test_w6_w7_w8_damage_is_dropped_and_longer_payloads_are_read(either_pe
         await host.status()
 
 
-async def test_c2_c6_before_hello_a_pen_says_nothing_and_does_nothing(either_pen: BenchPen) -> None:
-    async with bare(either_pen.url) as host:
+async def test_c2_c6_before_hello_a_pen_says_nothing_and_does_nothing(handled_pen: BenchPen) -> None:
+    async with bare(handled_pen.url) as host:
         host.send(
             Arm(0, 5, DEPTH_CEILING_UM, RATE_CEILING_MHZ, 0), Request(1, 0, OUTCOME.number, 0, pack(OutcomeKey(1))),
             Setpoint(1, 1, 0, 0, 0, 0), Stop(),

@@ -33,6 +33,18 @@ async def test_a_treatment_from_preparing_to_closing(house: House) -> None:
     assert (await house.client.status()).record.committed > 10
 
 
+async def test_points_left_open_are_confirmed_later(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        prepared = await seat.prepare(plan().model_copy(update={"checklist": {}}))
+        with pytest.raises(StationRefused, match="consent_signed"):
+            await seat.arm()
+        with pytest.raises(StationRefused, match="Did you mean consent_signed"):
+            await seat.confirm("consent_sined")
+        confirmed = await seat.confirm(*prepared.view.missing)
+        assert confirmed.view.missing == ()
+        assert (await seat.arm()).view.phase == "paused"
+
+
 async def test_the_socket_is_for_this_user_alone(house: House) -> None:
     assert stat.S_IMODE(house.settings.api_socket.stat().st_mode) == 0o600
     assert stat.S_IMODE(house.settings.runtime_dir.stat().st_mode) == 0o700
