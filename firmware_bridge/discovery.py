@@ -25,9 +25,9 @@ class UsbId:
         return f"{self.vendor:04x}:{self.product:04x}"
 
 
-PEN_USB_IDS = frozenset({UsbId(0x1209, 0x0042)})
-"""What a Needlework pen calls itself on USB. 1209 is the vendor number pid.codes shares among open hardware; a maker
-with a number of its own adds it by configuration."""
+PEN_USB_IDS = frozenset({UsbId(0x1209, 0x0001)})
+"""What a Needlework pen calls itself on USB: the number pid.codes keeps for trials of open hardware, so anybody else's
+trial may use it too. A maker with a number of its own names it by configuration, here and in the udev rule."""
 
 BY_ID = Path("/dev/serial/by-id")
 """Where udev keeps a link for each USB serial port, named after the device itself: it survives plugging and reboots,

@@ -13,6 +13,7 @@ fraction of a second of being told to, and the one that read closes the port.
 import asyncio
 import io
 import select
+import socket
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from firmware_bridge.errors import PortAbsent, PortBusy, PortUnusable, Transport
 from firmware_bridge.transports.base import READ_BYTES, PenUrl, Receiver, Transport
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.options import require_known
+from firmware_bridge.transports.promptness import make_prompt
 from firmware_bridge.transports.queued import LOSS_REMEDY, QueuedTransport
 from firmware_bridge.transports.refusals import error_number, port_refused
 from firmware_bridge.transports.serial import LINE_OPTIONS, LineSettings, line_settings
@@ -242,10 +244,16 @@ class PumpedTransport(QueuedTransport):
             self._loop.call_soon_threadsafe(self._tell)
 
 
+def _connection(port: PySerialPort) -> socket.socket | None:
+    """The socket of pyserial's network ports, for which pyserial has no public name."""
+    connection = getattr(port, "_socket", None)
+    return connection if isinstance(connection, socket.socket) else None
+
+
 def _close(port: PySerialPort) -> None:
     # pyserial 3.5 shuts its sockets down before it closes them and forgets them unclosed when the first fails, as it
     # does on every connection that the other side has reset.
-    connection = getattr(port, "_socket", None)
+    connection = _connection(port)
     with suppress(*PORT_ERRORS):
         port.close()
     if connection is not None:
@@ -290,6 +298,10 @@ def _open(url: PenUrl, device: str, settings: LineSettings) -> PySerialPort:
         if settings.exclusive and sys.platform != "win32":  # Windows knows no other way to open a port
             port.exclusive = True
         port.open()
+        connection = _connection(port)
+        if connection is not None:
+            with suppress(OSError):  # it is lost already, and the reading thread will say so
+                make_prompt(connection)
     except (*PORT_ERRORS, LookupError) as error:  # LookupError: an option's value that pyserial has no entry for
         raise _refused(url, error) from error
     return port

@@ -1,29 +1,31 @@
 """``tcp://host:port``: a pen, a simulated pen or a serial server's raw port on the network.
 
-TCP_NODELAY always: without it a small frame waits for the acknowledgement of the one before, some 40 ms. No options.
+No options. The connection is set so that a small frame leaves when it is sent.
 """
 
 import asyncio
 import errno
-import fcntl
 import os
 import socket
 import struct
 import sys
+from contextlib import ExitStack
 
 from firmware_bridge.errors import PortAbsent, PortForbidden, TransportError, UnknownUrl
 from firmware_bridge.transports.base import PenUrl, Receiver, Transport
 from firmware_bridge.transports.descriptor import DescriptorTransport
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.options import require_known
+from firmware_bridge.transports.promptness import make_prompt
+from firmware_bridge.transports.pump import open_pumped_device
+from firmware_bridge.transports.serial import line_settings
+
+if sys.platform != "win32":
+    import fcntl
 
 CONNECT_DEADLINE_S = 2.5
 """For the name and the connection together. On a site's network both take milliseconds; whoever named a wrong address
 is told so within three seconds."""
-
-SEND_BUFFER_BYTES = 8192
-"""What the system may hold for a peer that does not read, instead of megabytes: STOP passes what waits here, not what
-waits there. Linux doubles it and counts its own overhead in, some hundreds of bytes a frame."""
 
 _SIOCOUTQNSD = 0x894B
 """Linux: bytes of a socket not sent yet, without those sent and not yet acknowledged."""
@@ -65,6 +67,8 @@ async def open_tcp(url: PenUrl, receiver: Receiver) -> Transport:
         raise UnknownUrl(
             f"{url.text}: a network pen's address is a host and a port, as in tcp://192.0.2.7:7070.", url=url.text
         )
+    if sys.platform == "win32":  # its event loop cannot wait for a bare socket
+        return await open_pumped_device(url, f"socket://{url.host}:{url.port}", line_settings(url), receiver)
     try:
         async with asyncio.timeout(CONNECT_DEADLINE_S):
             connection = await _connect(url.text, url.host, url.port)
@@ -80,20 +84,17 @@ async def open_tcp(url: PenUrl, receiver: Receiver) -> Transport:
 async def _connect(url: str, host: str, port: int) -> socket.socket:
     failure: OSError | None = None
     for family, address in await _addresses(url, host, port):
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            await asyncio.get_running_loop().sock_connect(connection, address)
-        except OSError as error:
-            connection.close()
-            failure = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
+        with ExitStack() as undo:
+            try:
+                connection = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                connection.setblocking(False)
+                make_prompt(connection)
+                await asyncio.get_running_loop().sock_connect(connection, address)
+            except OSError as error:
+                failure = error
+            else:
+                undo.pop_all()
+                return connection
     raise _refused(url, host, port, failure) from failure
 
 

@@ -53,7 +53,8 @@ class TerminalHandle:
         if self._exclusive:
             with suppress(OSError):
                 fcntl.ioctl(self.fd, termios.TIOCNXCL)
-        os.close(self.fd)
+        with suppress(OSError):  # a driver may answer that the device is gone; the descriptor is released all the same
+            os.close(self.fd)
 
 
 async def open_terminal(url: PenUrl, device: str, settings: LineSettings, receiver: Receiver) -> Transport:

@@ -6,14 +6,14 @@ delimiter) is :mod:`firmware_bridge.wire.framing`. ``pack`` and ``unpack`` do th
 
 import struct
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from firmware_bridge.errors import CodecError
 from firmware_bridge.wire.fields import REST, fields_of
-from firmware_bridge.wire.messages import MESSAGES, Message, MessageRow
+from firmware_bridge.wire.messages import MESSAGES, Message
 
 HEAD_BYTES = 2  # kind, sequence
 CRC_BYTES = 4
@@ -30,69 +30,8 @@ class Decoded(NamedTuple):
     message: Message
 
 
-def _code(struct_type: type) -> tuple[str, bool]:
-    """Struct format of the fixed part of a structure, and whether bytes of any number follow it."""
-    layouts = [field.layout for field in fields_of(struct_type).values()]
-    return "".join(layout.code for layout in layouts), bool(layouts) and layouts[-1] is REST
-
-
-def _maker(struct_type: type) -> Callable[[Any], Any]:
-    """Makes a structure from the tuple a struct unpacked: its length is known, so ``_make``'s check of it is spared."""
-    return partial(tuple.__new__, struct_type)
-
-
-def _offset_decoder(struct_type: type, offset: int) -> tuple[int, Callable[[bytes, int], Any]]:
-    """A function (buffer, end) → struct, and the least payload it needs. Longer payloads are accepted, tail ignored."""
-    code, has_rest = _code(struct_type)
-    fixed = struct.Struct("<" + code)
-    unpack_from = fixed.unpack_from
-    make = _maker(struct_type)
-    rest_at = offset + fixed.size
-    if has_rest:
-        return fixed.size, lambda buffer, end: make((*unpack_from(buffer, offset), buffer[rest_at:end]))
-    return fixed.size, lambda buffer, _end: make(unpack_from(buffer, offset))
-
-
-@cache
-def _packer(struct_type: Any) -> Callable[..., bytes]:
-    code, has_rest = _code(struct_type)
-    pack_fixed = struct.Struct("<" + code).pack
-    return (lambda *values: pack_fixed(*values[:-1]) + values[-1]) if has_rest else pack_fixed
-
-
-@cache
-def _unpacker(struct_type: Any) -> tuple[int, Callable[[bytes, int], Any]]:
-    return _offset_decoder(struct_type, 0)
-
-
-_DECODERS: dict[int, tuple[int, Callable[[bytes, int], Any]]] = {
-    row.kind: (least + HEAD_BYTES + CRC_BYTES, decode)
-    for row in MESSAGES
-    for least, decode in [_offset_decoder(row.type, HEAD_BYTES)]
-}
-
-
-class _Whole(NamedTuple):
-    """How a frame of one kind is read that is exactly as long as this version of the table has it."""
-
-    frame_bytes: int
-    unpack: Callable[[bytes], tuple[Any, ...]]
-    type: type[Any]
-
-
-def _wholes() -> Iterator[tuple[int, _Whole]]:
-    for row in MESSAGES:
-        code, has_rest = _code(row.type)
-        if code and not has_rest:
-            layout = struct.Struct(f"<{HEAD_BYTES}x{code}{CRC_BYTES}x")
-            yield row.kind, _Whole(layout.size, layout.unpack, row.type)
-
-
-_WHOLES = dict(_wholes())
-
-
 class _Rule(NamedTuple):
-    """What a field may hold that its layout alone does not say; worked out once, for it is checked in every frame."""
+    """What a field may hold that its layout alone does not say."""
 
     place: int
     name: str
@@ -102,16 +41,44 @@ class _Rule(NamedTuple):
     unit: str
 
 
-@cache
-def _rules(struct_type: type) -> tuple[_Rule, ...]:
-    rules = []
+def _rules(struct_type: type) -> Iterator[_Rule]:
     for place, (name, field) in enumerate(fields_of(struct_type).items()):
         layout = field.layout
         if layout.code.endswith("s"):
-            rules.append(_Rule(place, name, 0, layout.size_bytes, None, ""))
+            yield _Rule(place, name, 0, layout.size_bytes, None, "")
         elif field.minimum is not None or field.maximum is not None:
-            rules.append(_Rule(place, name, *field.bounds, field.not_measured, field.unit))
-    return tuple(rules)
+            yield _Rule(place, name, *field.bounds, field.not_measured, field.unit)
+
+
+class _Structure(NamedTuple):
+    """A structure of the table, worked out once: all of this is used for every frame in and out."""
+
+    type: type[Any]
+    rules: tuple[_Rule, ...]
+    code: str  # of struct, for the fixed part
+    fixed_bytes: int
+    has_rest: bool  # bytes of any number follow the fixed part
+    pack_fixed: Callable[..., bytes]
+    unpack_fixed: Callable[[bytes, int], tuple[Any, ...]]
+
+
+@cache
+def _structure(struct_type: type) -> _Structure:
+    layouts = [field.layout for field in fields_of(struct_type).values()]
+    code = "".join(layout.code for layout in layouts)
+    fixed = struct.Struct("<" + code)
+    has_rest = bool(layouts) and layouts[-1] is REST
+    return _Structure(
+        struct_type, tuple(_rules(struct_type)), code, fixed.size, has_rest, fixed.pack, fixed.unpack_from
+    )
+
+
+def _make(structure: _Structure, buffer: bytes, start: int, end: int) -> Any:
+    """The structure that lies in ``buffer`` from ``start``; its number of values is known and needs no check."""
+    values = structure.unpack_fixed(buffer, start)
+    if structure.has_rest:
+        values = (*values, buffer[start + structure.fixed_bytes : end])
+    return tuple.__new__(structure.type, values)
 
 
 def range_problem(value: Any) -> str | None:
@@ -120,7 +87,11 @@ def range_problem(value: Any) -> str | None:
     Returns the first problem as "field value: reason", in the units of the table. It looks at what the layout of a
     field leaves open: a number that no frame can hold is found by :func:`pack` and :func:`encode`.
     """
-    for place, name, least, most, not_measured, unit in _rules(value.__class__):
+    return _broken_rule(_structure(value.__class__).rules, value)
+
+
+def _broken_rule(rules: tuple[_Rule, ...], value: Any) -> str | None:
+    for place, name, least, most, not_measured, unit in rules:
         item = value[place]
         if isinstance(item, bytes):
             if len(item) > most:
@@ -130,8 +101,8 @@ def range_problem(value: Any) -> str | None:
     return None
 
 
-def _check(value: Any) -> None:
-    problem = range_problem(value)
+def _check(rules: tuple[_Rule, ...], value: Any) -> None:
+    problem = _broken_rule(rules, value)
     if problem is not None:
         raise CodecError(f"{type(value).__name__} cannot be sent: {problem}")
 
@@ -151,12 +122,13 @@ def pack(value: Any) -> bytes:
 
     Raises CodecError when a value is outside its range.
     """
-    _check(value)
+    structure = _structure(value.__class__)
+    if structure.rules:
+        _check(structure.rules, value)
     try:
-        packed: bytes = _packer(value.__class__)(*value)
+        return structure.pack_fixed(*value[:-1]) + value[-1] if structure.has_rest else structure.pack_fixed(*value)
     except (struct.error, TypeError) as error:
         raise _misfit(value, error) from error
-    return packed
 
 
 def unpack(struct_type: type[T], payload: bytes) -> T:
@@ -165,27 +137,31 @@ def unpack(struct_type: type[T], payload: bytes) -> T:
     Raises CodecError when the payload is too short or a value is outside its range.
     """
     table_type: Any = struct_type
-    least, decode_payload = _unpacker(table_type)
-    if len(payload) < least:
-        raise CodecError(f"{struct_type.__name__} needs {least} bytes, got {len(payload)}")
-    value: T = decode_payload(payload, len(payload))
-    problem = range_problem(value)
-    if problem is not None:
-        raise CodecError(f"{struct_type.__name__} makes no sense: {problem}")
+    structure = _structure(table_type)
+    size = len(payload)
+    if size < structure.fixed_bytes:
+        raise CodecError(f"{struct_type.__name__} needs {structure.fixed_bytes} bytes, got {size}")
+    value: T = _make(structure, payload, 0, size)
+    if structure.rules:
+        problem = _broken_rule(structure.rules, value)
+        if problem is not None:
+            raise CodecError(f"{struct_type.__name__} makes no sense: {problem}")
     return value
 
 
-def _body_packer(row: MessageRow) -> Callable[[int, Any], bytes]:
-    """A function (sequence, message) → kind, sequence and payload, in one go."""
-    code, has_rest = _code(row.type)
-    pack_fixed = struct.Struct("<BB" + code).pack
-    kind = row.kind
-    if has_rest:
-        return lambda sequence, message: pack_fixed(kind, sequence, *message[:-1]) + message[-1]
-    return lambda sequence, message: pack_fixed(kind, sequence, *message)
+class _Encoder(NamedTuple):
+    """How the inside of a frame of one kind is made."""
+
+    kind: int
+    structure: _Structure
+    pack_head_and_fixed: Callable[..., bytes]
 
 
-_BODY_PACKERS = {row.type: _body_packer(row) for row in MESSAGES}
+_ENCODERS = {
+    row.type: _Encoder(row.kind, structure, struct.Struct("<BB" + structure.code).pack)
+    for row in MESSAGES
+    for structure in [_structure(row.type)]
+}
 
 
 def encode(message: Message, sequence: int) -> bytes:
@@ -193,9 +169,15 @@ def encode(message: Message, sequence: int) -> bytes:
 
     Raises CodecError when a value is outside its range or the frame would be longer than FRAME_MAX_BYTES.
     """
-    _check(message)
+    kind, structure, pack_fixed = _ENCODERS[message.__class__]
+    if structure.rules:
+        _check(structure.rules, message)
+    values: tuple[Any, ...] = message
     try:
-        body = _BODY_PACKERS[message.__class__](sequence & 0xFF, message)
+        if structure.has_rest:
+            body = pack_fixed(kind, sequence & 0xFF, *values[:-1]) + values[-1]
+        else:
+            body = pack_fixed(kind, sequence & 0xFF, *values)
     except (struct.error, TypeError) as error:
         raise _misfit(message, error) from error
     if len(body) > FRAME_MAX_BYTES - CRC_BYTES:
@@ -203,6 +185,7 @@ def encode(message: Message, sequence: int) -> bytes:
     return body + crc32(body).to_bytes(CRC_BYTES, "little")
 
 
+_STRUCTURE_OF_KIND = {row.kind: _structure(row.type) for row in MESSAGES}
 _CRC_RESIDUE = 0x2144DF1C  # CRC-32 over any body followed by its own CRC, little-endian
 
 
@@ -213,10 +196,11 @@ def decode_message(frame: bytes) -> Message | None:
     """
     if crc32(frame) != _CRC_RESIDUE:
         return None
-    entry = _DECODERS.get(frame[0])
-    if entry is None or len(frame) < entry[0]:
+    structure = _STRUCTURE_OF_KIND.get(frame[0])
+    end = len(frame) - CRC_BYTES
+    if structure is None or end < HEAD_BYTES + structure.fixed_bytes:
         return None
-    message: Message = entry[1](frame, len(frame) - CRC_BYTES)
+    message: Message = _make(structure, frame, HEAD_BYTES, end)
     return message
 
 
@@ -224,6 +208,24 @@ def decode(frame: bytes) -> Decoded | None:
     """As :func:`decode_message`, with the sequence number."""
     message = decode_message(frame)
     return None if message is None else Decoded(frame[1], message)
+
+
+class _Whole(NamedTuple):
+    """How a frame of one kind is read that is exactly as long as this version of the table has it."""
+
+    type: type[Any]
+    frame_bytes: int
+    unpack: Callable[[bytes], tuple[Any, ...]]
+
+
+def _wholes() -> Iterator[tuple[int, _Whole]]:
+    for kind, structure in _STRUCTURE_OF_KIND.items():
+        if structure.code and not structure.has_rest:
+            layout = struct.Struct(f"<{HEAD_BYTES}x{structure.code}{CRC_BYTES}x")
+            yield kind, _Whole(structure.type, layout.size, layout.unpack)
+
+
+_WHOLES = dict(_wholes())
 
 
 def decode_alike(frames: list[bytes]) -> tuple[bytes, list[Message]] | None:

@@ -172,7 +172,7 @@ async def test_a_line_that_hung_up_costs_nothing(line: Line) -> None:
         line.vanish()
         await recorder.lost()
         spent = time.process_time()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         assert time.process_time() - spent < 0.1, "something spins"
 
 
@@ -181,14 +181,14 @@ async def test_a_peer_that_does_not_read_costs_nothing(line: Line) -> None:
         await stalled(line, transport)
         await asyncio.sleep(0.05)
         spent = time.process_time()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         assert time.process_time() - spent < 0.1, "something spins"
 
 
 async def test_an_idle_line_costs_nothing(line: Line) -> None:
     async with opened(line):
         spent = time.process_time()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         assert time.process_time() - spent < 0.1, "something spins"
 
 
