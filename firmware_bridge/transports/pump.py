@@ -25,12 +25,12 @@ import serial
 
 from firmware_bridge.errors import PortAbsent, PortBusy, PortUnusable, TransportError, TransportLost
 from firmware_bridge.transports.base import READ_BYTES, PenUrl, Receiver, Transport
+from firmware_bridge.transports.line_settings import LINE_OPTIONS, LineSettings, line_settings
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.options import require_known
 from firmware_bridge.transports.promptness import make_prompt
 from firmware_bridge.transports.queued import LOSS_REMEDY, QueuedTransport
 from firmware_bridge.transports.refusals import error_number, port_refused
-from firmware_bridge.transports.serial import LINE_OPTIONS, LineSettings, line_settings
 
 POLL_S = 0.05
 """Longest wait inside a port, and so the time in which a thread notices that it is to end."""

@@ -17,38 +17,13 @@ no descriptor to wait for (Windows), the pump carries the same URL: ``serial://C
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from firmware_bridge.errors import UnknownUrl
 from firmware_bridge.transports.base import PenUrl, Receiver, Transport
-from firmware_bridge.transports.options import choice, require_known, whole_number
-
-BAUD_DEFAULT = 115_200
-LINE_OPTIONS = ("baud", "dtr", "rts", "exclusive")
-
-_ON_OFF = {"on": True, "off": False}
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """How a serial line is to be set up."""
-
-    baud: int
-    dtr: bool
-    rts: bool
-    exclusive: bool
-
-
-def line_settings(url: PenUrl) -> LineSettings:
-    """The line settings in a URL's options. Raises PortUnusable for a value that is none."""
-    return LineSettings(
-        baud=whole_number(url, "baud", BAUD_DEFAULT, least=50, most=10_000_000),
-        dtr=choice(url, "dtr", "on", _ON_OFF),
-        rts=choice(url, "rts", "on", _ON_OFF),
-        exclusive=choice(url, "exclusive", "on", _ON_OFF),
-    )
+from firmware_bridge.transports.line_settings import LINE_OPTIONS, line_settings
+from firmware_bridge.transports.options import require_known
 
 
 def serial_url(device: str) -> str:

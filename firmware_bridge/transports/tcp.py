@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from firmware_bridge.errors import PortAbsent, PortForbidden, TransportError, UnknownUrl
 from firmware_bridge.transports.base import PenUrl, Receiver, Transport
 from firmware_bridge.transports.descriptor import DescriptorTransport
+from firmware_bridge.transports.line_settings import line_settings
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.options import require_known
 from firmware_bridge.transports.promptness import make_prompt
 from firmware_bridge.transports.pump import open_pumped_device
-from firmware_bridge.transports.serial import line_settings
 
 if sys.platform != "win32":
     import fcntl

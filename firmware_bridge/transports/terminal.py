@@ -13,9 +13,9 @@ import serial
 from firmware_bridge.errors import PortUnusable
 from firmware_bridge.transports.base import PenUrl, Receiver, Transport
 from firmware_bridge.transports.descriptor import DescriptorTransport
+from firmware_bridge.transports.line_settings import LineSettings
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.refusals import port_busy, port_refused
-from firmware_bridge.transports.serial import LineSettings
 
 OPEN_DEADLINE_S = 2.5
 """An open takes milliseconds; a driver that has not answered by then has a device that will not. A person who named a
