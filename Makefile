@@ -42,7 +42,7 @@ bench: setup  ## measures, prints a table, writes benchmarks/results.md and benc
 
 soak: setup  ## the long versions of tests and measurements; about half an hour
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
-	$(BIN)/python -m benchmarks --long
+	$(BIN)/python -m benchmarks --soak
 
 generated: $(STAMP)  ## writes protocol document, C header and test vectors anew from the message table
 	$(BIN)/python docs/generate.py

@@ -39,16 +39,19 @@ class Command(NamedTuple):
 
 
 def commands_in(page: Path) -> Iterator[Command]:
-    """Lines of a page's fenced shell blocks; comments and blank lines left out, continued lines joined."""
+    """Lines of a page's fenced shell blocks, and indented lines that begin as a command does; comments and blank lines
+    left out, continued lines joined."""
     language: str | None = None
     waiting = ""
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-        fence = re.match(r"\s*```(\w*)", line)
+    for number, written in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        fence = re.match(r"\s*```(\w*)", written)
         if fence:
             language = fence[1] if language is None else None
             continue
-        if language in SHELL and line.strip() and not line.strip().startswith("#"):
-            waiting += line.strip().removeprefix("$ ")
+        indented = language is None and re.match(r" {4}(make|needlework|\.venv/bin/\w+) ", written)
+        line = re.sub(r"(^|\s+)#( .*)?$", "", written).strip().removeprefix("$ ")
+        if (language in SHELL or indented) and line:
+            waiting += line
             if waiting.endswith("\\"):
                 waiting = waiting[:-1]
                 continue
@@ -108,6 +111,11 @@ def examined(text: str, place: Path) -> None:
     assert done.returncode in {0, 1, 2, 3}, (done.returncode, done.stdout + done.stderr)
 
 
+def piped(text: str, place: Path) -> None:
+    """What it is fed is for the command's own tests; that the command exists is looked up."""
+    parsed(text.partition("| ")[2], place)
+
+
 def made(text: str, _: Path) -> None:
     """The target exists and is listed by `make help`; the recipe is expanded, not run."""
     words = shlex.split(text)[1:]
@@ -136,6 +144,14 @@ def pytest_option(text: str, _: Path) -> None:
         assert option in helped.stdout
 
 
+def benchmarks_option(text: str, _: Path) -> None:
+    """The measurements know the option and its value."""
+    command = [sys.executable, "-m", "benchmarks", "--help"]
+    helped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for word in shlex.split(text)[3:]:
+        assert word in helped, word
+
+
 def files_exist(text: str, _: Path) -> None:
     """It changes the machine, or needs one of another kind: not run. The files it names in the sources are there."""
     for word in shlex.split(text)[1:]:
@@ -146,12 +162,13 @@ def files_exist(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework pens", run),
     (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
-    (
-        r"needlework (run|simulate|record|demo|status|stop|pens|doctor|verify|sessions|live)\b.*",
-        parsed,
-    ),  # stay up, or need a record
+    # These stay up, or need a station or a record.
+    (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
+    (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
+    (r"printf .* \| needlework treat .*", piped),
     (r"make \w+.*", made),
     (r"python -m pytest --pen .*", pytest_option),
+    (r"python -m benchmarks --.*", benchmarks_option),
     (r"mosquitto_sub .*", tool),
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment

@@ -41,7 +41,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         path = str(Path(sys.executable).with_name(name)) if name == "needlework" else shutil.which(name)
         assert path is not None, f"{name} is not installed; `make setup` says what to install"
         process = await asyncio.create_subprocess_exec(
-            path, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr
+            path,
+            *arguments,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
         )
         ends.push_async_callback(interrupt, process)
         return process
@@ -96,6 +101,12 @@ async def test_a_simulated_pen_with_mosquitto_is_watched_by_mosquitto_sub(start:
     told, _ = await status.communicate()
     assert status.returncode == 0
     assert ready["url"] in told.decode()
+
+    treat = await start(written(".venv/bin/needlework treat").removeprefix(".venv/bin/"))
+    told, _ = await treat.communicate()
+    assert treat.returncode == 0, (
+        told.decode()
+    )  # its operator, protocol, skin and zone are known: a session is prepared
 
     stop = await start("needlework stop")
     told, _ = await stop.communicate()
