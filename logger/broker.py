@@ -155,19 +155,31 @@ class _LoopbackBroker(Broker):  # type: ignore[misc] # amqtt has no types
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
     async def stop(self) -> None:
-        """Shuts down, and sees that no connection and no task is left."""
+        """Ends within a few seconds, and leaves no connection and no task.
+
+        Connections go first: amqtt's own shutdown writes to them a last time, and waits for ever for one that is going.
+        """
         for server in self._servers.values():
             server.instance.close()
-        await self.shutdown()
         for writer in self._open.values():
             writer.transport.abort()  # its reader sees the end, and its task ends by itself
-        if left := set(self._open):
-            _, left = await asyncio.wait(left, timeout=_SHUTDOWN_S)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=_SHUTDOWN_S)
+        await _ended(set(self._open))
+        try:
+            async with asyncio.timeout(_SHUTDOWN_S):
+                await self.shutdown()
+        except TimeoutError:
+            await _ended({task for task in (self._broadcast_task, self._session_monitor_task) if task is not None})
         await asyncio.sleep(0)  # closed transports release their sockets in the loop's next round
+
+
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    """Waits for tasks that are on their way, and cancels those that take too long."""
+    if tasks:
+        _, tasks = await asyncio.wait(tasks, timeout=_SHUTDOWN_S)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_SHUTDOWN_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ Every field has a fixed place or a length, so no two different entries have the 
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -26,6 +27,9 @@ GENESIS = bytes(32)
 """The previous hash of a station's first entry."""
 
 HASH_BYTES = 32
+MAX_NAME = 200
+"""Characters of a session's or an event type's name, at most."""
+
 NO_SESSION_LENGTH = 0xFFFFFFFF
 _HEAD = struct.Struct(">4s32sQqqIIIII")
 _MAGIC = b"NWE1"
@@ -95,3 +99,13 @@ class Entry:
     def event(self) -> Event:
         """The event in ``body``. Raises pydantic.ValidationError when this version of the product cannot read it."""
         return EVENT_ADAPTER.validate_json(self.body)
+
+
+def rises(entries: Sequence[Entry], after: int) -> bool:
+    """Whether each sequence is above the one before it, the first above ``after``.
+
+    A database with a damaged index can lead its reader in circles; whoever reads in pages asks this of each page.
+    """
+    return all(
+        later.sequence > before for before, later in zip([after, *(e.sequence for e in entries)], entries, strict=False)
+    )

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from controller.events import Event
-from logger.entry import Entry
+from logger.entry import MAX_NAME, Entry
 from logger.errors import JournalFull, JournalUnwritable
 from logger.journal_file import JournalFile
 from logger.journal_reader import JournalReader
@@ -71,8 +71,11 @@ class Journal:
         """Queues ``event`` for the journal and returns at once; may be called from any thread.
 
         A durable event is committed right away, another within ``group_ms``, always in the order of the calls. When the
-        queue is full the event is dropped and counted: :meth:`problem` and :meth:`flush` say so. Raises JournalClosed.
+        queue is full the event is dropped and counted: :meth:`problem` and :meth:`flush` say so. Raises JournalClosed,
+        and ValueError for a session that is no name of 1 to 200 printable ASCII characters.
         """
+        if session is not None and not (session.isascii() and session.isprintable() and 0 < len(session) <= MAX_NAME):
+            raise ValueError(f"a session is named by 1 to {MAX_NAME} printable ASCII characters, not {session!r}")
         self._writer.put(
             Pending(
                 (self._utc_now() - _EPOCH) // _MICROSECOND,

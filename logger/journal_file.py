@@ -32,9 +32,11 @@ Row = tuple[int, int, int, str | None, str, int, bytes, bytes, bytes]
 ROW_SEQUENCE: Final = 0
 ROW_HASH: Final = 7
 
-_BUSY_TIMEOUT_MS = (
-    2000  # a reader that checkpoints or a backup holds the file for milliseconds; the writer waits that out
-)
+DATABASE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file can raise: Python cannot always read SQLite's own words about it."""
+
+# A reader that checkpoints or a backup holds the file for milliseconds; the writer waits that out.
+_BUSY_TIMEOUT_MS = 2000
 
 
 class JournalFile:
@@ -56,7 +58,7 @@ class JournalFile:
             except BaseException:
                 self._connection.close()
                 raise
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise JournalUnusable(
                 f"The journal {path} cannot be opened: {error}. Nothing can be recorded, so no treatment may start. "
                 "Check the disk and the folder's permissions; if the file is damaged, keep it and run `needlework "

@@ -2,17 +2,20 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from logger.entry import Entry
+from logger.entry import Entry, rises
 from logger.errors import JournalUnusable
-from logger.journal_file import check_is_journal
+from logger.journal_file import DATABASE_ERRORS, check_is_journal
 
 _COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
 _PAGE_ENTRIES = 200  # a page of a streamed read: bounds memory, and the time a read transaction holds the log back
 _BUSY_TIMEOUT_S = 2.0
+
+_Value = TypeVar("_Value", int, str, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class JournalReader:
             except BaseException:
                 self._connection.close()
                 raise
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise JournalUnusable(
                 f"The journal {path} cannot be read: {error}. Check the permissions; if the file is damaged, keep it "
                 "and compare with the recorder's store."
@@ -61,7 +64,7 @@ class JournalReader:
         try:
             with self._lock:
                 return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise JournalUnusable(
                 f"The journal {self.path} cannot be read: {error}. What was read before stands; run `needlework "
                 "verify` on it."
@@ -82,12 +85,13 @@ class JournalReader:
                     (after, limit),
                 )
                 for row in cursor:
-                    total += len(row[6])
+                    entry = _entry(self.station, row)
+                    total += len(entry.body)
                     if max_bytes is not None and entries and total > max_bytes:
                         break
-                    entries.append(Entry(self.station, *row))
+                    entries.append(entry)
                 cursor.close()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise JournalUnusable(
                 f"The journal {self.path} cannot be read: {error}. What was read before stands; run `needlework "
                 "verify` on it."
@@ -97,7 +101,7 @@ class JournalReader:
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Every entry after ``after``, streamed in pages. Raises JournalUnusable."""
         while page := self.read(after, _PAGE_ENTRIES):
-            yield from page
+            yield from self._rising(page, after)
             after = page[-1].sequence
 
     def session_entries(self, session: str) -> Iterator[Entry]:
@@ -105,18 +109,22 @@ class JournalReader:
 
         Raises JournalUnusable.
         """
+        sql = (
+            f"SELECT {_COLUMNS} FROM entries WHERE session = ? AND sequence > ? ORDER BY sequence LIMIT {_PAGE_ENTRIES}"  # noqa: S608 our own columns
+        )
         after = 0
-        while True:
-            page = self._query(
-                f"SELECT {_COLUMNS} FROM entries WHERE session = ? AND sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 our own columns
-                (session, after, _PAGE_ENTRIES),
+        while rows := self._query(sql, (session, after)):
+            page = [_entry(self.station, row) for row in rows]
+            yield from self._rising(page, after)
+            after = page[-1].sequence
+
+    def _rising(self, page: list[Entry], after: int) -> list[Entry]:
+        if not rises(page, after):
+            raise JournalUnusable(
+                f"The journal {self.path} cannot be read behind entry {after}: the file is damaged and repeats itself. "
+                "Keep it, and trust the recorder's store for what it has."
             )
-            if not page:
-                return
-            for row in page:
-                entry = Entry(self.station, *row)  # type: ignore[arg-type] # the schema is STRICT
-                after = entry.sequence
-                yield entry
+        return page
 
     def sessions(self) -> list[SessionSpan]:
         """Every session, oldest first. Raises JournalUnusable."""
@@ -150,16 +158,6 @@ class JournalReader:
         rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
         return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
 
-    def acknowledged(self) -> int:
-        """The outbox's cursor: what the recorder has said it stored durably, as last written here."""
-        rows = self._query("SELECT acknowledged FROM outbox")
-        return 0 if not rows else int(rows[0][0])  # type: ignore[call-overload] # the schema is STRICT
-
-    def session_count(self) -> int:
-        """How many sessions were opened."""
-        ((count,),) = self._query("SELECT count(*) FROM entries WHERE type = 'session_opened'")
-        return int(count)  # type: ignore[call-overload, no-any-return] # STRICT
-
     def file_problems(self, limit: int = 20) -> list[str]:
         """What SQLite's own check finds wrong with the file's structure; empty when nothing."""
         try:
@@ -168,6 +166,30 @@ class JournalReader:
             return [str(error)]
         found = [str(row[0]) for row in rows]
         return [] if found == ["ok"] else found
+
+
+def _entry(station: str, row: Sequence[object]) -> Entry:
+    """The entry in a row, also of a damaged file, where a column can hold what its schema forbids.
+
+    Such a value becomes an empty one of the right type: the entry's hash then gives it away.
+    """
+    sequence, utc_us, monotonic_ms, session, type_, version, body, previous, digest = row
+    return Entry(
+        station=station,
+        sequence=_of(int, sequence),
+        utc_us=_of(int, utc_us),
+        monotonic_ms=_of(int, monotonic_ms),
+        session=session if isinstance(session, str) else None,
+        type=_of(str, type_),
+        version=_of(int, version),
+        body=_of(bytes, body),
+        previous=_of(bytes, previous),
+        hash=_of(bytes, digest),
+    )
+
+
+def _of(kind: type[_Value], value: object) -> _Value:
+    return value if isinstance(value, kind) else kind()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

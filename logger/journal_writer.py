@@ -7,7 +7,6 @@ emitted overtakes anything emitted before it.
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 from logger.entry import entry_hash
 from logger.errors import JournalClosed, JournalDamaged, JournalError, JournalUnwritable
-from logger.journal_file import ROW_HASH, ROW_SEQUENCE, JournalFile, Row
+from logger.journal_file import DATABASE_ERRORS, ROW_HASH, ROW_SEQUENCE, JournalFile, Row
 
 _LOG = logging.getLogger("needlework.journal")
 
@@ -124,6 +123,11 @@ class JournalWriter:
     @property
     def failure(self) -> JournalError | None:
         """Why the last commit failed; None when it did not."""
+        if not self._thread.is_alive() and not self._closing:
+            return JournalUnwritable(
+                f"The journal {self._file.path} is no longer written: its thread ended by a fault of this program. "
+                "Nothing more is recorded. End the session and restart the station."
+            )
         return self._damage or self._failure
 
     @property
@@ -197,7 +201,7 @@ class JournalWriter:
                 self._file.append(self._chained, cursor)
                 if cursor is not None:
                     self._cursor_written = time.monotonic()
-            except (sqlite3.Error, JournalDamaged, OSError) as error:
+            except (*DATABASE_ERRORS, JournalDamaged, OSError) as error:
                 self._note_failure(error)
             else:
                 self._note_success()
@@ -282,7 +286,7 @@ class JournalWriter:
         for waiter in done:
             _tell(waiter, None)
 
-    def _note_failure(self, error: sqlite3.Error | JournalDamaged | OSError) -> None:
+    def _note_failure(self, error: Exception) -> None:
         with self._changed:
             self._last_attempt = time.monotonic()
             if isinstance(error, JournalDamaged):

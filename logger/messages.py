@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from logger.entry import HASH_BYTES, Entry
+from logger.entry import HASH_BYTES, MAX_NAME, Entry
 from logger.errors import MessageError
 
 MAX_BATCH_ENTRIES = 500
@@ -21,7 +21,7 @@ _MAX_SQLITE_INTEGER = 2**63 - 1  # both ends keep these numbers in 64-bit column
 Hex = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{{2 * HASH_BYTES}}}$")]
 Sequence_ = Annotated[int, Field(ge=0, le=_MAX_SQLITE_INTEGER)]
 Integer = Annotated[int, Field(ge=-_MAX_SQLITE_INTEGER, le=_MAX_SQLITE_INTEGER)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 
 
 class Message(BaseModel):
@@ -70,24 +70,17 @@ class BatchMessage(Message):
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Self:
-        """The batch of ``entries``, which are one station's and not empty."""
-        return cls(
-            station=entries[0].station,
-            entries=tuple(
-                EntryMessage(
-                    sequence=entry.sequence,
-                    utc_us=entry.utc_us,
-                    monotonic_ms=entry.monotonic_ms,
-                    session=entry.session,
-                    type=entry.type,
-                    event_version=entry.version,
-                    body=entry.body.decode(),
-                    previous=entry.previous.hex(),
-                    hash=entry.hash.hex(),
-                )
-                for entry in entries
-            ),
-        )
+        """The batch of ``entries``, which are one station's and not empty.
+
+        Raises MessageError for an entry that no station journals: its journal was damaged.
+        """
+        try:
+            return cls(station=entries[0].station, entries=tuple(map(_entry_message, entries)))
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise MessageError(
+                f"Entries {entries[0].sequence} to {entries[-1].sequence} of {entries[0].station} cannot be sent: one "
+                "of them is not what was journalled. What comes behind it waits. Run `needlework verify`."
+            ) from error
 
     def to_entries(self) -> list[Entry]:
         """The entries, each with its hash recomputed and each following the one before.
@@ -118,6 +111,20 @@ class BatchMessage(Message):
                 )
             entries.append(entry)
         return entries
+
+
+def _entry_message(entry: Entry) -> EntryMessage:
+    return EntryMessage(
+        sequence=entry.sequence,
+        utc_us=entry.utc_us,
+        monotonic_ms=entry.monotonic_ms,
+        session=entry.session,
+        type=entry.type,
+        event_version=entry.version,
+        body=entry.body.decode(),
+        previous=entry.previous.hex(),
+        hash=entry.hash.hex(),
+    )
 
 
 class Refusal(BaseModel):

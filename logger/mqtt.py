@@ -9,16 +9,18 @@ import asyncio
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
 from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUrlError, BusError, BusLost
+
+_T = TypeVar("_T")
 
 DEFAULT_PORT = 1883
 MAX_IN_FLIGHT = 20  # Mosquitto's own default; more stalls against it
@@ -27,7 +29,7 @@ MAX_QUEUED_INCOMING = (
 )
 
 _LOG = logging.getLogger("needlework.mqtt")
-_LOG.setLevel(logging.ERROR)  # the library warns of what our deadlines and receipts handle
+_LOG.setLevel(logging.CRITICAL)  # what the library has to say comes back as an exception, or is settled by a receipt
 
 # Without it Nagle and delayed acknowledgement together cost 40 ms on each QoS 1 round trip.
 _SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -118,19 +120,11 @@ class Bus:
 
         Raises BusLost.
         """
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                await self._client.publish(topic, payload, qos=qos, retain=retain, timeout=_OUR_DEADLINE)
-        except (aiomqtt.MqttError, TimeoutError) as error:
-            raise self._lost(error) from error
+        await self._answer(self._client.publish(topic, payload, qos=qos, retain=retain, timeout=_OUR_DEADLINE))
 
     async def subscribe(self, topic_filter: str, *, qos: int) -> None:
         """Subscribes. Raises BrokerRefused, BusLost."""
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                granted = await self._client.subscribe(topic_filter, qos=qos, timeout=_OUR_DEADLINE)
-        except (aiomqtt.MqttError, TimeoutError) as error:
-            raise self._lost(error) from error
+        granted = await self._answer(self._client.subscribe(topic_filter, qos=qos, timeout=_OUR_DEADLINE))
         codes = [getattr(code, "value", code) for code in granted]
         if any(code >= 0x80 for code in codes):
             raise BrokerRefused(
@@ -151,9 +145,31 @@ class Bus:
         except aiomqtt.MqttError as error:
             raise self._lost(error) from error
 
-    def _lost(self, error: Exception) -> BusLost:
+    async def _answer(self, asked: Coroutine[Any, Any, _T]) -> _T:
+        """Waits for the broker's answer, until the deadline or the end of the connection, of which the library's own
+        waits take no notice. Raises BusLost.
+        """
+        waiting = asyncio.create_task(asked, name=f"answer of {self._url}")
+        try:
+            await asyncio.wait(
+                (waiting, self._client._disconnected),  # noqa: SLF001
+                timeout=self._deadline_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.wait((waiting,))
+        if waiting.cancelled():
+            raise self._lost("no answer")
+        try:
+            return waiting.result()
+        except aiomqtt.MqttError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, cause: object) -> BusLost:
         return BusLost(
-            f"The connection to the broker {self._url} is lost: {str(error) or 'no answer'}. The record waits in the "
+            f"The connection to the broker {self._url} is lost: {cause}. The record waits in the "
             "journal and is sent when the broker is back. Check that it runs."
         )
 
@@ -183,7 +199,7 @@ async def connect(
         logger=_LOG,
     )
     # The library offers no setting for it, and would wait as long as the keep-alive in a thread nobody can interrupt.
-    client._client.connect_timeout = deadline_s * _CONNECT_SHARE  # noqa: SLF001
+    client._client.connect_timeout = deadline_s * _CONNECT_SHARE  # noqa: SLF001 - no public way
     await _enter(client, url)
     client.timeout = _OUR_DEADLINE
     try:
@@ -230,8 +246,8 @@ def _drop(client: aiomqtt.Client) -> None:
 
     And looks at the errors the library keeps in futures that nobody may have awaited: asyncio would report them.
     """
-    client._client._sock_close()  # noqa: SLF001
-    for future in (client._connected, client._disconnected):  # noqa: SLF001
+    client._client._sock_close()  # noqa: SLF001 - no public way
+    for future in (client._connected, client._disconnected):  # noqa: SLF001 - no public way
         if future.done() and not future.cancelled():
             future.exception()
 

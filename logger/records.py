@@ -5,7 +5,7 @@ measured is what its sensors say. What the pen does not measure is None, never t
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -310,13 +310,23 @@ def _take(draft: _Draft, event: Event, at: datetime, monotonic_ms: int) -> None:
             note("armed", f"ceilings {format_mm(event.depth_ceiling_um)}, {format_hz(event.rate_ceiling_mhz)}")
         case TreatmentStarted() | SetpointChanged():
             draft.depth_commanded.setdefault(draft.zone(monotonic_ms), set()).add(event.depth_commanded_um)
-            note(*(("started", f"by {event.source}") if isinstance(event, TreatmentStarted) else ("set", _set_to(event))))
+            _take_setpoint(event, note)
         case Refused():
             draft.refusals.append(Refusal(at=at, asked=event.asked, because=event.because, sentence=event.sentence))
         case AlarmRaised() | AlarmAcknowledged() | AlarmCleared():
             _take_alarm(draft, event, at)
         case _:
             _take_plain(draft, event, at)
+
+
+def _take_setpoint(event: TreatmentStarted | SetpointChanged, note: Callable[[str, str], None]) -> None:
+    """The commanded state, for the timeline; 0 is "none chosen yet"."""
+    if isinstance(event, TreatmentStarted):
+        note("started", f"by {event.source}")
+        return
+    depth = format_mm(event.depth_commanded_um) if event.depth_commanded_um else "no depth yet"
+    rate = format_hz(event.rate_commanded_mhz) if event.rate_commanded_mhz else "no rate yet"
+    note("set", f"{depth}, {rate}" + (f"; {event.note}" if event.note else ""))
 
 
 def _take_plain(draft: _Draft, event: Event, at: datetime) -> None:

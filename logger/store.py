@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from logger.entry import GENESIS, Entry
+from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
 
 _FORMAT = 1
@@ -225,28 +225,23 @@ class Store:
 
     def stations(self) -> list[StationSpan]:
         """What is stored of every station, by name. Raises StoreUnusable."""
+        spans: list[StationSpan] = []
+        following = select(func.min(_ENTRIES.c.station))
         with self._reading() as connection:
-            names = (
-                connection.execute(select(_ENTRIES.c.station).distinct().order_by(_ENTRIES.c.station)).scalars().all()
-            )
-            return [_span(connection, name) for name in names]
+            # From one name to the next by the index: DISTINCT would read every entry.
+            name = connection.execute(following).scalar()
+            while name is not None:
+                spans.append(_span(connection, name))
+                name = connection.execute(following.where(_ENTRIES.c.station > name)).scalar()
+        return spans
 
     def entries(self, station: str, after: int = 0) -> Iterator[Entry]:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
-        while page := self._page(
-            select(*_ENTRY_COLUMNS).where(_ENTRIES.c.station == station, _ENTRIES.c.sequence > after)
-        ):
-            yield from page
-            after = page[-1].sequence
+        return self._pages(select(*_ENTRY_COLUMNS).where(_ENTRIES.c.station == station), after)
 
     def session_entries(self, session: str) -> Iterator[Entry]:
         """Every entry of one session, in order, in pages. Raises StoreUnusable."""
-        after = 0
-        while page := self._page(
-            select(*_ENTRY_COLUMNS).where(_ENTRIES.c.session == session, _ENTRIES.c.sequence > after)
-        ):
-            yield from page
-            after = page[-1].sequence
+        return self._pages(select(*_ENTRY_COLUMNS).where(_ENTRIES.c.session == session), 0)
 
     def sessions(self) -> list[StoredSession]:
         """Every session, oldest first. Raises StoreUnusable."""
@@ -277,12 +272,6 @@ class Store:
         with self._reading() as connection:
             return [StoredSession(*row) for row in connection.execute(query)]
 
-    def session_count(self, station: str) -> int:
-        """How many sessions a station opened. Raises StoreUnusable."""
-        query = select(func.count()).where(_ENTRIES.c.station == station, _ENTRIES.c.type == "session_opened")
-        with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def conflicts(self, station: str) -> list[Conflict]:
         """What was refused of a station because something else stood in its place. Raises StoreUnusable."""
         columns = [_CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")]
@@ -290,9 +279,20 @@ class Store:
         with self._reading() as connection:
             return [Conflict(*row) for row in connection.execute(query)]
 
-    def _page(self, query: Select[Any]) -> list[Entry]:
-        with self._reading() as connection:
-            return [Entry(*row) for row in connection.execute(query.order_by(_ENTRIES.c.sequence).limit(_PAGE_ENTRIES))]
+    def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
+        query = query.order_by(_ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
+        while True:
+            with self._reading() as connection:
+                page = [Entry(*row) for row in connection.execute(query.where(_ENTRIES.c.sequence > after))]
+            if not page:
+                return
+            if not rises(page, after):
+                raise StoreUnusable(
+                    f"The store {self._where} cannot be read behind entry {after}: it is damaged and repeats itself. "
+                    "Restore it from a backup; the stations send again what is missing then."
+                )
+            yield from page
+            after = page[-1].sequence
 
     def _reading(self) -> "_Reading":
         return _Reading(self._engine, self._where)

@@ -80,7 +80,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-rA", "-p", "no:randomly", "-p", "no:cacheprovider", "-c", "pytest.ini"],
         cwd=folder,
-        env=environment | {"COLUMNS": "400"},
+        env=environment | {"COLUMNS": "400", "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=18,

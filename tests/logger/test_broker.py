@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -10,7 +11,7 @@ from logger.errors import BrokerRefused, BrokerUnreachable, BusError, EmbeddedBr
 from logger.mqtt import BrokerUrl, connect
 from logger.topics import Topics
 from tests.fixtures_brokers import OTHER_STATION, SITE, STATION, BrokerProcess, Embedded, accounts, free_port
-from tests.logger.test_contract import client, hear
+from tests.logger.house import client, hear
 
 MINE, THEIRS = Topics(SITE, STATION), Topics(SITE, OTHER_STATION)
 
@@ -78,11 +79,12 @@ async def test_a_client_that_says_nothing_does_not_hold_up_the_end() -> None:
             other_reader, other_writer = await asyncio.open_connection("127.0.0.1", broker.port)
             other_writer.write(b"\x10\xff\xff\xff\x7fgarbage")
             await other_writer.drain()
-        assert await reader.read() == b""
-        await other_reader.read()
-        for open_writer in (writer, other_writer):
-            open_writer.close()
-            await open_writer.wait_closed()
+        for left_reader, left_writer in ((reader, writer), (other_reader, other_writer)):
+            with suppress(ConnectionError):  # a reset, where the broker had not read everything
+                assert await left_reader.read() == b""
+            left_writer.close()
+            with suppress(ConnectionError):
+                await left_writer.wait_closed()
 
 
 async def test_a_taken_port_is_told_with_what_to_do() -> None:

@@ -6,152 +6,17 @@ are intact.
 
 import asyncio
 import random
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from logger.entry import GENESIS
-from logger.journal import Journal
-from logger.messages import (
-    AlarmItem,
-    AlarmsMessage,
-    BatchMessage,
-    LiveMessage,
-    LivePen,
-    ReceiptMessage,
-    StatusMessage,
-)
-from logger.mqtt import Bus, BusMessage, connect
-from logger.publisher import Publisher, PublisherSettings
-from logger.reconnect import BackoffSettings
-from logger.recorder import Recorder
+from logger.messages import BatchMessage, ReceiptMessage
 from logger.store import Store
-from logger.topics import Topics
-from logger.verify import verify_journal, verify_store
-from tests.fixtures_brokers import SITE, STATION, BrokerProcess
-from tests.logger.conftest import OpenJournal, chain, grouped, opened, safety
-
-QUICK = BackoffSettings(first_s=0.02, max_s=0.2)
-TOPICS = Topics(SITE, STATION)
-ALARM = AlarmItem(
-    pen="pen-1", alarm="stall", priority="HIGH", sentence="The motor stalled.", active=True, acknowledged=False
-)
-PEN = LivePen(
-    pen="pen-1", session="s-1", state="running", zone="cheek", depth_commanded_um=500, depth_set_um=500,
-    depth_measured_um=480, rate_commanded_mhz=100_000, rate_set_mhz=100_000, rate_measured_mhz=99_000,
-    battery_permille=800, on_skin=True, alarms=1,
-)  # fmt: skip
-
-
-class House:
-    """A station's publisher and a recorder that a test starts and stops, and what they said."""
-
-    def __init__(self, broker: BrokerProcess, journal: Journal, store: Store) -> None:
-        self.broker = broker
-        self.journal = journal
-        self.store = store
-        self.alarms: tuple[AlarmItem, ...] = ()
-        self.pens: tuple[LivePen, ...] = ()
-        self.problems: list[str] = []
-        self.recorder: Recorder
-        self.publisher: Publisher
-
-    @asynccontextmanager
-    async def recording(self) -> AsyncIterator[Recorder]:
-        """A recorder, subscribed when the block begins."""
-        ready = asyncio.Event()
-        self.recorder = Recorder(
-            broker=self.broker.url("recorder"), site=SITE, store=self.store, utc_now=lambda: datetime.now(UTC),
-            random=random.Random(), on_ready=ready.set, on_problem=self.problems.append, backoff=QUICK,
-        )  # fmt: skip
-        async with _running(self.recorder.run()):
-            async with asyncio.timeout(10):
-                await ready.wait()
-            yield self.recorder
-
-    @asynccontextmanager
-    async def publishing(self, **settings: float) -> AsyncIterator[Publisher]:
-        """A publisher; it may or may not be connected yet."""
-        chosen = {"receipt_timeout_s": 0.4, "receipt_timeout_max_s": 0.8, "live_period_s": 0.02, **settings}
-        self.publisher = Publisher(
-            journal=self.journal, topics=TOPICS, broker=self.broker.url(STATION), software="needlework test",
-            utc_now=lambda: datetime.now(UTC), random=random.Random(), alarms=lambda: self.alarms,
-            live=lambda: self.pens, settings=PublisherSettings(backoff=QUICK, **chosen),  # type: ignore[arg-type]
-        )  # fmt: skip
-        async with _running(self.publisher.run()):
-            yield self.publisher
-
-    async def emit(self, count: int, session: str | None = "s-1") -> None:
-        """Journals ``count`` events and waits until they are on the disk."""
-        for number in range(count):
-            self.journal.emit(grouped(number), session=session)
-        await self.journal.flush()
-
-    async def drained(self) -> None:
-        """Waits until everything journalled is receipted, and compares both ends."""
-        await self.journal.flush()
-        async with asyncio.timeout(15):
-            await self.publisher.drained()
-        assert list(self.store.entries(STATION)) == list(self.journal.reader.entries())
-        assert verify_store(self.store, STATION).verdict == "intact"
-        result = verify_journal(self.journal.path, store=self.store)
-        assert (result.verdict, result.not_yet_stored) == ("intact", 0)
-
-
-@asynccontextmanager
-async def _running(coroutine: object) -> AsyncIterator[None]:
-    task = asyncio.create_task(coroutine)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@pytest.fixture
-def house(broker: BrokerProcess, open_journal: OpenJournal, store: Store) -> House:
-    """Journal, store and a running broker."""
-    return House(broker, open_journal(), store)
-
-
-@asynccontextmanager
-async def client(
-    broker: BrokerProcess, user: str, *filters: str
-) -> AsyncIterator[tuple[Bus, "asyncio.Queue[BusMessage]"]]:
-    """A client of the broker beside the two, and the queue of what it hears."""
-    heard: asyncio.Queue[BusMessage] = asyncio.Queue()
-
-    async def listen(bus: Bus) -> None:
-        async for message in bus.messages():
-            heard.put_nowait(message)
-
-    async with connect(
-        broker.url(user), client_id=f"test-{random.getrandbits(32)}", deadline_s=5, keepalive_s=15
-    ) as bus:
-        for wanted in filters:
-            await bus.subscribe(wanted, qos=1)
-        async with _running(listen(bus)):
-            yield bus, heard
-
-
-async def hear(heard: "asyncio.Queue[BusMessage]", wanted: Callable[[BusMessage], bool]) -> BusMessage:
-    """The next message that is wanted."""
-    async with asyncio.timeout(10):
-        while not wanted(message := await heard.get()):
-            pass
-    return message
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits until something becomes true that nothing announces."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+from tests.fixtures_brokers import SITE, STATION
+from tests.logger.conftest import OpenJournal
+from tests.logger.house import TOPICS, House, client, hear, running, until
+from tests.logger.making import chain, opened, safety
 
 
 async def test_everything_arrives_once_and_live_follows(house: House) -> None:
@@ -346,63 +211,6 @@ async def test_a_journal_cut_while_the_station_slept_is_noticed(
     assert len(list(house.store.entries(STATION))) == 20
 
 
-async def test_status_is_born_dies_and_takes_its_leave(house: House) -> None:
-    status = TOPICS.topic("status")
-
-    def state(message: BusMessage) -> str:
-        return StatusMessage.parse(message.payload).state
-
-    async with client(house.broker, "watcher", "needlework/v1/clinic/+/status") as (_bus, heard):
-        async with house.publishing() as publisher:
-            await hear(heard, lambda message: state(message) == "online")
-            run = publisher.state().run
-        farewell = await hear(heard, lambda message: state(message) == "offline")
-        assert StatusMessage.parse(farewell.payload).reason == "station stopped"
-        assert StatusMessage.parse(farewell.payload).run == run
-    async with client(house.broker, "watcher", "needlework/v1/clinic/+/status") as (_bus, heard):
-        kept = await hear(heard, lambda message: message.topic == status)
-        assert kept.retained
-        assert state(kept) == "offline"
-
-
-async def test_a_will_that_fired_late_is_corrected(house: House) -> None:
-    async with house.publishing() as publisher, client(house.broker, "mallory", TOPICS.topic("status")) as (bus, heard):
-        await until(lambda: publisher.state().connected)
-        late = StatusMessage(
-            station=STATION, run=publisher.state().run, state="offline", reason="connection lost", software="",
-            utc_us=0, sequence=0,
-        )  # fmt: skip
-        await bus.publish(TOPICS.topic("status"), late.payload(), qos=1, retain=True)
-        await hear(heard, lambda message: StatusMessage.parse(message.payload).state == "offline")
-        await hear(heard, lambda message: StatusMessage.parse(message.payload).state == "online")
-
-
-async def test_a_namesake_is_told_of(house: House) -> None:
-    async with house.publishing() as publisher, client(house.broker, "mallory") as (bus, _heard):
-        await until(lambda: publisher.state().connected)
-        other = StatusMessage(
-            station=STATION, run="another", state="online", reason="", software="", utc_us=0, sequence=0
-        )
-        await bus.publish(TOPICS.topic("status"), other.payload(), qos=1, retain=False)
-        await until(lambda: "calls itself room-1" in (publisher.state().problem or ""))
-
-
-async def test_alarms_are_retained_and_live_values_flow(house: House) -> None:
-    house.pens = (PEN,)
-    async with house.publishing() as publisher:
-        async with client(house.broker, "watcher", "needlework/v1/clinic/+/live") as (_bus, heard):
-            live = await hear(heard, lambda _message: True)
-            assert LiveMessage.parse(live.payload).pens == (PEN,)
-            assert not live.retained
-        house.alarms = (ALARM,)
-        publisher.alarms_changed()
-        async with client(house.broker, "watcher", "needlework/v1/clinic/+/alarms") as (_bus, heard):
-            found = await hear(heard, lambda message: AlarmsMessage.parse(message.payload).alarms != ())
-            assert AlarmsMessage.parse(found.payload).alarms == (ALARM,)
-    async with client(house.broker, "watcher", "needlework/v1/clinic/+/alarms") as (_bus, heard):
-        assert (await hear(heard, lambda _message: True)).retained
-
-
 async def test_draining_a_backlog_does_not_hold_up_the_loop(house: House) -> None:
     """A 20 Hz loop beside it: what the loop's thread computes between two ticks stays far below a tick.
 
@@ -419,7 +227,7 @@ async def test_draining_a_backlog_does_not_hold_up_the_loop(house: House) -> Non
             worst_s = max(worst_s, time.thread_time() - before)
 
     async with house.recording(), house.publishing() as publisher:
-        async with _running(ticker()), asyncio.timeout(15):
+        async with running(ticker()), asyncio.timeout(15):
             await publisher.drained()
         await house.drained()
     assert worst_s < 0.025
@@ -439,3 +247,45 @@ async def test_a_session_read_from_store_and_journal_is_the_same(house: House) -
         31,
         False,
     )
+
+
+RECORDER = """
+import asyncio, random, sys
+from datetime import UTC, datetime
+from logger.mqtt import BrokerUrl
+from logger.recorder import run_recorder
+from logger.store import Store
+
+asyncio.run(run_recorder(
+    broker=BrokerUrl.parse(sys.stdin.readline().strip()), site=sys.argv[1], store=Store.open(sys.argv[2]),
+    utc_now=lambda: datetime.now(UTC), random=random.Random(), on_ready=lambda: print("ready", flush=True),
+))
+"""
+
+
+async def test_a_recorder_killed_at_any_moment_loses_and_doubles_nothing(house: House, tmp_path: Path) -> None:
+    """In a process of its own, killed with no warning while batches come in."""
+    path = tmp_path / "store.db"
+    moments = random.Random(4)
+    async with house.publishing(batch_entries=3):
+        for _round in range(3):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", RECORDER, SITE, str(path),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(house.broker.url("recorder").secret_text().encode() + b"\n")
+            process.stdin.close()
+            before = house.journal.acknowledged
+            async with asyncio.timeout(10):
+                assert await process.stdout.readline() == b"ready\n"
+            await house.emit(150)
+            wanted = before + moments.randint(1, 100)
+            await until(lambda wanted=wanted: house.journal.acknowledged >= wanted)  # type: ignore[misc]
+            process.kill()
+            await process.wait()
+            assert house.store.span(STATION).contiguous >= house.journal.acknowledged
+        async with house.recording():
+            await house.drained()
+    assert house.store.span(STATION).contiguous == 450

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from logger.verify import verify_journal
-from tests.logger.conftest import OpenJournal, safety
+from tests.logger.conftest import OpenJournal
+from tests.logger.making import safety
 
 WRITER = """
 import asyncio, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
 from logger.journal import Journal
-from tests.logger.conftest import grouped, safety
+from tests.logger.making import grouped, safety
 
 async def main():
     journal = Journal(Path(sys.argv[1]), station="room-1", utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 0)

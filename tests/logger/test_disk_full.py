@@ -19,7 +19,7 @@ from logger.errors import JournalError
 from logger.journal import Journal
 from logger.journal_writer import JournalLimits
 from logger.verify import verify_journal
-from tests.logger.conftest import grouped, safety
+from tests.logger.making import grouped, safety
 
 async def fill_and_free(path, fill, free, **limits):
     journal = Journal(path, station="room-1", utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 0,

@@ -21,7 +21,8 @@ from logger.errors import (
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
 from logger.journal_writer import JournalLimits
-from tests.logger.conftest import START, OpenJournal, closed, grouped, opened, safety
+from tests.logger.conftest import OpenJournal
+from tests.logger.making import START, closed, grouped, opened, safety
 
 
 async def test_what_is_emitted_is_read_back_in_order_with_its_times(open_journal: OpenJournal) -> None:
@@ -295,3 +296,32 @@ async def _failing_flush(journal: Journal) -> None:
         await journal.flush()
     except (JournalUnwritable, JournalDamaged):
         return
+
+
+@pytest.mark.parametrize("session", ["", "s" * 201, "sitzung ü", "line\n", "\ud800"])
+async def test_a_session_needs_a_name_that_every_part_of_the_record_can_carry(
+    open_journal: OpenJournal, session: str
+) -> None:
+    journal = open_journal()
+    with pytest.raises(ValueError, match="printable ASCII"):
+        journal.emit(safety(1), session=session)
+    await journal.flush()
+    assert journal.committed == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_writer_that_ended_by_a_fault_is_told_of(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = open_journal(limits=JournalLimits(min_free_bytes=0, flush_deadline_ms=200))
+
+    def faulty(*_arguments: object) -> None:
+        raise RuntimeError("a fault of the program")
+
+    monkeypatch.setattr(journal._file, "append", faulty)
+    journal.emit(safety(1), session=None)
+    with pytest.raises(JournalUnwritable):
+        await journal.flush()
+    assert "its thread ended" in (journal.problem() or "")
+    with pytest.raises(JournalUnwritable, match="are lost"):
+        await journal.close()

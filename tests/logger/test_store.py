@@ -13,7 +13,7 @@ from logger.errors import StoreUnusable, StoreUnwritable
 from logger.store import StationSpan, Store
 from logger.verify import verify_store
 from tests.fixtures_brokers import OTHER_STATION, STATION
-from tests.logger.conftest import chain
+from tests.logger.making import chain
 
 
 def test_a_chain_is_stored_and_its_span_told(store: Store) -> None:

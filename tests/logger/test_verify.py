@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logger.entry import entry_hash
+from logger.entry import entry_hash, rises
 from logger.errors import JournalUnusable
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
@@ -19,7 +19,7 @@ from logger.journal_writer import JournalLimits
 from logger.store import Store
 from logger.verify import MAX_FINDINGS, verify_journal, verify_store
 from tests.fixtures_brokers import STATION
-from tests.logger.conftest import chain, closed, grouped, opened, safety
+from tests.logger.making import chain, closed, grouped, opened, safety
 
 COUNT = 24
 COLUMNS = ("sequence", "utc_us", "monotonic_ms", "session", "type", "version", "previous", "hash", "body")
@@ -286,3 +286,12 @@ def _read(path: Path) -> list:  # type: ignore[type-arg]
     entries = reader.read(0, COUNT + 1)
     reader.close()
     return entries
+
+
+def test_a_file_that_leads_in_circles_is_told_of_and_left() -> None:
+    first, second, third = chain(3)
+    assert rises([first, second, third], 0)
+    assert rises([], 7)
+    assert not rises([first, second], 1)
+    assert not rises([second, second], 0)
+    assert not rises([third, first], 0)
