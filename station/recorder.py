@@ -44,12 +44,6 @@ async def _broker(settings: StationSettings, kept: BrokerUrl | None) -> AsyncIte
         yield broker.url(RECORDER_USER), broker.url(STATION_USER)
 
 
-def _with_password(url: BrokerUrl) -> str:
-    """A broker's URL as a client is given it; ``str()`` of one hides the password."""
-    user = f"{url.username}:{url.password}@" if url.username is not None else ""
-    return f"mqtt://{user}{url.host}:{url.port}"
-
-
 def recorder_main(
     settings: StationSettings,
     *,
@@ -71,7 +65,7 @@ def recorder_main(
                     on_leash(leash, lambda _: asked.set())
                 async with _broker(settings, kept) as (own, stations):
                     recording = asyncio.create_task(_record(own, store), name="recorder")
-                    announce({"ready": "recorder", "broker": _with_password(stations), "store": settings.store_place})
+                    announce({"ready": "recorder", "broker": stations.secret_text(), "store": settings.store_place})
                     asking = asyncio.create_task(asked.wait(), name="asked to end")
                     await asyncio.wait({recording, asking}, return_when=asyncio.FIRST_COMPLETED)
                     for task in (recording, asking):
