@@ -137,6 +137,38 @@ def stop(pen: PenName = "", state: State = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def treat(
+    operator: Annotated[str, typer.Option("--operator", help="Who treats; limits are that person's.", metavar="NAME")],
+    protocol: Annotated[str, typer.Option("--protocol", help="A protocol of the library.", metavar="NAME")] = "",
+    skin: Annotated[str, typer.Option("--skin", help="A skin the protocol knows.", metavar="NAME")] = "",
+    zone: Annotated[str, typer.Option("--zone", help="The zone treated first.", metavar="NAME")] = "",
+    patient: Annotated[
+        str, typer.Option("--patient", help="A random pseudonym, never a name; made where none is given.", metavar="ID")
+    ] = "",
+    cartridge: Annotated[
+        str | None, typer.Option("--cartridge", help="Its model, where the pen does not identify it.", metavar="NAME")
+    ] = None,
+    confirmed: Annotated[
+        list[str] | None,
+        typer.Option("--confirmed", help="A confirmed point of the checklist; once for each.", metavar="ITEM"),
+    ] = None,
+    pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
+    state: State = None,
+) -> None:
+    """Operate a pen: from the keyboard beside the live view, or by lines on standard input.
+
+    An open session is taken up again. Whoever leaves, leaves a pen that is paused or stopped. Exit code 1: refused.
+    """
+    with Troubles():
+        settings = _settings(state_dir=state)
+        from console.actions.treating import Asked  # noqa: PLC0415 imported when it runs
+        from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
+
+        asked = Asked(operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()))
+        raise typer.Exit(act(settings, asked))
+
+
+@app.command()
 def demo(
     pen: Annotated[
         str | None, typer.Option("--pen", help="Treat through this pen instead of a simulated one.", metavar="URL")
@@ -319,9 +351,6 @@ def main() -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return Code.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Code.DONE
     return code if isinstance(code, int) else Code.DONE
 
 

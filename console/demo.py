@@ -153,7 +153,9 @@ async def _delivered(station: StationClient) -> None:
 
 
 def _print_verify(console: Console, settings: StationSettings) -> bool:
-    """Verifies the journal against the store; whether it is intact."""
+    """Verifies the journal against the store, where there are both; whether it is intact."""
+    if not settings.journal_path.is_file() or not Path(settings.store_place).is_file():
+        return False
     store = open_store(settings.store_place)
     try:
         result = verify_journal(settings.journal_path, store=store)

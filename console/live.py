@@ -5,32 +5,24 @@ field that was measured: an old number is never shown as a live one.
 """
 
 import io
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from textwrap import shorten
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from console.digits import large
-from console.spark import sparkline
-from console.words import LAYERS, UNKNOWN, celsius, count, hz, mm, percent, spoken, stopwatch
-from controller.events import LimitSet
-from controller.units import MHZ_PER_HZ, UM_PER_MM
-from controller.view import STALE_MS, AlarmView, PenView
-from station.models import PenStatus, StationStatus
+from console.gauges import gauges, limit_words, set_hz, set_mm
+from console.picture import LivePicture
+from console.words import UNKNOWN, celsius, count, hz, mm, percent, spoken, stopwatch
+from controller.view import PenView
+from station.models import StationStatus
 
+BRIEF_ROWS = 2
+HOW_TO_BEGIN = "`needlework treat --help` says how to operate it from another terminal."
 LARGE_COLUMNS = 78
 """Narrower than this the view has no large digits and no panels side by side."""
-TRAIL_S = 30.0
-TRAIL_POINTS = 400
-
-NARROW_SET_COLUMNS = 86
-WIDE_SET_COLUMNS = 116
-"""From these widths on the set values have large digits too, narrow ones and then wide ones."""
-TRACE_LABEL = " 30 s"
 
 PHASES = {
     "no_session": (" NO SESSION ", "reverse"),
@@ -44,73 +36,41 @@ PHASES = {
 PRIORITY_STYLE = {"HIGH": "bold reverse red", "MEDIUM": "bold reverse yellow", "LOW": "reverse cyan"}
 
 
-@dataclass(frozen=True, slots=True)
-class TrailPoint:
-    """One measured moment, for the traces: seconds on the viewer's own clock, µm, mHz; None is not known."""
-
-    at_s: float
-    depth_measured_um: int | None
-    rate_measured_mhz: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """What was measured over the last ``TRAIL_S`` seconds."""
-
-    points: tuple[TrailPoint, ...] = ()
-
-    def add(self, now_s: float, view: PenView) -> "Trail":
-        """The trail with one more moment; the motor at rest leaves no mark."""
-        moving = bool(view.motor_on)
-        point = TrailPoint(
-            now_s,
-            view.depth_measured_um if moving else None,
-            view.rate_measured_mhz if moving else None,
-        )
-        kept = tuple(old for old in self.points if old.at_s > now_s - TRAIL_S)
-        return Trail((*kept[-TRAIL_POINTS:], point))
-
-
-@dataclass(frozen=True, slots=True)
-class LivePicture:
-    """Everything the live view shows. ``silent_s`` is how long the station has said nothing, 0 while it speaks."""
-
-    pen: PenStatus | None
-    now_s: float
-    trail: Trail = field(default_factory=Trail)
-    station: StationStatus | None = None
-    silent_s: float = 0.0
-    notice: str = ""
-    footer: str = ""
-    log: tuple[Text, ...] = ()
-
-    @property
-    def known(self) -> bool:
-        """Whether what the pen measures is known at this moment."""
-        if self.pen is None or self.silent_s:
-            return False
-        age_ms = self.pen.view.status_age_ms
-        return age_ms is not None and age_ms <= STALE_MS
-
-
 def live_view(picture: LivePicture, *, width: int, height: int) -> RenderableType:
     """The view for a screen of ``width`` columns and ``height`` rows: the richest layout that fits."""
     if picture.pen is None:
         return Group(Text("Waiting for the station's first word …", style="bold"), *_foot(picture))
     view = picture.pen.view
-    top = [_header(picture, view), *_banners(picture, view)]
-    if width >= LARGE_COLUMNS:
+    candidates = _large(picture, view, width) if width >= LARGE_COLUMNS else iter(())
+    for candidate in (*candidates, *_plain(picture, view, width)):
+        if rows(candidate, width) <= height:
+            return candidate
+    return candidate
+
+
+def _large(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
+    """Layouts with large digits, richest first. Alarms are shortened last of all."""
+    for brief in (False, True):
         for spare, traced in ((2, True), (1, True), (0, True), (0, False)):
-            large_one = Group(
-                *top,
-                _gauges(picture, view, width, traced=traced),
-                Padding(_zones(view), (0, 1)),
+            yield Group(
+                _header(picture, view, width),
+                *_banners(picture, view, width, brief=brief),
+                gauges(picture, view, width, traced=traced),
+                Padding(_zones(view) if view.zone or view.doses else Text(HOW_TO_BEGIN, style="dim"), (0, 1)),
                 Padding(_facts(picture, view, spare=spare), (1 if spare > 1 else 0, 1, 0, 1)),
                 *_foot(picture),
             )
-            if rows(large_one, width) <= height:
-                return large_one
-    return Group(*top, _plain_values(picture, view), *_foot(picture))
+
+
+def _plain(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
+    """Layouts in plain text, richest first; the last holds what nobody may miss."""
+    for brief, bare in ((False, False), (True, False), (True, True)):
+        yield Group(
+            _header(picture, view, width),
+            *_banners(picture, view, width, brief=brief),
+            _plain_values(picture, view, bare=bare),
+            *_foot(picture),
+        )
 
 
 def rows(renderable: RenderableType, width: int) -> int:
@@ -128,8 +88,8 @@ def live_line(picture: LivePicture) -> str:
     pieces = [
         spoken(view.phase) if not picture.silent_s else f"no word from the station for {picture.silent_s:.0f} s",
         f"zone {view.zone or UNKNOWN}",
-        f"depth set {_set_mm(view)} measured {mm(view.depth_measured_um, known=known)}",
-        f"rate set {_set_hz(view)} measured {hz(view.rate_measured_mhz, known=known)}",
+        f"depth set {set_mm(view)} measured {mm(view.depth_measured_um, known=known)}",
+        f"rate set {set_hz(view)} measured {hz(view.rate_measured_mhz, known=known)}",
         f"treated {stopwatch(view.treated_ms)}",
         f"strokes {count(view.strokes) if known else UNKNOWN}",
         f"alarms {alarms or 'none'}",
@@ -141,13 +101,15 @@ def live_line(picture: LivePicture) -> str:
 # Above the gauges -----------------------------------------------------------------------------------------------------
 
 
-def _header(picture: LivePicture, view: PenView) -> RenderableType:
+def _header(picture: LivePicture, view: PenView, width: int) -> RenderableType:
     words, style = PHASES.get(view.phase, (f" {view.phase.upper()} ", "reverse"))
     if picture.silent_s:
         words, style = f" NO WORD FROM THE STATION FOR {picture.silent_s:.0f} s ", "bold reverse red"
     left = Text.assemble((words, style), "  ", (view.zone or "", "bold"))
     if view.session is not None:
         left.append(f"   {stopwatch(view.treated_ms)} treated")
+    if width < LARGE_COLUMNS:
+        return left
     right = Text(" · ".join(part for part in (view.operator, view.patient) if part), style="dim")
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(no_wrap=True)
@@ -156,133 +118,33 @@ def _header(picture: LivePicture, view: PenView) -> RenderableType:
     return grid
 
 
-def _banners(picture: LivePicture, view: PenView) -> list[RenderableType]:
-    """What must not be overlooked: alarms, a record in trouble, a station that fell silent."""
+def _banners(picture: LivePicture, view: PenView, width: int, *, brief: bool) -> list[RenderableType]:
+    """What must not be overlooked: alarms, a record in trouble, a silent station. ``brief`` where rows are few."""
     lines: list[RenderableType] = []
     if picture.silent_s:
         lines.append(
             Text("Everything measured is unknown now. Look at the pen; STOP it by its own button.", style="bold")
         )
-    lines.extend(_alarm(alarm) for alarm in view.alarms)
+    troubles: list[tuple[str, str, str, bool]] = [
+        (alarm.priority, f"{spoken(alarm.alarm).capitalize()}.", alarm.sentence, alarm.acknowledged)
+        for alarm in view.alarms
+    ]
     if view.journal_problem:
-        lines.append(Text.assemble((" RECORD ", "bold reverse red"), " ", view.journal_problem))
-    if view.link_problem:
-        lines.append(Text.assemble((" LINK ", "bold reverse yellow"), " ", view.link_problem))
+        troubles.append(("RECORD", "", view.journal_problem, False))
+    if view.link_problem and not (brief and view.alarms):
+        troubles.append(("LINK", "", view.link_problem, False))
+    for badge, name, sentence, acknowledged in troubles:
+        room = BRIEF_ROWS * (width - 10) - len(name)
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
+        said = shorten(sentence, max(20, room), placeholder=" …") if brief else sentence
+        text = Text.assemble((f"{name} " if name else "", "bold"), said)
+        if acknowledged:
+            text.append(" (acknowledged)", style="dim")
+        grid.add_row(Text(f" {badge} ", style=PRIORITY_STYLE.get(badge, "bold reverse yellow")), text)
+        lines.append(grid)
     return lines
-
-
-def _alarm(alarm: AlarmView) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    words = f"{spoken(alarm.alarm)}. " if alarm.sentence else spoken(alarm.alarm)
-    text = Text.assemble((words.capitalize(), "bold"), alarm.sentence)
-    if alarm.acknowledged:
-        text.append(" (acknowledged)", style="dim")
-    grid.add_row(Text(f" {alarm.priority} ", style=PRIORITY_STYLE[alarm.priority]), text)
-    return grid
-
-
-# The gauges -----------------------------------------------------------------------------------------------------------
-
-
-def _gauges(picture: LivePicture, view: PenView, width: int, *, traced: bool) -> RenderableType:
-    grid = Table.grid(expand=True, padding=0)
-    grid.add_column(ratio=1)
-    grid.add_column(ratio=1)
-    inside = width // 2 - 4
-    grid.add_row(_depth_panel(picture, view, inside, traced=traced), _rate_panel(picture, view, inside, traced=traced))
-    return grid
-
-
-def _depth_panel(picture: LivePicture, view: PenView, inside: int, *, traced: bool) -> Panel:
-    value = view.depth_measured_um
-    number = None if value is None else f"{value / UM_PER_MM:.2f}"
-    trace = [(point.at_s, point.depth_measured_um) for point in picture.trail.points]
-    return _gauge(
-        picture,
-        ("needle depth", "mm"),
-        number,
-        _bare(view.depth_commanded_um, UM_PER_MM, 2),
-        _limit(view.depth_limit),
-        sparkline(trace, picture.now_s, inside - len(TRACE_LABEL), TRAIL_S, _top(view.depth_limit)) if traced else "",
-        inside,
-    )
-
-
-def _rate_panel(picture: LivePicture, view: PenView, inside: int, *, traced: bool) -> Panel:
-    value = view.rate_measured_mhz
-    number = None if value is None else f"{value / MHZ_PER_HZ:.0f}"
-    trace = [(point.at_s, point.rate_measured_mhz) for point in picture.trail.points]
-    return _gauge(
-        picture,
-        ("puncture rate", "Hz"),
-        number,
-        _bare(view.rate_commanded_mhz, MHZ_PER_HZ, 0),
-        _limit(view.rate_limit),
-        sparkline(trace, picture.now_s, inside - len(TRACE_LABEL), TRAIL_S, _top(view.rate_limit)) if traced else "",
-        inside,
-    )
-
-
-def _gauge(
-    picture: LivePicture, name: tuple[str, str], number: str | None, set_to: str, limit: Text, trace: str, inside: int
-) -> Panel:
-    what, unit = name
-    shown = (number if number is not None else "") if picture.known else UNKNOWN
-    style = "bold" if picture.known else "bold yellow"
-    measured: RenderableType = large(shown, style) if shown else Text("\n\nnot measured\n\n", style="bold")
-    width = 2 * (inside + 4)
-    pixel_columns = 2 if width >= WIDE_SET_COLUMNS else 1
-    set_text = Text(f"\n\n{set_to}\n\n", style="bold")
-    if width >= NARROW_SET_COLUMNS:
-        set_text = large(set_to, "cyan", pixel_columns=pixel_columns)
-    grid = Table.grid(expand=True)
-    grid.add_column(ratio=1)
-    grid.add_column(no_wrap=True)  # aligned by its width: aligning right would strip the digits' own blanks
-    grid.add_row(Text("measured", style="dim"), Text("set", style="dim"))
-    grid.add_row(measured, set_text)
-    live = bool(picture.pen and picture.pen.view.motor_on and picture.known)
-    below: list[RenderableType] = [limit]
-    if trace:
-        below = [Text(""), limit, Text.assemble((trace, "cyan"), (TRACE_LABEL, "dim"), no_wrap=True)]
-    return Panel(
-        Group(grid, *below),
-        title=f"{what}, {unit}",
-        title_align="left",
-        box=box.HEAVY if live else box.ROUNDED,
-        border_style="green" if live else "dim",
-        padding=(0, 1),
-    )
-
-
-def _bare(value: int, scale: int, decimals: int) -> str:
-    return f"{value / scale:.{decimals}f}" if value else UNKNOWN
-
-
-def _set_mm(view: PenView) -> str:
-    return mm(view.depth_commanded_um) if view.depth_commanded_um else UNKNOWN
-
-
-def _set_hz(view: PenView) -> str:
-    return hz(view.rate_commanded_mhz) if view.rate_commanded_mhz else UNKNOWN
-
-
-def _limit(limit: LimitSet | None) -> Text:
-    if limit is None:
-        return Text("limit: known once the pen is armed", style="dim", no_wrap=True, overflow="ellipsis")
-    value = mm(limit.effective) if limit.quantity == "depth_um" else hz(limit.effective)
-    return Text.assemble(
-        "limit ",
-        (value, "bold"),
-        f" ({LAYERS.get(limit.limited_by, limit.limited_by)})",
-        no_wrap=True,
-        overflow="ellipsis",
-    )
-
-
-def _top(limit: LimitSet | None) -> int | None:
-    return limit.effective if limit is not None and limit.effective else None
 
 
 # Below the gauges -----------------------------------------------------------------------------------------------------
@@ -327,8 +189,15 @@ def _facts(picture: LivePicture, view: PenView, *, spare: int) -> RenderableType
         grid.add_row("limits", "example library, signed by no physician: demo only")
     if picture.notice:
         grid.add_row("notice", picture.notice)
-    grid.add_row("next", Text(view.next_step, style="bold"))
+    grid.add_row("next", _next(picture, view))
     return grid
+
+
+def _next(picture: LivePicture, view: PenView) -> Text:
+    """What a person does next; while nothing is known of the pen, to look at it."""
+    if picture.silent_s:
+        return Text("Look at the pen. `needlework status` tells whether the station is back.", style="bold")
+    return Text(view.next_step, style="bold")
 
 
 def _pen_facts(picture: LivePicture, view: PenView) -> str:
@@ -366,7 +235,7 @@ def _record(station: StationStatus | None) -> RenderableType | None:
     return Text(words, style="" if station.bus.connected and not record.problem else "yellow")
 
 
-def _plain_values(picture: LivePicture, view: PenView) -> RenderableType:
+def _plain_values(picture: LivePicture, view: PenView, *, bare: bool) -> RenderableType:
     """For small screens: the same values without large digits."""
     known = picture.known
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -374,19 +243,20 @@ def _plain_values(picture: LivePicture, view: PenView) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_row("", Text("measured", style="dim"), Text("set", style="dim"))
-    grid.add_row("depth", Text(mm(view.depth_measured_um, known=known), style="bold"), _set_mm(view))
-    grid.add_row("rate", Text(hz(view.rate_measured_mhz, known=known), style="bold"), _set_hz(view))
+    grid.add_row("depth", Text(mm(view.depth_measured_um, known=known), style="bold"), set_mm(view))
+    grid.add_row("rate", Text(hz(view.rate_measured_mhz, known=known), style="bold"), set_hz(view))
     rest = Table.grid(padding=(0, 2, 0, 0))
     rest.add_column(style="dim", no_wrap=True)
     rest.add_column()
-    rest.add_row("limit", view.depth_limit.sentence if view.depth_limit else "known once the pen is armed")
-    rest.add_row("strokes", count(view.strokes) if known else UNKNOWN)
-    rest.add_row("alarms", "none" if not view.alarms else str(len(view.alarms)))
-    rest.add_row("pen", Text.assemble((view.pen or "not connected", "bold"), " · ", _pen_facts(picture, view)))
+    if not bare:
+        rest.add_row("limit", limit_words(view.depth_limit))
+        rest.add_row("strokes", count(view.strokes) if known else UNKNOWN)
+        rest.add_row("alarms", "none" if not view.alarms else str(len(view.alarms)))
+        rest.add_row("pen", Text.assemble((view.pen or "not connected", "bold"), " · ", _pen_facts(picture, view)))
     rest.add_row("link", _link(picture, view))
-    if picture.notice:
+    if picture.notice and not bare:
         rest.add_row("notice", picture.notice)
-    rest.add_row("next", Text(view.next_step, style="bold"))
+    rest.add_row("next", _next(picture, view))
     return Group(grid, rest)
 
 

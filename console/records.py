@@ -1,10 +1,10 @@
 """Finds sessions in a journal or in a recorder's store, whichever there is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
@@ -15,19 +15,12 @@ from station.settings import StationSettings
 
 NEWEST = "last"
 """Stands for the newest session where an id is asked for."""
+LAST_ENTRIES = 4
+"""A session's close is its last entry but for the inputs that led to it."""
 
 
-class Source(Protocol):
-    """Where sessions are read from."""
-
-    def sessions(self) -> list[SessionSpan] | list[StoredSession]:
-        """Every session, oldest first."""
-
-    def session_entries(self, session: str) -> Iterator[Entry]:
-        """Every entry of one session, in order."""
-
-    def close(self) -> None:
-        """Releases it."""
+Source = JournalReader | Store
+"""Where sessions are read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,17 @@ def _open(settings: StationSettings, *, journal: Path | None, store: str | None)
             "Name the place with --state, --journal or --store.",
         )
     )
+
+
+def ends(source: Source, span: SessionSpan | StoredSession) -> Iterator[Entry]:
+    """The first entry of a session and its last few: who and what, and how it ended, without reading all of it."""
+    for after, count in ((span.first - 1, 1), (max(span.first, span.last - LAST_ENTRIES), LAST_ENTRIES)):
+        found: Iterable[Entry]
+        if isinstance(source, JournalReader):
+            found = source.read(after, count)
+        else:
+            found = islice(source.entries(getattr(span, "station", ""), after), count)
+        yield from (entry for entry in found if entry.session == span.session)
 
 
 def open_store(place: str) -> Store:

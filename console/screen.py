@@ -4,6 +4,7 @@ What goes into a pipe has no colour, no boxes that need a width, and one line fo
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -13,10 +14,18 @@ PIPE_COLUMNS = 120
 """The width of text that goes into a pipe or a file, where nobody says one."""
 
 
+class _Screen(Console):
+    """A console that tells its caller when the reader of a pipe has left, instead of ending the process from inside."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while a BrokenPipeError is being handled."""
+        raise BrokenPipeError
+
+
 def out() -> Console:
     """Standard output. Numbers are not coloured by guess: colour means something here."""
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal and "COLUMNS" not in console._environ:  # noqa: SLF001 rich keeps the environment it reads there
+    console = _Screen(highlight=False, soft_wrap=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_COLUMNS
     return console
 

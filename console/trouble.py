@@ -4,6 +4,7 @@ Every error the product foresees becomes a :class:`Told` and an exit code here; 
 """
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -62,11 +63,28 @@ class Troubles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and _reader_left(error):
+            _hush()
+            raise typer.Exit(Code.DONE) from error
         found = None if error is None else told_of(error)
         if found is not None:
             told, code = found
             show(told, as_json=self._as_json)
             raise typer.Exit(code) from error
+
+
+def _reader_left(error: BaseException) -> bool:
+    """Whether all that happened is that nobody reads our output any more (`… | head`)."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_reader_left(one) for one in error.exceptions)
+    return isinstance(error, BrokenPipeError)
+
+
+def _hush() -> None:
+    """Standard output goes nowhere from now on, so that the last flush of the process has nothing to complain of."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def told_of(error: BaseException) -> tuple[Told, int] | None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from console.live import LivePicture, Trail, live_line, live_view
+from console.live import live_line, live_view
+from console.picture import LivePicture, Trail
 from station.client import StationClient
 from station.errors import ClientError
 from station.models import PenStatus, StationStatus
@@ -50,6 +51,7 @@ class ScreenDisplay:
         self._live = Live(console=console, screen=True, auto_refresh=False)
         self._notice = ""
         self._log: list[Text] = []
+        self._prompt: str | None = None
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -68,10 +70,17 @@ class ScreenDisplay:
         """A step shown below the picture until newer ones take its place."""
         self._log = [*self._log[1 - LOG_LINES :], step]
 
+    def prompt(self, line: str) -> None:
+        """A line somebody is typing, shown below everything but the footer."""
+        self._prompt = line
+
     def draw(self, picture: LivePicture) -> None:
         """Shows a picture."""
         width, height = self._console.size
-        shown = replace(picture, notice=self._notice, footer=self._footer, log=tuple(self._log))
+        log = list(self._log)
+        if self._prompt is not None:
+            log.append(Text.assemble(("> ", "bold"), self._prompt, (" ", "reverse")))
+        shown = replace(picture, notice=self._notice, footer=self._footer, log=tuple(log))
         self._live.update(live_view(shown, width=width, height=height), refresh=True)
 
 

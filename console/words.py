@@ -4,8 +4,6 @@
 for. The two are never mixed: the one calls for a look at the cable, the other for nothing.
 """
 
-from datetime import UTC, datetime
-
 from controller.units import format_hz, format_mm
 
 UNKNOWN = "--"
@@ -59,11 +57,6 @@ def offset(ms: int) -> str:
     return f"{sign}{minutes}:{rest_ms // MS_PER_S:02d}.{rest_ms % MS_PER_S // 100}"
 
 
-def moment(utc_us: int) -> str:
-    """A moment of the record, in UTC: "2026-01-31 14:03:09 UTC"."""
-    return datetime.fromtimestamp(utc_us / 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def count(number: int | None) -> str:
     """A count with its thousands apart: "12 345", or "not known"."""
     return "not known" if number is None else f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -82,8 +75,3 @@ def celsius(decidegrees: int | None) -> str:
 def spoken(name: str) -> str:
     """A name of the record in words: "depth_over_limit" → "depth over limit"."""
     return name.replace("_", " ")
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Names as a sentence lists them: "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

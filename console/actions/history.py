@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from console.exits import Code
-from console.records import open_store, opened, session_named
+from console.records import ends, open_store, opened, session_named
 from console.render.record import record_view
 from console.render.sessions import SessionLine, sessions_view
 from console.render.verify import verify_view
@@ -21,7 +21,7 @@ from station.settings import StationSettings
 def list_sessions(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
     """Prints a line a session, oldest first. Raises RecordError, ConsoleError."""
     with opened(settings, journal=journal, store=store) as place:
-        records = [session_record(place.source.session_entries(span.session)) for span in place.source.sessions()]
+        records = [session_record(ends(place.source, span)) for span in place.source.sessions()]
     lines = [SessionLine.of(record) for record in records]
     if as_json:
         print_json([line.as_data() for line in lines])

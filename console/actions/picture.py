@@ -13,7 +13,8 @@ from rich.terminal_theme import SVG_EXPORT_THEME
 
 from console.actions.running import SIMULATE
 from console.exits import Code
-from console.live import LivePicture, live_view
+from console.live import live_view
+from console.picture import LivePicture
 from console.screen import err
 from console.story import Kind, Story
 from console.trouble import ConsoleError, Told

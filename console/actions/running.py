@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from console.exits import Code
 from console.screen import err, out
-from console.trouble import Told, show
+from console.trouble import ConsoleError, Told, show
 from console.watching import ScreenDisplay, watch
 from station.exits import Exit
 from station.recorder import recorder_main
@@ -100,7 +101,17 @@ def _say_ready(console: Console, said: dict[str, Any], *, simulated: bool) -> No
 
 
 def record(settings: StationSettings, *, as_json: bool) -> int:
-    """Runs a recorder alone until a signal ends it; the exit code."""
+    """Runs a recorder alone until a signal ends it; the exit code. Raises ConsoleError without a broker."""
+    if settings.broker is None:
+        raise ConsoleError(
+            Told(
+                "no_broker",
+                "No broker is named, so there is nothing to record from.",
+                "A station without one has an embedded broker, and a recorder of its own beside it.",
+                "Name the site's broker with --broker, or in NEEDLEWORK_BROKER.",
+            ),
+            Code.USAGE,
+        )
     console = out()
 
     def announce(said: dict[str, Any]) -> None:

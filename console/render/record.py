@@ -2,14 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from console.render.chart import LABEL_COLUMNS, axis, chart, ribbon
 from console.trace import Moment, buckets
-from console.words import UNKNOWN, count, duration, hz, mm, offset, spoken
+from console.words import count, duration, hz, mm, offset, spoken
 from controller.units import MHZ_PER_HZ, UM_PER_MM
 from logger.records import AlarmRecord, SessionRecord
 from logger.telemetry import Spread
@@ -17,12 +16,14 @@ from logger.telemetry import Spread
 OUTCOME_STYLE = {"completed": "bold green", "stopped": "bold yellow", "interrupted": "bold red", "open": "bold cyan"}
 CHART_ROWS = 5
 CHART_COLUMNS_MAX = 110
+WIDE_TABLE_COLUMNS = 92
+NOT_MEASURED = "n/m"
 
 
 def record_view(record: SessionRecord, trace: list[Moment], *, width: int) -> RenderableType:
     """The whole record for a screen or a page of ``width`` columns."""
     parts: list[RenderableType] = [_title(record), _about(record), Text("")]
-    parts += [_heading("What each zone got, from the pen's own telemetry"), _zones(record), Text("")]
+    parts += [_heading("What each zone got, from the pen's own telemetry"), _zones(record, width), Text("")]
     drawn = _chart(record, trace, width)
     if drawn is not None:
         parts += [_heading("Measured over time"), drawn, Text("")]
@@ -86,10 +87,10 @@ def _about(record: SessionRecord) -> RenderableType:
 # Zones and curves -----------------------------------------------------------------------------------------------------
 
 
-def _zones(record: SessionRecord) -> RenderableType:
+def _zones(record: SessionRecord, width: int) -> RenderableType:
     if not record.zones:
         return Text("The motor never ran.", style="dim")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=False)
+    table = Table(box=None, padding=(0, 2 if width >= WIDE_TABLE_COLUMNS else 1, 0, 0), header_style="dim")
     table.add_column("\nzone", no_wrap=True)
     for heading in ("\ntime", "\nstrokes", "\npunctures"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -106,19 +107,19 @@ def _zones(record: SessionRecord) -> RenderableType:
             _extent(zone.rate_set_mhz, MHZ_PER_HZ, 0),
             *_of(zone.rate_measured_mhz, MHZ_PER_HZ, 1, ("mean",)),
         )
-    note = "set: in force at the pen; mean, p95, max: measured by it while its motor ran; --: not measured"
+    note = f"set: in force at the pen; mean, p95, max: measured by it while its motor ran; {NOT_MEASURED}: not measured"
     return Group(table, Text(note, style="dim"))
 
 
 def _of(spread: Spread | None, scale: int, decimals: int, names: tuple[str, ...]) -> list[str]:
     if spread is None:
-        return [UNKNOWN] * len(names)
+        return [NOT_MEASURED] * len(names)
     return [f"{getattr(spread, name) / scale:.{decimals}f}" for name in names]
 
 
 def _extent(spread: Spread | None, scale: int, decimals: int) -> str:
     if spread is None:
-        return UNKNOWN
+        return NOT_MEASURED
     low, high = f"{spread.minimum / scale:.{decimals}f}", f"{spread.maximum / scale:.{decimals}f}"
     return low if low == high else f"{low}–{high}"
 

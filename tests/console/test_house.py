@@ -1,0 +1,253 @@
+"""The command line and a station that really runs, with a simulated pen behind a pseudo-terminal."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+
+NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
+CONFIRMED = ("consent_signed", "contraindications_reviewed", "skin_disinfected", "new_sleeve_fitted",
+             "cartridge_new_and_sterile")  # fmt: skip
+TREAT = ("treat", "--operator", "demo-master-aesthetician")
+PREPARE = (*TREAT, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "forehead",
+           *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLEWORK_")}
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process with pipes; ended hard if the test did not end it."""
+    process = subprocess.Popen(
+        [NEEDLEWORK, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=15)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+class House:
+    """A running station and the command line beside it."""
+
+    def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
+        self.process = process
+        self.state = state
+        assert process.stdout is not None
+        self.ready = json.loads(process.stdout.readline())
+
+    def call(self, *arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
+        """Another command on the same station."""
+        done = subprocess.run(
+            [NEEDLEWORK, *arguments, "--state", str(self.state)],
+            env=ENVIRONMENT, input=lines, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def end(self, number: signal.Signals) -> int:
+        """Asks the station to end as a terminal or a service manager would; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def house(short_dir: Path) -> Iterator[House]:
+    """A station on a simulated pen."""
+    with running("run", "--state", str(short_dir), "--stop-port", "0", "--json") as process:
+        yield House(process, short_dir)
+
+
+def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
+    assert house.ready["ready"] == "house"
+    (pen,) = json.loads(house.call("status", "--json").stdout)["pens"]
+    assert pen["view"]["phase"] == "no_session"
+
+    treated = house.call(*PREPARE, lines="arm\ndepth 0.43\nrate 110\nstart\nwait 1.5\npause\ndepth 0.9\nstart\n")
+    assert treated.returncode == 1
+    said = treated.stdout.splitlines()
+    assert said[1].startswith("depth 0.43: paused, forehead, set 0.40 mm"), said  # the pen's step, toward shallow
+    assert re.search(r"wait 1.5: treating, .*measured 0\.\d\d mm", treated.stdout)
+    assert "0.90 mm was refused and nothing changed. 0.50 mm: limited by the zone's soft limit" in treated.stderr
+    assert len(said) == 6  # what came after the refusal was not done
+    assert json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]["phase"] == "paused"
+
+    again = house.call(*TREAT, lines="close done\n")
+    assert again.returncode == 0, again.stderr
+    record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+    (zone,) = record["zones"]
+    assert (record["outcome"], zone["zone"]) == ("completed", "forehead")
+    assert 1000 < zone["treated_ms"] < 3000
+    assert 300 < zone["depth_measured_um"]["p50"] < 450
+    assert [refusal["because"] for refusal in record["refusals"]] == ["zone_soft"]
+
+    assert house.end(signal.SIGTERM) == 0
+    verified = house.call("verify")
+    assert verified.returncode == 0
+    assert "compared with the recorder's store" in verified.stdout
+
+
+def test_stop_and_live_from_other_terminals(house: House) -> None:
+    with running("live", "--json", "--state", str(house.state)) as live:
+        assert live.stdout is not None
+        assert json.loads(live.stdout.readline())["view"]["link"] == "connected"
+        live.send_signal(signal.SIGINT)
+        assert live.wait(timeout=10) == 0
+
+    with running("live", "--state", str(house.state)) as lines:
+        assert lines.stdout is not None
+        assert lines.stdout.readline().startswith("no session · zone --")
+
+    for form in ("", "--json"):
+        line = f"{NEEDLEWORK} live {form} --state {house.state} | head -1"
+        left = subprocess.run(
+            ["sh", "-c", line], env=ENVIRONMENT, capture_output=True, text=True, check=True, timeout=20
+        )
+        assert left.stderr == ""  # a reader that leaves is no trouble
+        assert left.stdout.count("\n") == 1
+
+    script = "arm\ndepth 0.4\nrate 100\nstart\nwait 20\n"
+    with subprocess.Popen(
+        [NEEDLEWORK, *PREPARE, "--state", str(house.state)], env=ENVIRONMENT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as treating:  # fmt: skip
+        assert treating.stdin is not None
+        assert treating.stdout is not None
+        treating.stdin.write(script)
+        treating.stdin.flush()
+        while not treating.stdout.readline().startswith("start: treating"):
+            assert treating.poll() is None
+        stopped = house.call("stop", "--json")
+        assert stopped.returncode == 0, stopped.stderr
+        assert json.loads(stopped.stdout) == {
+            "stopped": ["pen"], "what": "STOP was sent to pen.", "needles_out": {"pen": True},
+        }  # fmt: skip
+        view = json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]
+        assert view["phase"] == "prepared"  # a person arms again
+        treating.send_signal(signal.SIGINT)
+        treating.communicate(timeout=10)
+        assert treating.returncode == 130
+
+    unknown = house.call("live", "lfet")
+    assert unknown.returncode == 1
+    assert "There are: pen." in unknown.stderr
+    assert house.end(signal.SIGINT) == 0  # with a session still open: it is closed first
+    (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
+    assert line["outcome"] == "interrupted"
+
+
+def test_a_second_station_on_the_same_state_is_refused(house: House) -> None:
+    second = house.call("run", "--stop-port", "0")
+    assert second.returncode == 3
+    assert second.stderr.count("needlework: ") == 1
+    assert house.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "code"),
+    [
+        ("foo://x", "foo", 5),
+        ("serial:///dev/ttyNOPEN", "there is no /dev/ttyNOPEN", 5),
+        ("tcp://127.0.0.1:1", "127.0.0.1:1", 5),
+    ],
+)
+def test_a_pen_that_cannot_be_opened(short_dir: Path, url: str, said: str, code: int) -> None:
+    done = subprocess.run(
+        [NEEDLEWORK, "run", "--pen", url, "--state", str(short_dir), "--stop-port", "0"],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("needlework: ")]
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr, line
+
+
+def test_a_simulated_pen_says_where_it_is_and_goes_when_asked(short_dir: Path) -> None:
+    link = short_dir / "pen"
+    with running("simulate", "--pty", "--tcp", "127.0.0.1:0", "--link", str(link), "--seed", "7") as pen:
+        assert pen.stdout is not None
+        said = json.loads(pen.stdout.readline())
+        assert (said["ready"], said["model"], said["seed"]) == ("pen", "NW-1", 7)
+        assert link.resolve() == Path(said["device"])
+        assert said["tcp"].startswith("127.0.0.1:")
+        pen.send_signal(signal.SIGTERM)
+        assert pen.wait(timeout=10) == 0
+        assert not link.is_symlink()
+
+
+class Terminal:
+    """A command on a pseudo-terminal of 100 by 30, as a person has it in front of them."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._pid, self._fd = pty.fork()
+        if self._pid == 0:  # pragma: no cover  the child
+            os.environ.update(TERM="xterm-256color", COLUMNS="100", LINES="30")
+            os.execv(NEEDLEWORK, [NEEDLEWORK, *arguments])
+        self.seen = ""
+
+    def until(self, wanted: str, seconds: float = 15.0) -> None:
+        """Reads until something is on the screen; what was there before does not count again."""
+        deadline = time.monotonic() + seconds
+        while wanted not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.seen):
+            left = deadline - time.monotonic()
+            assert left > 0, f"{wanted!r} never came:\n{self.seen[-3000:]}"
+            if select.select([self._fd], [], [], left)[0]:
+                with suppress(OSError):  # the other end closed: what was seen is all there is
+                    self.seen += os.read(self._fd, 65536).decode(errors="replace")
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        """Presses keys."""
+        os.write(self._fd, keys.encode())
+
+    def end(self) -> int:
+        """Waits for the end; the exit code."""
+        while True:
+            try:
+                if not os.read(self._fd, 65536):
+                    break
+            except OSError:
+                break
+        os.close(self._fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+
+def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
+    screen = Terminal(*PREPARE, "--state", str(house.state))
+    screen.until("PREPARED")
+    screen.type("arm\r")
+    screen.until("PAUSED")
+    screen.type("depth 0.5\r")
+    screen.until("set 0.50 mm")
+    screen.type("depth 0.9\r")
+    screen.until("0.90 mm was refused")
+    screen.type("rate 110\r")
+    screen.until("110.0 Hz")
+    screen.type(" ")
+    screen.until("TREATING")
+    screen.type("\x1b")
+    screen.until("STOP was sent to pen.")
+    screen.until("PREPARED")
+    screen.type("close by keys\r")
+    assert screen.end() == 0
+    (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
+    assert line["outcome"] == "completed"
+    assert line["strokes_on_skin"] > 0
+    assert house.end(signal.SIGTERM) == 0

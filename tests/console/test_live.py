@@ -1,0 +1,174 @@
+"""The live view: what is known and what is not, at every size, and never an old number as a live one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.text import Text
+
+from console.live import live_line, live_view, rows
+from console.picture import TRAIL_POINTS, TRAIL_S, LivePicture, Trail
+from controller.view import STALE_MS, AlarmView, PenView
+from station.models import BusStatus, PenStatus, RecordStatus, StationStatus
+
+SIZES = [(40, 16), (60, 20), (80, 24), (100, 30), (132, 43), (200, 60)]
+"""Screens a pen is treated in front of, the smallest a split of a small terminal."""
+
+
+def shown(status: PenStatus, **changes: object) -> LivePicture:
+    """A picture of a pen just heard of."""
+    return replace(LivePicture(status, 30.0), **changes)  # type: ignore[arg-type]  # the fields of a picture
+
+
+def test_set_and_measured_stand_side_by_side(status: Callable[..., PenStatus], draw: Callable[..., str]) -> None:
+    text = draw(live_view(shown(status()), width=60, height=20), width=60)
+    (depth,) = [line.split() for line in text.splitlines() if line.startswith("depth")]
+    (rate,) = [line.split() for line in text.splitlines() if line.startswith("rate")]
+    assert depth == ["depth", "0.49", "mm", "0.50", "mm"]
+    assert rate == ["rate", "119.6", "Hz", "120.0", "Hz"]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_zone_time_alarms_link_and_the_next_step_are_always_there(
+    status: Callable[..., PenStatus],
+    alarm: Callable[[], AlarmView],
+    draw: Callable[..., str],
+    width: int,
+    height: int,
+) -> None:
+    text = draw(live_view(shown(status(alarms=(alarm(),))), width=width, height=height), width=width)
+    for wanted in ("TREATING", "cheek", "0:18 treated", "HIGH", "Link lost", "connected", "Treating. Pause, or STOP."):
+        assert wanted in text, wanted
+
+
+LONG_ALARM = (
+    "The connection to the pen went while it was armed. The pen stops by itself. Lift it off, check the cable, then "
+    "clear the fault and arm again. (serial:///dev/ttyACM0: the line hung up: unplugged, or the pen was switched off. "
+    "A running pen stops by itself within its dead-man time. Plug it in or start it again, then connect again.)"
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 20), *SIZES[2:]])
+def test_the_view_fits_the_screen_with_an_alarm_steps_and_a_line_to_type_in(
+    status: Callable[..., PenStatus],
+    alarm: Callable[[], AlarmView],
+    draw: Callable[..., str],
+    width: int,
+    height: int,
+) -> None:
+    steps = (Text("a step"), Text("another"), Text("a third"), Text("> typed"))
+    for changes in (
+        {},
+        {"alarms": (alarm().model_copy(update={"sentence": LONG_ALARM}),), "link_problem": "The port went away. " * 6},
+    ):
+        picture = shown(status(**changes), log=steps, footer="Ctrl-C")
+        drawn = live_view(picture, width=width, height=height)
+        assert rows(drawn, width) <= height
+        text = draw(drawn, width=width)
+        for wanted in ("Treating. Pause, or STOP.", "> typed", "Ctrl-C", *(["HIGH", "Link lost."] if changes else [])):
+            assert wanted in text, wanted
+
+
+def test_what_is_stale_reads_dashes_and_no_number_that_was_measured(
+    status: Callable[..., PenStatus], draw: Callable[..., str]
+) -> None:
+    """Whatever an age over the limit comes with: the fields of the view may still hold numbers."""
+    stale = status(status_age_ms=STALE_MS + 1, depth_measured_um=333)
+    for width in (60, 80, 132):
+        text = draw(live_view(shown(stale), width=width, height=40), width=width)
+        assert "--" in text or width > 60  # large digits are drawn, not written
+        for number in ("0.33", "119.6", "98 %", "31.2", "on skin"):
+            assert number not in text, (width, number)
+    line = live_line(shown(stale))
+    assert "measured --" in line
+    assert "0.33" not in line
+
+
+def test_a_silent_station_makes_everything_measured_unknown(
+    status: Callable[..., PenStatus], draw: Callable[..., str]
+) -> None:
+    text = draw(live_view(shown(status(), silent_s=3.2), width=80, height=24), width=80)
+    assert "NO WORD FROM THE STATION FOR 3 s" in text
+    assert "TREATING" not in text
+    assert "98 %" not in text
+    assert "no word from the station for 3 s" in live_line(shown(status(), silent_s=3.2))
+
+
+def test_not_measured_is_not_unknown(status: Callable[..., PenStatus], draw: Callable[..., str]) -> None:
+    """A pen without a depth sensor calls for nothing; a pen that fell silent does."""
+    blind = shown(status(depth_measured_um=None))
+    assert "not measured" in draw(live_view(blind, width=80, height=24), width=80)
+    assert "measured not measured" in live_line(blind)
+
+
+def test_a_pen_that_was_never_heard_of(status: Callable[..., PenStatus], draw: Callable[..., str]) -> None:
+    never = status(
+        pen=None, phase="no_session", session=None, status_age_ms=None, depth_measured_um=None, link="not connected",
+        link_problem="There is no /dev/ttyACM0.", depth_limit=None, rate_limit=None, next_step="Connect the pen.",
+        depth_commanded_um=0, rate_commanded_mhz=0, operator=None, patient=None, zone=None, doses=(),
+    )  # fmt: skip
+    text = draw(live_view(shown(never), width=80, height=24), width=80)
+    assert "There is no /dev/ttyACM0." in text
+    assert "not connected" in text
+    assert "Connect the pen." in text
+
+
+def test_the_record_and_the_broker_are_shown_when_there_is_room(
+    status: Callable[..., PenStatus], draw: Callable[..., str]
+) -> None:
+    station = StationStatus(
+        site="site", station="room-1", software="needlework 0", pid=1, started_utc="2026-01-01T00:00:00+00:00",
+        mode="demo", stop_port=7472, pens=(), record=RecordStatus(committed=1200, acknowledged=1158, problem=""),
+        bus=BusStatus(url="mqtt://broker:1883", connected=False, problem="Nothing answers."), caveats=(), notices=(),
+    )  # fmt: skip
+    text = draw(live_view(shown(status(), station=station), width=100, height=40), width=100)
+    words = " ".join(text.split())
+    assert "42 not yet confirmed by the recorder" in words
+    assert "Nothing answers." in words
+
+
+def test_the_trail_forgets(view: Callable[..., PenView]) -> None:
+    trail, now = Trail(), view()
+    for tick in range(2_000):
+        trail = trail.add(tick * 0.1, now)
+    assert len(trail.points) <= TRAIL_POINTS + 1
+    assert trail.points[0].at_s > trail.points[-1].at_s - TRAIL_S
+
+
+def test_a_resting_motor_leaves_no_mark_on_the_trail(view: Callable[..., PenView]) -> None:
+    (point,) = Trail().add(1.0, view(motor_on=False)).points
+    assert point.depth_measured_um is None
+    assert point.rate_measured_mhz is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(20, 220),
+    height=st.integers(5, 80),
+    depth_um=st.none() | st.integers(-32_767, 32_767),
+    rate_mhz=st.none() | st.integers(0, 2**32 - 2),
+    age_ms=st.none() | st.integers(0, 100_000),
+    silent_s=st.floats(0, 1e6),
+    phase=st.sampled_from(["no_session", "prepared", "arming", "paused", "treating", "stopping", "interrupted", "new"]),
+)
+def test_any_view_is_drawn_at_any_size(
+    width: int,
+    height: int,
+    depth_um: int | None,
+    rate_mhz: int | None,
+    age_ms: int | None,
+    silent_s: float,
+    phase: str,
+) -> None:
+    from tests.console.conftest import drawn, made_status  # noqa: PLC0415 fixtures and hypothesis do not mix
+
+    picture = LivePicture(
+        made_status(depth_measured_um=depth_um, rate_measured_mhz=rate_mhz, status_age_ms=age_ms, phase=phase),
+        1.0,
+        silent_s=silent_s,
+    )
+    text = drawn(live_view(picture, width=width, height=height), width=width, height=height)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert live_line(picture)

@@ -1,0 +1,101 @@
+"""A session's record as a terminal shows it: everything that was recorded is found in it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from console.render.record import record_view
+from console.render.sessions import SessionLine, sessions_view
+from console.render.verify import verify_view
+from console.trace import buckets, moments
+from logger.entry import Entry
+from logger.records import session_record
+from logger.verify import Finding, VerifyResult
+
+Draw = Callable[..., str]
+
+
+def drawn_record(entries: list[Entry], draw: Draw, width: int) -> str:
+    return draw(record_view(session_record(entries), moments(entries), width=width), width=width)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_record_says_who_what_and_why(entries: list[Entry], draw: Draw, width: int) -> None:
+    text = drawn_record(entries, draw, width)
+    words = " ".join(text.split())
+    for wanted in (
+        "20260101T090000-0000abcd",
+        "STOPPED",
+        "signed by no physician",
+        "patient p-7f3a21, treated by demo-master-aesthetician",
+        "NW-1/NW1-000001",
+        "consent signed, skin disinfected",
+        "limited by the zone's soft limit",
+        "zone hard: 1.20 mm was refused and nothing changed.",
+        "0.90 mm instead of 0.75 mm; reason given: scar-tissue",
+        "HIGH stall: The motor did not turn. Acknowledged +0:00.9 by demo-master-aesthetician.",
+        "12 needles of 1.50 mm, lot L2407A, serial C1A2B3C4D, usable until 2027-05-01; unused: verified",
+        "certificate FACTORY-0001",
+        "stop confirmed",
+        "after 84 ms",
+        "stopped: finished early",
+    ):
+        assert wanted in words, wanted
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "…" not in text
+
+
+def test_set_and_measured_stand_in_their_own_columns(entries: list[Entry], draw: Draw) -> None:
+    (row,) = [line.split() for line in drawn_record(entries, draw, 100).splitlines() if line.startswith("cheek  ")]
+    #             zone    time      strokes punctures  set    mean    p95     max    set   mean
+    assert row[:1] + row[4:] == ["cheek", "1", "368", "0.50", "0.47", "0.49", "0.49", "120", "119.0"]
+
+
+def test_what_a_pen_does_not_measure_is_said_so_and_never_the_setpoint(blind_entries: list[Entry], draw: Draw) -> None:
+    (row,) = [
+        line.split() for line in drawn_record(blind_entries, draw, 100).splitlines() if line.startswith("cheek  ")
+    ]
+    assert row.count("n/m") == 3
+    assert "not measured" in drawn_record(blind_entries, draw, 100)
+
+
+def test_a_session_without_treatment(entries: list[Entry], draw: Draw) -> None:
+    text = drawn_record([entries[0]], draw, 80)
+    assert "The motor never ran." in text
+    assert "OPEN" in text
+    assert "not closed" in text
+    assert "Nothing was refused." in text
+    assert "None was raised." in text
+
+
+def test_the_trace_is_what_the_pen_said(entries: list[Entry]) -> None:
+    found = moments(entries)
+    assert len(found) == 20
+    assert [moment.running for moment in found] == [True] * 19 + [False]
+    slots, first_ms, last_ms = buckets(found, 10)
+    assert len(slots) == 10
+    assert (first_ms, last_ms) == (0, 900)
+    assert max(slot.depth_measured_um or 0 for slot in slots) == 440 + 3 * 18
+    assert buckets([], 10) == ([], 0, 0)
+
+
+def test_the_list_of_sessions(entries: list[Entry], draw: Draw) -> None:
+    line = SessionLine.of(session_record(entries))
+    text = draw(sessions_view([line], "the journal x"), width=80)
+    for wanted in (line.session, "stopped", "p-7f3a21", "cheek", "0.9 s", "the journal x"):
+        assert wanted in text
+    assert "No session yet" in draw(sessions_view([], "the journal x"), width=80)
+    assert line.as_data()["strokes_on_skin"] == 114
+
+
+def test_a_damaged_record_is_named_entry_by_entry(draw: Draw) -> None:
+    result = VerifyResult(
+        station="room-1", verdict="damaged", count=9, sessions=1, first=1, last=9, last_hash="ab" * 32,
+        anchor="the recorder's store", not_yet_stored=0, findings_total=3,
+        findings=(Finding(4, "changed", "Entry 4 is not what was journalled."), Finding(None, "file", "Not whole.")),
+    )  # fmt: skip
+    text = draw(verify_view(result), width=120)
+    assert text.startswith("verify: damaged: ")
+    assert "entry 4" in text
+    assert "and 1 more" in text
+    assert "ab" * 32 in text

@@ -1,0 +1,80 @@
+"""Every trouble the product foresees reaches a person in one form, with an exit code, and never as a traceback."""
+
+import json
+
+import pytest
+import typer
+
+from console.exits import Code
+from console.trouble import ConsoleError, Told, Troubles, show, told_of
+from controller.errors import ControlRefused
+from controller.units import QuantityError
+from firmware_bridge.errors import PortBusy
+from logger.errors import StoreUnusable
+from simulators.errors import UnknownModel
+from station.errors import ProcessError, SettingsError, StationRefused, StationUnreachable, Trouble
+from station.exits import Exit
+
+TROUBLE = Trouble("code", "It happened.", "It means this.", "Do that.", "zone_hard")
+
+FORESEEN = [
+    (ConsoleError(Told("x", "It happened."), Code.USAGE), "It happened.", Code.USAGE),
+    (SettingsError(TROUBLE), "It happened.", Code.USAGE),
+    (StationUnreachable(TROUBLE), "It happened.", Code.NO_STATION),
+    (StationRefused(TROUBLE, 409), "It happened.", Code.NO),
+    (ProcessError(TROUBLE, Exit.PEN), "It happened.", Exit.PEN),
+    (StoreUnusable("It happened. Look there."), "It happened.", Code.NO),
+    (PortBusy("It happened. Look there."), "It happened.", Code.NO),
+    (ControlRefused("zone_hard", "It happened. Look there."), "It happened.", Code.NO),
+    (QuantityError("depth nan is not a number"), "depth nan is not a number", Code.NO),
+    (UnknownModel("It happened. Nearest: NW-1."), "It happened.", Code.NO),
+    (ExceptionGroup("one", [StationUnreachable(TROUBLE)]), "It happened.", Code.NO_STATION),
+]
+
+
+@pytest.mark.parametrize(("error", "what", "code"), FORESEEN, ids=lambda value: type(value).__name__)
+def test_what_is_foreseen_ends_in_words_and_a_code(
+    error: Exception, what: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, Troubles():
+        raise error
+    assert ended.value.exit_code == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"needlework: {what}\n")
+    assert "Traceback" not in said.err
+
+
+def test_what_is_not_foreseen_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), Troubles():
+        raise ZeroDivisionError
+    assert told_of(ZeroDivisionError()) is None
+    assert told_of(ExceptionGroup("two", [ValueError(), StationUnreachable(TROUBLE)])) is None
+
+
+def test_an_exit_passes_through() -> None:
+    with pytest.raises(typer.Exit) as ended, Troubles():
+        raise typer.Exit(5)
+    assert ended.value.exit_code == 5
+
+
+def test_three_sentences_on_three_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Told("code", "It happened.", "It means this.", "Do that."))
+    assert capsys.readouterr().err == "needlework: It happened.\n  It means this.\n  → Do that.\n"
+
+
+def test_for_programs_it_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), Troubles(as_json=True):
+        raise StationRefused(TROUBLE, 409)
+    assert json.loads(capsys.readouterr().err) == {
+        "code": "code",
+        "what": "It happened.",
+        "means": "It means this.",
+        "do": "Do that.",
+        "because": "zone_hard",
+    }
+
+
+def test_square_brackets_in_a_trouble_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Told("code", "mqtt://[user:password@]host [bold]"))
+    assert "mqtt://[user:password@]host [bold]" in capsys.readouterr().err
