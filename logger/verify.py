@@ -30,6 +30,10 @@ class Finding:
     sentence: str
 
 
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """What was found. ``count`` entries were read, ``first`` to ``last``; ``findings_total`` counts also unnamed ones.
@@ -52,15 +56,16 @@ class VerifyResult:
 
     def sentence(self) -> str:
         """The result for people, one sentence or two."""
-        span = f"{self.count} entries" if self.last is None else f"{self.count} entries, {self.first} to {self.last}"
+        entries = _counted(self.count, "entry", "entries")
+        span = entries if self.last is None else f"{entries}, {self.first} to {self.last}"
         anchor = (
             f"compared with {self.anchor}" if self.anchor else "compared with no anchor, so a cut end would not show"
         )
         if self.verdict == "intact":
             waiting = f"; {self.not_yet_stored} not stored there yet" if self.not_yet_stored else ""
-            return f"intact: station {self.station}, {span}, {self.sessions} sessions, {anchor}{waiting}."
+            return f"intact: station {self.station}, {span}, {_counted(self.sessions, 'session')}, {anchor}{waiting}."
         return (
-            f"damaged: station {self.station}, {span}, {anchor}: {self.findings_total} findings. First: "
+            f"damaged: station {self.station}, {span}, {anchor}: {_counted(self.findings_total, 'finding')}. First: "
             f"{self.findings[0].sentence} Keep the file as it is, and trust the recorder's store for what it has."
         )
 
