@@ -152,7 +152,7 @@ class Bus:
         waiting = asyncio.create_task(asked, name=f"answer of {self._url}")
         try:
             await asyncio.wait(
-                (waiting, self._client._disconnected),  # noqa: SLF001
+                (waiting, self._client._disconnected),  # noqa: SLF001 - the client offers no other way to see a broker that hung up
                 timeout=self._deadline_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
