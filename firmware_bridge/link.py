@@ -196,7 +196,6 @@ class Link:
         await self._request_free.acquire()
         try:
             for _ in range(1 + (REPEATS if operation.repeatable else 0)):
-                self._check_open()
                 try:
                     answer = await self._ask(operation, key, payload)
                 except TimeoutError:
@@ -325,21 +324,18 @@ class Link:
 
     def _ask(self, operation: Operation, key: int, payload: bytes) -> "asyncio.Future[Response]":
         """Sends one REQUEST; its future gets the answer, TimeoutError, or LinkClosed."""
+        self._check_open()
         self._request_id = request_id = (self._request_id + 1) & 0xFFFF
+        self._port.send(Request(request_id, self._nonce, operation.number, key, payload), armed=bool(self._lease))
+        # What follows is done while the pen is at it: its answer is not read before this task waits.
         self._response_waiter = waiter = self._loop.create_future()
-        self._expire_after(SELF_TEST_S if operation is SELF_TEST else REQUEST_S)
-        self._send(Request(request_id, self._nonce, operation.number, key, payload))
-        return waiter
-
-    def _expire_after(self, limit_s: float) -> None:
+        self._response_due_s = due_s = self._loop.time() + (SELF_TEST_S if operation is SELF_TEST else REQUEST_S)
         # One timer looks after all requests: to make and cancel one for each costs as much as to encode the request.
-        self._response_due_s = due_s = self._loop.time() + limit_s
-        expiry = self._expiry
-        if expiry is not None and expiry.when() <= due_s:
-            return
-        if expiry is not None:
-            expiry.cancel()
-        self._expiry = self._loop.call_at(due_s, self._expire)
+        if self._expiry is None or self._expiry.when() > due_s:
+            if self._expiry is not None:
+                self._expiry.cancel()
+            self._expiry = self._loop.call_at(due_s, self._expire)
+        return waiter
 
     def _expire(self) -> None:
         self._expiry = None

@@ -6,6 +6,7 @@ delimiter) is :mod:`firmware_bridge.wire.framing`. ``pack`` and ``unpack`` do th
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
@@ -50,7 +51,8 @@ def _rules(struct_type: type) -> Iterator[_Rule]:
             yield _Rule(place, name, *field.bounds, field.not_measured, field.unit)
 
 
-class _Structure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Structure:
     """A structure of the table, worked out once: all of this is used for every frame in and out."""
 
     type: type[Any]
@@ -62,8 +64,7 @@ class _Structure(NamedTuple):
     unpack_fixed: Callable[[bytes, int], tuple[Any, ...]]
 
 
-@cache
-def _structure(struct_type: type) -> _Structure:
+def _worked_out(struct_type: type) -> _Structure:
     layouts = [field.layout for field in fields_of(struct_type).values()]
     code = "".join(layout.code for layout in layouts)
     fixed = struct.Struct("<" + code)
@@ -73,11 +74,14 @@ def _structure(struct_type: type) -> _Structure:
     )
 
 
+_structure: Callable[[Any], _Structure] = cache(_worked_out)
+
+
 def _make(structure: _Structure, buffer: bytes, start: int, end: int) -> Any:
     """The structure that lies in ``buffer`` from ``start``; its number of values is known and needs no check."""
     values = structure.unpack_fixed(buffer, start)
     if structure.has_rest:
-        values = (*values, buffer[start + structure.fixed_bytes : end])
+        values += (buffer[start + structure.fixed_bytes : end],)
     return tuple.__new__(structure.type, values)
 
 
@@ -87,7 +91,8 @@ def range_problem(value: Any) -> str | None:
     Returns the first problem as "field value: reason", in the units of the table. It looks at what the layout of a
     field leaves open: a number that no frame can hold is found by :func:`pack` and :func:`encode`.
     """
-    return _broken_rule(_structure(value.__class__).rules, value)
+    rules = _structure(value.__class__).rules
+    return _broken_rule(rules, value) if rules else None
 
 
 def _broken_rule(rules: tuple[_Rule, ...], value: Any) -> str | None:
@@ -126,7 +131,10 @@ def pack(value: Any) -> bytes:
     if structure.rules:
         _check(structure.rules, value)
     try:
-        return structure.pack_fixed(*value[:-1]) + value[-1] if structure.has_rest else structure.pack_fixed(*value)
+        if structure.has_rest:
+            packed: bytes = structure.pack_fixed(*value[:-1]) + value[-1]
+            return packed
+        return structure.pack_fixed(*value)
     except (struct.error, TypeError) as error:
         raise _misfit(value, error) from error
 
@@ -136,8 +144,7 @@ def unpack(struct_type: type[T], payload: bytes) -> T:
 
     Raises CodecError when the payload is too short or a value is outside its range.
     """
-    table_type: Any = struct_type
-    structure = _structure(table_type)
+    structure = _structure(struct_type)
     size = len(payload)
     if size < structure.fixed_bytes:
         raise CodecError(f"{struct_type.__name__} needs {structure.fixed_bytes} bytes, got {size}")
@@ -175,7 +182,7 @@ def encode(message: Message, sequence: int) -> bytes:
     values: tuple[Any, ...] = message
     try:
         if structure.has_rest:
-            body = pack_fixed(kind, sequence & 0xFF, *values[:-1]) + values[-1]
+            body: bytes = pack_fixed(kind, sequence & 0xFF, *values[:-1]) + values[-1]
         else:
             body = pack_fixed(kind, sequence & 0xFF, *values)
     except (struct.error, TypeError) as error:

@@ -57,32 +57,26 @@ class Deframer:
             del pieces[0]  # the end of what was dropped
         messages = self._alike(pieces) if len(pieces) >= RUN_FRAMES else None
         if messages is None:
-            messages = self._each(pieces)
+            messages = []
+            for piece in pieces:
+                message = None
+                if len(piece) <= WIRE_MAX_BYTES:
+                    try:
+                        body = cobs_decode(piece)
+                    except DecodeError:
+                        pass
+                    else:
+                        message = decode_message(body)
+                if message is not None:
+                    self._count(body[1])
+                    messages.append(message)
+                elif piece:
+                    self.damaged += 1
         if len(rest) > WIRE_MAX_BYTES:
             if not self._overlong:
                 self.damaged += 1
             self._overlong = True
         self._held = b"" if self._overlong else rest
-        return messages
-
-    def _each(self, pieces: list[bytes]) -> list[Message]:
-        messages = []
-        for piece in pieces:
-            if not piece:
-                continue
-            message = None
-            if len(piece) <= WIRE_MAX_BYTES:
-                try:
-                    body = cobs_decode(piece)
-                except DecodeError:
-                    pass
-                else:
-                    message = decode_message(body)
-            if message is None:
-                self.damaged += 1
-            else:
-                self._count(body[1])
-                messages.append(message)
         return messages
 
     def _alike(self, pieces: list[bytes]) -> list[Message] | None:

@@ -1,0 +1,148 @@
+"""A whole house under load: pens, recorder with its broker, and the real station, each a process; treatments running.
+
+The pens' process has the station's priority: a pen is another computer, which does not starve because this one does.
+
+What is asked of the station goes through its API, as people and programs do it. One more pen than is treated is there,
+connected and sending its status: the one that STOP is tried on.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.measuring import BUILD, Child, LoadLost, as_the_station, child_command, product_command, running
+from controller.library import load_library
+from controller.plan import SessionPlan
+from station.client import SeatClient, StationClient
+from station.orders import Orders
+from station.settings import PenSetting, StationSettings
+
+OPERATOR = "demo-aesthetician"
+PROTOCOL = "facial-rejuvenation"
+SPARE = "spare"
+WATCHED = 2
+"""Live views open beside the treatments, as a room with two screens has."""
+
+
+@dataclass
+class House:
+    """A running house. ``heard`` is what the station's ears took down, there once the house has ended."""
+
+    settings: StationSettings
+    station: Child
+    heard: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+
+    def station_process(self) -> psutil.Process:
+        """The station as the system sees it."""
+        return psutil.Process(self.station.pid)
+
+
+def _plan() -> SessionPlan:
+    library = load_library()
+    return SessionPlan(
+        patient="P-BENCH",
+        operator=OPERATOR,
+        protocol=PROTOCOL,
+        skin=library.protocols[PROTOCOL].skins[0],
+        zone="cheek",
+        checklist=dict.fromkeys(library.checklist, True),
+    )
+
+
+@contextmanager
+def state_folder() -> Iterator[Path]:
+    """A folder for a station's state: a real disk under it, and a path short enough for a socket. Gone afterwards."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    state = Path(tempfile.mkdtemp(prefix="house-", dir=BUILD))
+    short = Path(tempfile.mkdtemp(prefix="nw-"))
+    try:
+        (short / "s").symlink_to(state)
+        yield short / "s"
+    finally:
+        shutil.rmtree(short)
+        shutil.rmtree(state)
+
+
+@asynccontextmanager
+async def house(treated: int) -> AsyncIterator[House]:
+    """``treated`` pens under treatment at 50 Hz of status, one more beside them, until the block ends."""
+    async with AsyncExitStack() as stack:
+        state = stack.enter_context(state_folder())
+        pens = stack.enter_context(running(child_command("pens", treated + 1), preexec_fn=as_the_station))
+        urls = pens.read()["urls"]
+        settings = StationSettings(
+            site="bench",
+            station="bench",
+            state_dir=state,
+            stop_port=0,
+            pens=tuple(
+                PenSetting(name=SPARE if number == treated else f"pen{number}", url=url)
+                for number, url in enumerate(urls)
+            ),
+        )
+        orders = Orders(part="recorder", settings=settings).model_dump_json()
+        recorder = stack.enter_context(running(product_command("station", "recorder"), orders))
+        settings = settings.model_copy(update={"broker": recorder.read()["broker"]})
+        heard = state / "heard.json"
+        station = Child(child_command("observed_station", heard), settings.model_dump_json())
+        inside = House(settings, station)
+        try:
+            station.read()
+            async with AsyncExitStack() as rooms:
+                client = await rooms.enter_async_context(StationClient.of(settings))
+                await _treat(rooms, client, treated)
+                yield inside
+                await _check_treating(client, treated)
+        finally:
+            await asyncio.to_thread(station.end)
+        inside.heard = json.loads(heard.read_text(encoding="utf-8"))
+
+
+async def _check_treating(client: StationClient, treated: int) -> None:
+    """A load that was not there measured nothing. Raises LoadLost when a pen is no longer under treatment."""
+    pens = [pen for pen in (await client.status()).pens if pen.name != SPARE]
+    resting = [pen.view for pen in pens if pen.view.phase != "treating"]
+    if resting:
+        alarms = "; ".join(alarm.sentence for alarm in resting[0].alarms)
+        raise LoadLost(
+            f"{len(resting)} of {treated} pens are no longer under treatment, so these figures mean nothing. The first "
+            f"is {resting[0].phase}: {alarms}"
+        )
+
+
+async def _treat(rooms: AsyncExitStack, client: StationClient, treated: int) -> None:
+    """Brings every pen but the spare one under treatment, seats held, two live views open."""
+    plan = _plan()
+
+    async def begin(number: int) -> SeatClient:
+        seat = await rooms.enter_async_context(client.seat(OPERATOR, f"pen{number}"))
+        await seat.prepare(plan)
+        await seat.arm()
+        await seat.set_depth("0.50")
+        await seat.set_rate(100)
+        await seat.start()
+        return seat
+
+    for number in range(treated):
+        await begin(number)
+    for number in range(min(WATCHED, treated)):
+        watching = asyncio.create_task(_watch(client, f"pen{number}"), name=f"live view of pen{number}")
+        rooms.push_async_callback(_ended, watching)
+
+
+async def _watch(client: StationClient, pen: str) -> None:
+    async for _ in client.live(pen, hz=5):
+        pass
+
+
+async def _ended(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
