@@ -1,5 +1,6 @@
 """The command `needlework`. Commands are declared here and done in :mod:`console.actions`, imported when one runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +49,8 @@ def _top(
     if version:
         from importlib.metadata import version as installed  # noqa: PLC0415 as above
 
-        typer.echo(f"needlework {installed('needlework')}")
+        with Troubles():
+            typer.echo(f"needlework {installed('needlework')}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -161,7 +163,7 @@ def treat(
     """
     with Troubles():
         settings = _settings(state_dir=state)
-        from console.actions.treating import Asked  # noqa: PLC0415 imported when it runs
+        from console.actions.asked import Asked  # noqa: PLC0415 imported when it runs
         from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
 
         asked = Asked(operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()))
@@ -341,6 +343,10 @@ def _sentence(words: str) -> str:
 
 def main() -> int:
     """Runs the command line; its exit code. Usage errors have the one form of every trouble."""
+    # Standard streams that were closed lead nowhere, in their order: each takes the lowest number, which is its own.
+    sys.stdin = sys.stdin or Path(os.devnull).open()  # noqa: SIM115 open as long as the process
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 as above
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 as above
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show µ still shows the rest

@@ -23,6 +23,20 @@ BRIEF_ROWS = 2
 HOW_TO_BEGIN = "`needlework treat --help` says how to operate it from another terminal."
 LARGE_COLUMNS = 78
 """Narrower than this the view has no large digits and no panels side by side."""
+ALL = 99
+LARGE_LAYOUTS = (
+    (2, True, ALL),
+    (1, True, ALL),
+    (1, True, 1),
+    (1, False, ALL),
+    (1, False, 1),
+    (0, True, 1),
+    (0, False, 1),
+)
+"""Spare rows of facts, traces, and steps of the log, richest first. The newest step is whole in every one of them."""
+PLAIN_LAYOUTS = ((False, False, ALL), (True, False, ALL), (True, False, 1), (True, True, ALL), (True, True, 1),
+                 (True, True, 0))  # fmt: skip
+"""Short alarms, bare values, and steps of the log; 0 holds all of them on one line each."""
 
 PHASES = {
     "no_session": (" NO SESSION ", "reverse"),
@@ -51,25 +65,25 @@ def live_view(picture: LivePicture, *, width: int, height: int) -> RenderableTyp
 def _large(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
     """Layouts with large digits, richest first. Alarms are shortened last of all."""
     for brief in (False, True):
-        for spare, traced in ((2, True), (1, True), (0, True), (0, False)):
+        for spare, traced, steps in LARGE_LAYOUTS:
             yield Group(
                 _header(picture, view, width),
                 *_banners(picture, view, width, brief=brief),
                 gauges(picture, view, width, traced=traced),
                 Padding(_zones(view) if view.zone or view.doses else Text(HOW_TO_BEGIN, style="dim"), (0, 1)),
                 Padding(_facts(picture, view, spare=spare), (1 if spare > 1 else 0, 1, 0, 1)),
-                *_foot(picture),
+                *_foot(picture, steps),
             )
 
 
 def _plain(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
     """Layouts in plain text, richest first; the last holds what nobody may miss."""
-    for brief, bare in ((False, False), (True, False), (True, True)):
+    for brief, bare, steps in PLAIN_LAYOUTS:
         yield Group(
             _header(picture, view, width),
             *_banners(picture, view, width, brief=brief),
             _plain_values(picture, view, bare=bare),
-            *_foot(picture),
+            *_foot(picture, steps),
         )
 
 
@@ -260,10 +274,18 @@ def _plain_values(picture: LivePicture, view: PenView, *, bare: bool) -> Rendera
     return Group(grid, rest)
 
 
-def _foot(picture: LivePicture) -> list[RenderableType]:
+def _foot(picture: LivePicture, steps: int = 0) -> list[RenderableType]:
+    """The last ``steps`` of the log, the newest over as many lines as it needs: a refusal is read to its end.
+
+    The older ones have a line each; with 0 all of them are there, and each has a line.
+    """
     lines: list[RenderableType] = []
-    for step in picture.log:
+    log = picture.log[-steps:]
+    for place, step in enumerate(log, 1):
         line = step.copy()
-        line.no_wrap, line.overflow = True, "ellipsis"
+        if place < len(log) or not steps:
+            line.no_wrap, line.overflow = True, "ellipsis"
         lines.append(line)
+    if picture.typing is not None:
+        lines.append(Text.assemble(("> ", "bold"), picture.typing, (" ", "reverse"), no_wrap=True))
     return [*lines, Text(picture.footer, style="dim")] if picture.footer else lines

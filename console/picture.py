@@ -41,7 +41,11 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class LivePicture:
-    """Everything the live view shows. ``silent_s`` is how long the station has said nothing, 0 while it speaks."""
+    """Everything the live view shows.
+
+    ``silent_s`` is how long the station has said nothing, 0 while it speaks; ``typing`` the line somebody is typing,
+    None where nobody can.
+    """
 
     pen: PenStatus | None
     now_s: float
@@ -51,6 +55,7 @@ class LivePicture:
     notice: str = ""
     footer: str = ""
     log: tuple[Text, ...] = ()
+    typing: str | None = None
 
     @property
     def known(self) -> bool:

@@ -50,3 +50,4 @@ def print_json(data: Any) -> None:
     """Data for programs: one JSON document on standard output. ``data`` is what pydantic's mode "json" gives."""
     json.dump(data, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
     sys.stdout.write("\n")
+    sys.stdout.flush()

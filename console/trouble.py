@@ -3,6 +3,7 @@
 Every error the product foresees becomes a :class:`Told` and an exit code here; nothing foreseeable shows a traceback.
 """
 
+import errno
 import json
 import os
 import sys
@@ -68,6 +69,8 @@ class Troubles:
             raise typer.Exit(Code.DONE) from error
         found = None if error is None else told_of(error)
         if found is not None:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                _hush()  # what is left to be written would fail once more at the end of the process
             told, code = found
             show(told, as_json=self._as_json)
             raise typer.Exit(code) from error
@@ -96,7 +99,7 @@ def told_of(error: BaseException) -> tuple[Told, int] | None:
         return error.told, error.exit_code
     if isinstance(error, BaseExceptionGroup):
         return told_of(error.exceptions[0]) if len(error.exceptions) == 1 else None
-    for find in (_of_station, _of_others):
+    for find in (_of_station, _of_others, _of_system):
         found = find(error)
         if found is not None:
             return found
@@ -133,4 +136,21 @@ def _of_others(error: BaseException) -> tuple[Told, int] | None:
         if module is not None and isinstance(error, getattr(module, root)):
             what, _, rest = str(error).partition(". ")
             return Told(code, f"{what}." if rest else what, rest), Code.NO
+    return None
+
+
+def _of_system(error: BaseException) -> tuple[Told, int] | None:
+    """What the operating system refuses: a place that cannot be used, or output that cannot be written."""
+    if not isinstance(error, OSError):
+        return None
+    why = (error.strerror or str(error)).lower()
+    if error.filename is not None:
+        return Told(
+            "place",
+            f"{os.fsdecode(error.filename)} cannot be used: {why}.",
+            "",
+            "Make it a place you may write in, or name another one with --state.",
+        ), Code.NO
+    if error.errno == errno.ENOSPC:
+        return Told("output", f"The output could not be written: {why}.", "", "Make room, then ask again."), Code.NO
     return None

@@ -77,11 +77,32 @@ class ScreenDisplay:
     def draw(self, picture: LivePicture) -> None:
         """Shows a picture."""
         width, height = self._console.size
-        log = list(self._log)
-        if self._prompt is not None:
-            log.append(Text.assemble(("> ", "bold"), self._prompt, (" ", "reverse")))
-        shown = replace(picture, notice=self._notice, footer=self._footer, log=tuple(log))
+        shown = replace(picture, notice=self._notice, footer=self._footer, log=tuple(self._log), typing=self._prompt)
         self._live.update(live_view(shown, width=width, height=height), refresh=True)
+
+
+class TreatDisplay(ScreenDisplay):
+    """The screen of whoever treats: a stop that was not asked for here is a step of its own."""
+
+    def __init__(self, console: Console, footer: str) -> None:
+        super().__init__(console, footer)
+        self._armed = False
+        self._asked = False
+
+    def ending(self) -> None:
+        """A stop or a close was asked for here."""
+        self._asked = True
+
+    def draw(self, picture: LivePicture) -> None:
+        """Shows a picture."""
+        phase = picture.pen.view.phase if picture.pen else ""
+        armed = phase in ("paused", "treating")
+        if self._armed and not self._asked and phase in ("stopping", "prepared"):
+            words = "■ Stopped, not from here: by the pen's button, from elsewhere, or after a long pause."
+            self.log(Text(words, style="bold red"))
+        self._armed = armed
+        self._asked = self._asked and armed
+        super().draw(picture)
 
 
 class LineDisplay:

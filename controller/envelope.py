@@ -88,8 +88,8 @@ def _absolute_depth_layers(sources: Sources) -> list[LimitLayer]:
         LimitLayer(
             layer="zone_hard",
             value=zone.hard_um if zone else None,
-            source=f"{sources.zone}: {zone.source}" if zone else "no zone declared",
-            reason="no reason overrides it",
+            source=sources.zone if zone else "no zone declared",
+            reason=f"no reason overrides it; from: {zone.source}" if zone else "no reason overrides it",
         ),
     ]
 
@@ -114,8 +114,11 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
         LimitLayer(
             layer="zone_soft",
             value=(zone.hard_um if sources.override_reason else zone.soft_um) if zone else None,
-            source=f"{sources.zone}: {zone.source}" if zone else "no zone declared",
-            reason=f"overridden: {sources.override_reason}" if sources.override_reason else "overridden with a reason",
+            source=sources.zone if zone else "no zone declared",
+            reason=(
+                (f"overridden: {sources.override_reason}" if sources.override_reason else "overridden with a reason")
+                + (f"; from: {zone.source}" if zone else "")
+            ),
         ),
         LimitLayer(
             layer="operator",
@@ -170,8 +173,8 @@ def rate_layers(sources: Sources, depth_um: int) -> tuple[LimitLayer, ...]:
         LimitLayer(
             layer="zone_hard",
             value=zone.rate_max_mhz if zone else None,
-            source=f"{sources.zone}: {zone.source}" if zone else "no zone declared",
-            reason="no reason overrides it",
+            source=sources.zone if zone else "no zone declared",
+            reason=f"no reason overrides it; from: {zone.source}" if zone else "no reason overrides it",
         ),
         LimitLayer(
             layer="depth_rate_curve",

@@ -92,8 +92,12 @@ def _without_password(url: str) -> str:
 def _say_ready(console: Console, said: dict[str, Any], *, simulated: bool) -> None:
     pens = ", ".join(f"{pen['name']} at {pen['url']}" for pen in said["pens"])
     console.print(
-        Text.assemble(("Station ", "bold"), (said["station"], "bold"), f" is ready: {pens}"),
-        Text("(simulated)" if simulated else "", style="yellow"),
+        Text.assemble(
+            ("Station ", "bold"),
+            (said["station"], "bold"),
+            f" is ready: {pens}",
+            (" (simulated)" if simulated else "", "yellow"),
+        )
     )
     console.print(
         f"Record in {said['state']}, broker {said['broker']}. Ctrl-C ends it; `needlework stop` stops the pen."

@@ -5,56 +5,50 @@ A client of the station like any other: it holds the operating seat while it run
 
 import asyncio
 import os
-import secrets
 import sys
 import termios
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.text import Text
 
+from console.actions.asked import Asked, check_open, check_patient, plan_of, taken_up
 from console.exits import Code
 from console.gauges import set_hz, set_mm
 from console.keys import Key, typed
 from console.screen import err, out
 from console.treat_lines import HELP, Order, parse, waiting_s
 from console.trouble import ConsoleError, Told, show, told_of
-from console.watching import ScreenDisplay, watch
+from console.watching import ScreenDisplay, TreatDisplay, watch
 from console.words import hz, mm, spoken
 from controller.library import load_library
 from controller.plan import SessionPlan
 from station.client import SeatClient, StationClient
-from station.errors import StationError
+from station.errors import StationError, StationRefused
 from station.models import PenStatus
 from station.settings import StationSettings
 from station.signals import on_ending_signals
 
 FOOTER = "Space: start or pause · Esc: STOP · `help` · Ctrl-C: STOP and leave"
 NO_SESSION = "no_session"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line says of the session to prepare; empty where it says nothing."""
-
-    operator: str
-    pen: str = ""
-    patient: str = ""
-    protocol: str = ""
-    skin: str = ""
-    zone: str = ""
-    cartridge: str | None = None
-    confirmed: tuple[str, ...] = field(default=())
+INTERRUPTED = "interrupted"
+NEEDS_SESSION = ("arm", "depth", "rate", "zone")
+LOOK_EVERY_S = 0.25
+"""How often a waiting script looks whether the treatment still goes on."""
 
 
 def treat(settings: StationSettings, asked: Asked) -> int:
     """Operates a pen until its session is closed or the person leaves. Raises StationError, ConsoleError."""
+    check_patient(asked.patient)
     before = asyncio.run(_before(settings, asked))
-    # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
-    plan = None if before.view.session else _plan(asked, load_library(settings.library).checklist)
+    plan = None
+    if before.view.session:
+        check_open(asked, before.view)
+    else:
+        # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
+        plan = plan_of(asked, load_library(settings.library).checklist)
     return asyncio.run(_treat(settings, asked, plan))
 
 
@@ -81,37 +75,11 @@ async def _treat(settings: StationSettings, asked: Asked, plan: SessionPlan | No
     return operating.result()
 
 
-def _plan(asked: Asked, checklist: Sequence[str]) -> SessionPlan:
-    """The session asked for, its checklist answered. Raises ConsoleError for what is missing or not confirmed."""
-    missing = [f"--{name}" for name in ("protocol", "skin", "zone") if not getattr(asked, name)]
-    if missing:
-        raise ConsoleError(
-            Told("usage", f"To prepare a session {', '.join(missing)} must be said.", "No session was prepared."),
-            Code.USAGE,
-        )
-    answers = {item: item in asked.confirmed for item in checklist} | dict.fromkeys(asked.confirmed, True)
-    if sys.stdin.isatty():
-        for item in (item for item in checklist if not answers[item]):
-            answer = input(f"{spoken(item).capitalize()}? [y/N] ")
-            answers[item] = answer.strip().lower() in ("y", "yes")
-    return SessionPlan(
-        patient=asked.patient or f"p-{secrets.token_hex(4)}",
-        operator=asked.operator,
-        protocol=asked.protocol,
-        skin=asked.skin,
-        zone=asked.zone,
-        checklist=answers,
-        cartridge=asked.cartridge,
-        cartridge_new=asked.cartridge is not None and answers.get("cartridge_new_and_sterile", False),
-    )
-
-
 async def _operate(settings: StationSettings, station: StationClient, asked: Asked, plan: SessionPlan | None) -> int:
     async with station.seat(asked.operator, asked.pen) as seat:
-        if plan is not None:
-            await seat.prepare(plan)
         desk = _Desk(settings, station, seat)
-        return await (desk.on_terminal() if sys.stdin.isatty() and sys.stdout.isatty() else desk.by_script())
+        said = await (desk.take_up(asked) if plan is None else desk.prepare(plan))
+        return await (desk.on_terminal(said) if sys.stdin.isatty() and sys.stdout.isatty() else desk.by_script(said))
 
 
 class _Desk:
@@ -123,9 +91,37 @@ class _Desk:
         self._seat = seat
         self._console: Console = out()
         self._closed = False
+        self._waiting: SessionPlan | None = None  # a session that is prepared once an alarm is cleared
 
-    async def by_script(self) -> int:
+    async def take_up(self, asked: Asked) -> str:
+        """Takes up the open session, now that nobody else can change it; what to say of it. Raises ConsoleError."""
+        view = (await self._station.pen(self._seat.pen)).view
+        if not view.session:
+            told = Told("no_session", "The session was closed in this moment.", "Nothing was sent.", "Try again.")
+            raise ConsoleError(told)
+        check_open(asked, view)
+        items = [item for item in asked.confirmed if item in view.missing]
+        if items:
+            await self._seat.confirm(*items)
+        return taken_up(asked, view)
+
+    async def prepare(self, plan: SessionPlan) -> str:
+        """Prepares a session, or says which alarms come first. Raises StationRefused for any other reason."""
+        try:
+            await self._seat.prepare(plan)
+        except StationRefused as refused:
+            if refused.trouble.because != "alarm":
+                raise
+            self._waiting = plan
+            alarms = (await self._station.pen(self._seat.pen)).view.alarms
+            names = "; ".join(f"{alarm.alarm}: {alarm.sentence}" for alarm in alarms)
+            return f"{refused.trouble.what} `ack ALARM`, `clear`, then `arm` prepares the session. {names}".strip()
+        return ""
+
+    async def by_script(self, said: str) -> int:
         """Lines of standard input, one after the other; the first that is refused ends it."""
+        if said:
+            self._console.print(Text(said), soft_wrap=True)
         async for line in _lines():
             try:
                 order = parse(line)
@@ -140,15 +136,18 @@ class _Desk:
                 return found[1]
         return Code.DONE
 
-    async def on_terminal(self) -> int:
+    async def on_terminal(self, said: str) -> int:
         """Keys beside the live view, until the session is closed."""
-        display = ScreenDisplay(self._console, FOOTER)
+        display = TreatDisplay(self._console, FOOTER)
+        if said:
+            display.log(Text(f"· {said}", style="cyan"))
         orders: asyncio.Queue[str] = asyncio.Queue()
         watching = asyncio.create_task(watch(self._settings, display, self._seat.pen), name="live view")
         stops: set[asyncio.Task[None]] = set()
 
         def act(key: Key | str) -> None:
             if key is Key.STOP:  # past everything that may be waiting for an answer
+                display.ending()
                 stops.add(asyncio.create_task(self._stop(display), name="STOP"))
             else:
                 orders.put_nowait("toggle" if key is Key.TOGGLE else str(key))
@@ -157,7 +156,7 @@ class _Desk:
             with _keys(display, act):
                 while True:
                     phase = await self._typed(await orders.get(), display)
-                    if phase == NO_SESSION:
+                    if phase == NO_SESSION and self._waiting is None:
                         break
         finally:
             watching.cancel()
@@ -168,7 +167,7 @@ class _Desk:
                     "`needlework sessions show last` says what happened.")  # fmt: skip
         raise ConsoleError(told)
 
-    async def _typed(self, line: str, display: ScreenDisplay) -> str:
+    async def _typed(self, line: str, display: TreatDisplay) -> str:
         """Follows one line and shows what came of it; the phase after it."""
         if line.strip() == "help":
             display.log(Text(" · ".join(HELP), style="cyan"))
@@ -177,6 +176,8 @@ class _Desk:
             order = await self._toggle() if line == "toggle" else parse(line)
             if order is None:
                 return ""
+            if order.name in ("stop", "close"):
+                display.ending()
             done = await self._follow(order)
         except (StationError, ConsoleError) as error:
             found = told_of(error)
@@ -202,6 +203,9 @@ class _Desk:
 
     async def _follow(self, order: Order) -> PenStatus:  # noqa: PLR0911 one line an action
         seat, words = self._seat, order.arguments
+        if self._waiting is not None and order.name in NEEDS_SESSION:
+            await seat.prepare(self._waiting)
+            self._waiting = None
         match order.name:
             case "arm":
                 return await seat.arm()
@@ -226,8 +230,22 @@ class _Desk:
             case "stop":
                 await seat.stop()
             case _:
-                await asyncio.sleep(waiting_s(order))
+                return await self._wait(waiting_s(order))
         return await self._station.pen(seat.pen)
+
+    async def _wait(self, seconds: float) -> PenStatus:
+        """Waits, and looks meanwhile. Raises StationUnreachable, and ConsoleError when the treatment is interrupted."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + seconds
+        while True:
+            now = await self._station.pen(self._seat.pen)
+            if now.view.phase == INTERRUPTED:
+                what = f"The treatment was interrupted: {now.view.interruption}"
+                raise ConsoleError(Told("interrupted", what, "The pen was stopped.", now.view.next_step))
+            left_s = end_s - loop.time()
+            if left_s <= 0:
+                return now
+            await asyncio.sleep(min(left_s, LOOK_EVERY_S))
 
 
 def _now(status: PenStatus) -> str:

@@ -89,7 +89,8 @@ def _about(record: SessionRecord) -> RenderableType:
 
 def _zones(record: SessionRecord, width: int) -> RenderableType:
     if not record.zones:
-        return Text("The motor never ran.", style="dim")
+        ran = any(item.what == "started" for item in record.timeline)
+        return Text("No telemetry is on disk yet." if ran else "The motor never ran.", style="dim")
     table = Table(box=None, padding=(0, 2 if width >= WIDE_TABLE_COLUMNS else 1, 0, 0), header_style="dim")
     table.add_column("\nzone", no_wrap=True)
     for heading in ("\ntime", "\nstrokes", "\npunctures"):
@@ -107,7 +108,10 @@ def _zones(record: SessionRecord, width: int) -> RenderableType:
             _extent(zone.rate_set_mhz, MHZ_PER_HZ, 0),
             *_of(zone.rate_measured_mhz, MHZ_PER_HZ, 1, ("mean",)),
         )
-    note = f"set: in force at the pen; mean, p95, max: measured by it while its motor ran; {NOT_MEASURED}: not measured"
+    note = (
+        f"set: in force at the pen; mean, p95, max: measured by it while its motor ran; {NOT_MEASURED}: not measured; "
+    )
+    note += "punctures: strokes on skin × needles"
     return Group(table, Text(note, style="dim"))
 
 

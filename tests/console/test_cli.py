@@ -231,3 +231,43 @@ async def test_a_reader_that_leaves_early_is_no_trouble(run: Run, short_dir: Pat
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
         assert done.stderr == ""
         assert len(done.stdout) == 10
+
+
+def test_a_name_is_no_pseudonym(run: Run) -> None:
+    done = run("treat", "--operator", "demo-master-aesthetician", "--patient", "John Smith")
+    assert done.returncode == 2
+    assert "letters (A to Z), digits and hyphens, never a name" in done.stderr
+    assert "John" not in done.stderr
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["status", "treat --operator demo-master-aesthetician", "sessions list"])
+def test_closed_streams_are_no_trouble_of_their_own(short_dir: Path, command: str, redirection: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{NEEDLEWORK} {command} --state {short_dir} {redirection}"],
+        capture_output=True, text=True, check=False, timeout=15,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (1, 3), done.stderr  # no station, no record
+
+
+async def test_a_full_disk_under_the_output_is_said(short_dir: Path, entries: list[Entry]) -> None:
+    await kept(short_dir / "journal.sqlite", entries)
+    for form in ("", "--json"):
+        done = subprocess.run(
+            ["sh", "-c", f"{NEEDLEWORK} sessions list {form} --journal {short_dir / 'journal.sqlite'} >/dev/full"],
+            capture_output=True, text=True, check=False, timeout=15,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stderr
+        assert "The output could not be written: no space left on device." in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("run", "--no-live", "--stop-port", "0"), ("demo",)])
+def test_a_state_directory_that_is_a_file_is_named(run: Run, short_dir: Path, command: tuple[str, ...]) -> None:
+    place = short_dir / "file"
+    place.write_text("")
+    done = run(*command, "--state", str(place))
+    assert done.returncode == 1
+    assert str(place) in done.stderr
+    assert "--state" in done.stderr

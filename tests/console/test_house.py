@@ -104,6 +104,66 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
     assert "compared with the recorder's store" in verified.stdout
 
 
+def test_an_open_session_is_taken_up_by_whom_it_belongs_to(house: House) -> None:
+    opened = house.call(*PREPARE[:-2], "--patient", "AAAA-1111", lines="arm\n")
+    assert opened.returncode == 1  # a point of the checklist is open
+    other = house.call(*PREPARE, "--patient", "BBBB-2222", lines="arm\n")
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "of patient AAAA-1111 is open; give that patient, or close it first" in other.stderr
+    words = ["demo-physician" if word == TREAT[2] else word for word in PREPARE]
+    colleague = house.call(*words, lines="close\n")
+    assert colleague.returncode == 1
+    assert "AAAA-1111, treated by demo-master-aesthetician, is open; give that operator" in colleague.stderr
+    assert json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]["phase"] == "prepared"
+
+    again = house.call(*TREAT, "--zone", "nose", "--confirmed", CONFIRMED[-1], lines="arm\nwait 0.3\n")
+    assert again.returncode == 0, again.stderr
+    first, armed, *_ = again.stdout.splitlines()
+    assert "patient AAAA-1111, operator demo-master-aesthetician, zone forehead is taken up" in first
+    assert "forehead is in force, not nose" in first
+    assert armed.startswith("arm: paused")
+
+
+def test_an_alarm_left_by_a_closed_session_is_cleared_before_the_next(short_dir: Path) -> None:
+    link = short_dir / "pen"
+    simulate = ("simulate", "--pty", "--link", str(link))
+    with running(*simulate) as pen:
+        assert pen.stdout is not None
+        assert json.loads(pen.stdout.readline())
+        arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
+        with running(*arguments) as process:
+            house = House(process, short_dir)
+            with subprocess.Popen(
+                [NEEDLEWORK, *PREPARE, "--state", str(short_dir)], env=ENVIRONMENT, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            ) as treating:  # fmt: skip
+                assert treating.stdin is not None
+                assert treating.stdout is not None
+                treating.stdin.write("arm\ndepth 0.4\nrate 100\nstart\nwait 60\n")
+                treating.stdin.flush()
+                while not treating.stdout.readline().startswith("start: treating"):
+                    assert treating.poll() is None
+                pen.kill()
+                _, complaint = treating.communicate(timeout=15)
+                assert treating.returncode == 1
+                assert "The treatment was interrupted" in complaint
+            closed = house.call(*TREAT, lines="close\n")
+            assert closed.returncode == 0, closed.stderr
+            with running(*simulate) as again:
+                assert again.stdout is not None
+                assert json.loads(again.stdout.readline())
+                deadline = time.monotonic() + 15
+                view: dict[str, object] = {}
+                while view.get("link") != "connected" and time.monotonic() < deadline:
+                    view = json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]
+                early = house.call(*PREPARE, lines="arm\n")
+                assert early.returncode == 1
+                assert "link_lost" in early.stdout
+                treated = house.call(*PREPARE, lines="ack link_lost\nclear\narm\n")
+                assert treated.returncode == 0, treated.stderr + treated.stdout
+                assert "arm: paused, forehead" in treated.stdout
+
+
 def test_stop_and_live_from_other_terminals(house: House) -> None:
     with running("live", "--json", "--state", str(house.state)) as live:
         assert live.stdout is not None

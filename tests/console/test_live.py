@@ -1,15 +1,18 @@
 """The live view: what is known and what is not, at every size, and never an old number as a live one."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.text import Text
 
 from console.live import live_line, live_view, rows
 from console.picture import TRAIL_POINTS, TRAIL_S, LivePicture, Trail
+from console.watching import TreatDisplay
 from controller.view import STALE_MS, AlarmView, PenView
 from station.models import BusStatus, PenStatus, RecordStatus, StationStatus
 
@@ -58,17 +61,35 @@ def test_the_view_fits_the_screen_with_an_alarm_steps_and_a_line_to_type_in(
     width: int,
     height: int,
 ) -> None:
-    steps = (Text("a step"), Text("another"), Text("a third"), Text("> typed"))
+    steps = (Text("a step"), Text("another"), Text("a third"))
     for changes in (
         {},
         {"alarms": (alarm().model_copy(update={"sentence": LONG_ALARM}),), "link_problem": "The port went away. " * 6},
     ):
-        picture = shown(status(**changes), log=steps, footer="Ctrl-C")
+        picture = shown(status(**changes), log=steps, typing="typed", footer="Ctrl-C")
         drawn = live_view(picture, width=width, height=height)
         assert rows(drawn, width) <= height
         text = draw(drawn, width=width)
         for wanted in ("Treating. Pause, or STOP.", "> typed", "Ctrl-C", *(["HIGH", "Link lost."] if changes else [])):
             assert wanted in text, wanted
+
+
+REFUSAL = (
+    "✗ 1.90 mm was refused and nothing changed. 0.75 mm: limited by the zone's soft limit for thin skin of the cheek "
+    "(example-shallow v1). Stay within it, or name a reason of the library to go beyond it, such as scar-tissue."
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 40)])
+def test_a_refusal_is_read_to_its_end(
+    status: Callable[..., PenStatus], draw: Callable[..., str], width: int, height: int
+) -> None:
+    steps = (Text("· arm: paused"), Text("· depth: paused"), Text(REFUSAL))
+    drawn = live_view(shown(status(), log=steps, typing="", footer="Ctrl-C"), width=width, height=height)
+    assert rows(drawn, width) <= height
+    words = " ".join(draw(drawn, width=width).split())
+    assert REFUSAL in words
+    assert "example library, signed by no physician" in words
 
 
 def test_what_is_stale_reads_dashes_and_no_number_that_was_measured(
@@ -172,3 +193,17 @@ def test_any_view_is_drawn_at_any_size(
     text = drawn(live_view(picture, width=width, height=height), width=width, height=height)
     assert all(len(line) <= width for line in text.splitlines())
     assert live_line(picture)
+
+
+@pytest.mark.parametrize("asked_here", [True, False])
+def test_a_stop_from_elsewhere_is_a_step_of_its_own(status: Callable[..., PenStatus], *, asked_here: bool) -> None:
+    written = io.StringIO()
+    console = Console(width=100, height=40, file=written, force_terminal=True, legacy_windows=False)
+    with TreatDisplay(console, "Ctrl-C") as display:
+        display.draw(shown(status()))
+        if asked_here:
+            display.ending()
+        display.draw(shown(status()))
+        display.draw(shown(status(phase="stopping")))
+        display.draw(shown(status(phase="prepared")))
+    assert ("Stopped, not from here" in written.getvalue()) is not asked_here

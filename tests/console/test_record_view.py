@@ -68,6 +68,13 @@ def test_a_session_without_treatment(entries: list[Entry], draw: Draw) -> None:
     assert "None was raised." in text
 
 
+def test_a_treatment_whose_telemetry_is_not_yet_on_disk_did_run(entries: list[Entry], draw: Draw) -> None:
+    started = [entry for entry in entries if entry.type in ("session_opened", "treatment_started")]
+    text = drawn_record(started, draw, 80)
+    assert "No telemetry is on disk yet." in text
+    assert "never ran" not in text
+
+
 def test_the_trace_is_what_the_pen_said(entries: list[Entry]) -> None:
     found = moments(entries)
     assert len(found) == 20
