@@ -86,7 +86,7 @@ def open_store(place: str) -> Store:
                 "Check the path given with --store.",
             )
         )
-    return Store.open(place)
+    return Store.open_to_read(place)
 
 
 def session_named(source: Source, name: str) -> str:

@@ -6,15 +6,19 @@ Anything in between that ends the phase ends the attempt; a lease that comes too
 """
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from controller.envelope import depth_limit, lease_ceilings, rate_limit
 from controller.events import LimitsChanged, PenArmed
 from controller.inputs import ArmFailed, ConsumeIntended, Inspected, LeaseGranted
+from controller.starting import seat_sentence
 from controller.state import MachineState, Phase, SendStop, Step, Stopping
 from controller.transitions import desired, fault_names, refuse, wrong_phase
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.wire.messages import Capability
+
+A_TIME_ZONE = timedelta(days=1)
+"""A pen may have been calibrated where it was tomorrow already."""
 
 
 def arm_asked(state: MachineState, now_ms: int) -> Step:
@@ -64,17 +68,18 @@ def arming_problem(state: MachineState, now_ms: int) -> tuple[str, str] | None:
             "journal",
             f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
         ),
+        (not state.attended, "seat", seat_sentence(state)),
         (bool(state.latched), "interruption", "What interrupted the treatment has not been cleared yet."),
     )
     return next(((because, sentence) for fails, because, sentence in checks if fails), None)
 
 
-def inspected(state: MachineState, given: Inspected) -> Step:
-    """Judges what was read from the pen; with it, the ceilings of the lease are known."""
+def inspected(state: MachineState, given: Inspected, now_ms: int) -> Step:
+    """Judges what was read from the pen, and once more what may have changed meanwhile; the ceilings follow."""
     if state.phase is not Phase.ARMING or state.pen is None or state.plan is None:
         return wrong_phase(state, "arm")
     back = replace(state, phase=Phase.PREPARED)
-    problem = _inspection_problem(given, state)
+    problem = arming_problem(state, now_ms) or _inspection_problem(given, state)
     if problem is not None:
         return refuse(back, "arm", *problem)
     plan = state.plan
@@ -90,6 +95,8 @@ def _inspection_problem(given: Inspected, state: MachineState) -> tuple[str, str
     cartridge, calibration, today = given.cartridge, given.calibration, date.fromisoformat(given.today)
     if cartridge is None:
         return "cartridge", given.cartridge_problem
+    if cartridge.unused == "verified" and cartridge.tag == 0:
+        return "cartridge", "The cartridge does not say which it is, so reuse could not be told. Take another one."
     if given.cartridge_used and cartridge.tag != state.consumed_tag:
         return (
             "cartridge_used",
@@ -105,6 +112,12 @@ def _inspection_problem(given: Inspected, state: MachineState) -> tuple[str, str
         return (
             "calibration",
             "The pen holds no valid calibration, so its true depth is not known. Have it calibrated before treating.",
+        )
+    if date.fromisoformat(calibration.calibrated_on) > today + A_TIME_ZONE:
+        return (
+            "clock",
+            f"It is {given.today} by this computer, and the pen was calibrated on {calibration.calibrated_on}: one of "
+            "the two is wrong, so no date can be trusted. Set the computer's clock, then arm again.",
         )
     if date.fromisoformat(calibration.due_on) <= today:
         return (
@@ -124,22 +137,23 @@ def consume_intended(state: MachineState, given: ConsumeIntended) -> Step:
 def lease_granted(state: MachineState, given: LeaseGranted, now_ms: int) -> Step:
     """The pen is armed, motor off; or, when nobody wants the lease any more, it is stopped."""
     cartridge, calibration = state.cartridge, state.calibration
-    if state.phase is not Phase.ARMING or cartridge is None or calibration is None:
+    unwanted = state.phase is not Phase.ARMING or bool(state.journal_problem)
+    if unwanted or cartridge is None or calibration is None:
         if state.stopping is not None:
             return Step(state, SendStop())
-        return Step(replace(state, stopping=Stopping(now_ms, 0, state.phase), phase=Phase.STOPPING), SendStop())
-    depths, rates = depth_limit(state.sources(), 0), rate_limit(state.sources(), 0)
+        then = Phase.PREPARED if state.phase is Phase.ARMING else state.phase
+        return Step(replace(state, stopping=Stopping(now_ms, 0, then), phase=Phase.STOPPING), SendStop())
     state = replace(
         state,
         phase=Phase.PAUSED,
         lease=given.lease,
         paused_since_ms=now_ms,
-        depth_limit=depths,
-        rate_limit=rates,
         depth_commanded_um=0,
         rate_commanded_mhz=0,
         interruption="",
     )
+    depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), 0)
+    state = replace(state, depth_limit=depths, rate_limit=rates)
     armed = PenArmed(
         lease=given.lease,
         depth_ceiling_um=Micrometres(state.depth_ceiling_um),

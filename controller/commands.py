@@ -32,12 +32,14 @@ from controller.inputs import (
     LeaseGranted,
     Pause,
     Prepare,
+    Seated,
     SetDepth,
     SetRate,
     Start,
     Stop,
 )
 from controller.inputs import FaultsCleared as FaultsClearedByPerson
+from controller.starting import setting_problem, start_problem
 from controller.state import MachineState, Phase, SendStop, Step, Stopping
 from controller.transitions import (
     desired,
@@ -45,11 +47,10 @@ from controller.transitions import (
     off_since,
     refuse,
     session_closed,
-    stale,
     without_session,
     wrong_phase,
 )
-from controller.units import Micrometres, Millihertz, format_mm
+from controller.units import Micrometres, Millihertz
 
 
 def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: PLR0911, PLR0912 - one line a command
@@ -66,7 +67,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case SetRate():
             return _set_rate(state, given)
         case DeclareZone():
-            return _declare_zone(state, given)
+            return _declare_zone(state, given, now_ms)
         case Prepare():
             return _prepare(state, given)
         case Confirm():
@@ -74,7 +75,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case ArmAsked():
             return arming.arm_asked(state, now_ms)
         case Inspected():
-            return arming.inspected(state, given)
+            return arming.inspected(state, given, now_ms)
         case ConsumeIntended():
             return arming.consume_intended(state, given)
         case LeaseGranted():
@@ -88,6 +89,8 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
             return _faults_cleared(state, given)
         case Close():
             return _close(state, given, now_ms)
+        case Seated():
+            return _seated(state, given, now_ms)
         case JournalState():
             return Step(state)  # handled by the machine before it comes here
 
@@ -96,7 +99,9 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
 
 
 def _prepare(state: MachineState, given: Prepare) -> Step:
-    if state.phase is not Phase.NO_SESSION:
+    if state.session is None and state.phase is not Phase.NO_SESSION:
+        return wrong_phase(state, "prepare")
+    if state.session is not None:
         return refuse(state, "prepare", "session_open", "A session is open on this pen. Close it first.")
     if state.pen is None:
         return refuse(state, "prepare", "no_pen", "No pen is connected. Plug it in, then prepare the session.")
@@ -117,6 +122,7 @@ def _prepare(state: MachineState, given: Prepare) -> Step:
         phase=Phase.PREPARED,
         session=given.session,
         session_pen=f"{state.pen.model}/{state.pen.serial}",
+        seated=state.seated,
         plan=plan,
         pen=state.pen,
         seen=state.seen,
@@ -167,6 +173,15 @@ def _close(state: MachineState, given: Close, now_ms: int) -> Step:
         return refuse(state, "close", "no_session", "No session is open. Nothing changed.")
     if state.armed:
         return disarm(state, f"session closed: {given.reason}", now_ms, close)
+    if state.phase is Phase.ARMING:
+        # A lease may be on its way: it must not outlive the session.
+        stopping = Stopping(now_ms, 0, Phase.PREPARED, close)
+        return Step(replace(state, phase=Phase.STOPPING, stopping=stopping), SendStop())
+    if state.stopping is not None and state.pen is None:
+        # No pen that could confirm: the session ends without; STOP goes on should the pen come back.
+        left = replace(without_session(state), phase=Phase.STOPPING)
+        closed = session_closed(state, "interrupted", f"{given.reason}; the pen did not confirm that it stopped")
+        return Step(replace(left, stopping=replace(state.stopping, lease=0, then=Phase.NO_SESSION)), None, (closed,))
     if state.stopping is not None:
         return Step(replace(state, stopping=replace(state.stopping, close=close)), desired(state))
     return Step(without_session(state), None, (session_closed(state, *close),))
@@ -185,25 +200,9 @@ def toggle(state: MachineState, source: str, now_ms: int) -> Step:
 def _start(state: MachineState, source: str, now_ms: int) -> Step:
     if state.phase is not Phase.PAUSED:
         return wrong_phase(state, "start")
-    seen = state.seen
-    if seen is None or stale(state, now_ms):
-        return refuse(state, "start", "stale", "The pen's state is not known just now. Nothing started.")
-    if state.depth_commanded_um == 0 and state.sets_depth:
-        return refuse(state, "start", "no_depth", "No needle depth is set. Set the depth for this zone, then start.")
-    if state.rate_commanded_mhz == 0 and state.sets_rate:
-        return refuse(state, "start", "no_rate", "No puncture rate is set. Set the rate for this zone, then start.")
-    limit = state.depth_limit
-    dialled_um = seen.depth_measured_um
-    if not state.sets_depth and (limit is None or dialled_um is None or dialled_um > limit.effective):
-        return refuse(
-            state,
-            "start",
-            limit.limited_by if limit else "zone_hard",
-            f"The pen's dial stands at {format_mm(dialled_um)}. {limit.sentence if limit else ''} Turn it back, then "
-            "start.",
-        )
-    if state.alarms.active:
-        return refuse(state, "start", "alarm", f"An alarm is active: {state.alarms.active[0].sentence}")
+    problem = start_problem(state, now_ms)
+    if problem is not None:
+        return refuse(state, "start", *problem)
     state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None)
     started = TreatmentStarted(
         source=source,
@@ -218,6 +217,14 @@ def _pause(state: MachineState, given: Pause, now_ms: int) -> Step:
         return wrong_phase(state, "pause")
     state = replace(state, phase=Phase.PAUSED, paused_since_ms=now_ms, motor_off_since_ms=now_ms)
     return Step(state, desired(state), (TreatmentPaused(source=given.source),))
+
+
+def _seated(state: MachineState, given: Seated, now_ms: int) -> Step:
+    """Whoever took or left the seat: nobody but the person a session is for goes on treating in it."""
+    state = replace(state, seated=given.operator)
+    if state.phase is Phase.TREATING and not state.attended:
+        return _pause(state, Pause(source=f"seat: {given.operator or 'nobody'}"), now_ms)
+    return Step(state)
 
 
 def _stop(state: MachineState, given: Stop, now_ms: int) -> Step:
@@ -241,7 +248,7 @@ def _stop(state: MachineState, given: Stop, now_ms: int) -> Step:
 
 
 def _faults_cleared(state: MachineState, given: FaultsClearedByPerson) -> Step:
-    if state.phase is not Phase.INTERRUPTED and not state.latched:
+    if state.phase is not Phase.INTERRUPTED and not state.latched and not given.faults:
         return refuse(state, "clear", "nothing_to_clear", "Nothing has to be cleared. Nothing changed.")
     if state.seen is None or state.seen.faults:
         return refuse(
@@ -286,7 +293,7 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
                 )
             )
             state = replace(state, override_reason=given.override)
-    checked = check_depth(state.sources(), wanted, state.rate_commanded_mhz)
+    checked = check_depth(state.sources(), wanted, state.rate_for_limits_mhz)
     if isinstance(checked, Denied):
         # A new override falls with the request it was given for; an earlier one stands.
         return refuse(before, "set depth", checked.layer, checked.sentence)
@@ -304,7 +311,7 @@ def _set_rate(state: MachineState, given: SetRate) -> Step:
     return _changed(state, state.depth_commanded_um, checked.value, checked.note, [])
 
 
-def _declare_zone(state: MachineState, given: DeclareZone) -> Step:
+def _declare_zone(state: MachineState, given: DeclareZone, now_ms: int) -> Step:
     plan = state.plan
     if plan is None:
         return wrong_phase(state, "declare zone")
@@ -320,7 +327,7 @@ def _declare_zone(state: MachineState, given: DeclareZone) -> Step:
     moved = replace(state, zone=given.zone, override_reason="")
     if not state.armed or state.depth_limit is None:
         return Step(moved, None, (ZoneChanged(zone=given.zone),))
-    depths = depth_limit(moved.sources(), 0)
+    depths = depth_limit(moved.sources(), 0 if moved.sets_rate else moved.rate_for_limits_mhz)
     if state.phase is Phase.TREATING and depths.effective > state.depth_limit.effective:
         return refuse(
             state,
@@ -330,11 +337,23 @@ def _declare_zone(state: MachineState, given: DeclareZone) -> Step:
             "start again. Nothing changed.",
         )
     rates = rate_limit(moved.sources(), 0)
-    depth_um, rate_mhz = min(state.depth_commanded_um, depths.effective), min(state.rate_commanded_mhz, rates.effective)
+    pen = moved.pen
+    depth_um = _settable(min(state.depth_commanded_um, depths.effective), pen.depth_min_um if pen else 0)
+    rate_mhz = _settable(min(state.rate_commanded_mhz, rates.effective), pen.rate_min_mhz if pen else 0)
     note = ""
     if (depth_um, rate_mhz) != (state.depth_commanded_um, state.rate_commanded_mhz):
         note = f"reduced for {given.zone}: {depths.sentence}"
-    return _changed(moved, depth_um, rate_mhz, note, [ZoneChanged(zone=given.zone)], always=True)
+    made = _changed(moved, depth_um, rate_mhz, note, [ZoneChanged(zone=given.zone)], always=True)
+    problem = setting_problem(made.state) if state.phase is Phase.TREATING else None
+    if problem is None:
+        return made
+    paused = _pause(made.state, Pause(source=f"zone {given.zone}: {problem[1]}"), now_ms)
+    return replace(paused, events=made.events + paused.events)
+
+
+def _settable(value: int, least: int) -> int:
+    """A value the pen can be set to; 0, *none chosen*, where it is less than the least of that pen."""
+    return value if value >= least else 0
 
 
 def _changed(
@@ -342,7 +361,7 @@ def _changed(
 ) -> Step:
     """The commanded state is these now; limits that depend on each other are made anew, and journalled when changed."""
     state = replace(state, depth_commanded_um=depth_um, rate_commanded_mhz=rate_mhz)
-    depths, rates = depth_limit(state.sources(), rate_mhz), rate_limit(state.sources(), depth_um)
+    depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), depth_um)
     if always or (depths, rates) != (state.depth_limit, state.rate_limit):
         events.append(LimitsChanged(zone=state.zone, depth=depths, rate=rates))
     state = replace(state, depth_limit=depths, rate_limit=rates)

@@ -183,6 +183,13 @@ class Close(Record):
     reason: str
 
 
+class Seated(Record):
+    """Who has the operating seat of this pen; empty when nobody has."""
+
+    type: Literal["seated"] = "seated"
+    operator: str
+
+
 class JournalState(Record):
     """Whether the journal accepts: empty when it does, else why not."""
 
@@ -207,6 +214,7 @@ Command = Annotated[
     | Acknowledge
     | FaultsCleared
     | Close
+    | Seated
     | JournalState,
     Field(discriminator="type"),
 ]

@@ -45,6 +45,7 @@ from controller.units import format_mm
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, Fault, PenState
 
+PRESSES = 256  # press counters count modulo
 _RESTING = {PenState.IDLE, PenState.FAULT, PenState.SELF_TEST}
 _FAULT_ALARMS = (
     (Fault.DEAD_MAN, PEN_STOPPED_ITSELF),
@@ -116,26 +117,27 @@ def _hold_ms(state: MachineState, seen: PenSnapshot) -> int:
     plan = state.plan
     tolerance_um = plan.profile.depth_tolerance_um if plan else 0
     beyond_lease = (seen.depth_measured_um or 0) > state.depth_ceiling_um + tolerance_um
-    return 0 if beyond_lease else OVER_LIMIT_HOLD_MS
+    # Needles that stand deeper than a limit while a dial is in somebody's hand follow nothing.
+    dialled = not state.sets_depth and state.phase is Phase.TREATING
+    return 0 if beyond_lease or dialled else OVER_LIMIT_HOLD_MS
 
 
 def _presses(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot, now_ms: int) -> Step:
     if before is None or before.boot_id != seen.boot_id:
         return Step(state)
-    if seen.button_presses != before.button_presses:
-        return commands.toggle(state, "pen button", now_ms)
-    if seen.pedal_presses != before.pedal_presses:
-        return commands.toggle(state, "foot pedal", now_ms)
-    return Step(state)
+    button = (seen.button_presses - before.button_presses) % PRESSES
+    pedal = (seen.pedal_presses - before.pedal_presses) % PRESSES
+    if not button and not pedal:
+        return Step(state)
+    if state.phase is Phase.PAUSED and (before.state is PenState.RUNNING or button + pedal > 1):
+        # Whoever presses on a running pen means off, whoever else paused it in that moment; so does a press and
+        # another where the first was not answered yet.
+        return Step(state)
+    return commands.toggle(state, "pen button" if button else "foot pedal", now_ms)
 
 
 def _pen_ended_it(state: MachineState, seen: PenSnapshot, now_ms: int) -> Step:
-    raised = [(kind.name, "") for fault, kind in _FAULT_ALARMS if seen.faults & fault]
-    other = seen.faults & ~sum((fault for fault, _ in _FAULT_ALARMS), Fault(0))
-    if other:
-        raised.append((PEN_FAULT.name, fault_names(other)))
-    if not raised:
-        raised.append((LEASE_ENDED.name, ""))
+    raised = _fault_alarms(seen) or [(LEASE_ENDED.name, "")]
     ended = replace(
         state,
         phase=Phase.INTERRUPTED,
@@ -148,12 +150,29 @@ def _pen_ended_it(state: MachineState, seen: PenSnapshot, now_ms: int) -> Step:
     return Step(ended, SendStop(), (PenDisarmed(reason="the pen stopped by itself"),))
 
 
+def _fault_alarms(seen: PenSnapshot) -> list[tuple[str, str]]:
+    """The alarms of the pen's own faults, with their details."""
+    raised = [(kind.name, "") for fault, kind in _FAULT_ALARMS if seen.faults & fault]
+    other = seen.faults & ~sum((fault for fault, _ in _FAULT_ALARMS), Fault(0))
+    if other:
+        raised.append((PEN_FAULT.name, fault_names(other)))
+    return raised
+
+
 def _confirm(state: MachineState, seen: PenSnapshot, now_ms: int) -> Step:
     stopping = state.stopping
     if stopping is None or seen.lease or seen.state not in _RESTING or state.seen_at_ms < stopping.since_ms:
         return Step(state)
     events: list[Event] = [StopConfirmed(after_ms=now_ms - stopping.since_ms)]
     state = replace(state, stopping=None, phase=stopping.then)
+    if seen.faults and stopping.then is Phase.PREPARED:
+        # It stopped, and not only because it was told to: what it found counts as if it had stopped by itself.
+        state = replace(
+            state,
+            phase=Phase.INTERRUPTED,
+            latched=latch(state.latched, _fault_alarms(seen)),
+            interruption=f"the pen reported {fault_names(seen.faults)} while it was stopped",
+        )
     if stopping.close is not None and state.session is not None:
         outcome, reason = stopping.close
         events.append(session_closed(state, outcome, reason))
@@ -202,8 +221,10 @@ def _link_up(state: MachineState, given: LinkUp, now_ms: int) -> Step:
         dead_man_ms=facts.dead_man_ms,
         retract_ms=facts.retract_ms,
     )
-    # Cartridge and calibration are the last pen's: what is unknown counts as its strictest.
-    state = replace(state, pen=facts, seen=None, seen_at_ms=now_ms, calibration=None, motor_off_since_ms=None)
+    # Cartridge and calibration are the last pen's: what is unknown counts as its strictest. Needles that were not known
+    # to be out when the line went have their time anew, and then it is told.
+    off_since_ms = now_ms if state.motor_off_since_ms is not None else None
+    state = replace(state, pen=facts, seen=None, seen_at_ms=now_ms, calibration=None, motor_off_since_ms=off_since_ms)
     return Step(state, None, (event,))
 
 

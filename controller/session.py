@@ -29,6 +29,7 @@ from controller.inputs import (
     LinkUp,
     Pause,
     Prepare,
+    Seated,
     SetDepth,
     SetRate,
     Start,
@@ -44,17 +45,14 @@ from controller.plan import SessionPlan, resolve_plan
 from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.profiles import Profiles
 from controller.recording import InputRecorder
-from controller.state import MachineState, Send, SendDisarm, SendSetpoint, SendStop, Step
+from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from controller.transitions import fault_names
 from controller.units import Micrometres, Millihertz
 from controller.view import PenView, view
 from firmware_bridge.errors import RequestError, RequestRefused, RequestUncertain, WireError
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Refusal
-from firmware_bridge.wire.operations import (
-    CLEAR_FAULT,
-    FaultMask,
-)
+from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask
 
 TICK_S = 0.05  # 20 Hz: six setpoints in the shortest usual dead-man time of 300 ms
 FLUSH_S = 2.0  # a disk that takes longer to commit a few rows is no disk to treat on
@@ -94,6 +92,7 @@ class SessionDriver:
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
         self._stepped = asyncio.Event()
+        self._arming = asyncio.Lock()
 
     async def run(self) -> None:
         """Ticks until cancelled. A tick that could not be kept is left out, never caught up."""
@@ -128,7 +127,6 @@ class SessionDriver:
             profiles=self._profiles,
             mode=self._mode,
         )
-        self._recorder.begin(LinkUp(url=self.url, facts=facts), self.state.seen, self.state.seen_at_ms)
         session = f"{self._clock.utc():%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
         self._command(Prepare(session=session, plan=resolved))
         return self.view()
@@ -141,8 +139,13 @@ class SessionDriver:
     async def arm(self, source: str) -> PenView:
         """Arms the pen: reads calibration and cartridge, marks the cartridge used, gets a lease.
 
-        Raises ControlRefused; whatever interrupts it, no lease is left behind.
+        Raises ControlRefused; whatever interrupts it, no lease is left behind. One attempt at a time: what was read for
+        one is not taken for another.
         """
+        async with self._arming:
+            return await self._try_to_arm(source)
+
+    async def _try_to_arm(self, source: str) -> PenView:
         self._command(ArmAsked(source=source))
         try:
             await self._arm()
@@ -173,14 +176,19 @@ class SessionDriver:
             self._command(ConsumeIntended(tag=cartridge.tag))
             self._emit_inputs()
             await self._flush()
+            self._still(self.state.phase is Phase.ARMING)
             await consume(pen, cartridge.tag)
+        self._still(self.state.phase is Phase.ARMING)
         lease = await pen.arm(
             depth_ceiling_um=self.state.depth_ceiling_um,
             rate_ceiling_mhz=self.state.rate_ceiling_mhz,
             cartridge_tag=cartridge.tag if cartridge else 0,
         )
         self._command(LeaseGranted(lease=lease))
-        if self.state.lease != lease:
+        self._still(self.state.lease == lease)
+
+    def _still(self, arming: bool) -> None:
+        if not arming:
             raise ControlRefused("stopped", "The pen was stopped while it was being armed. It is not armed.")
 
     async def start(self, source: str) -> PenView:
@@ -214,6 +222,11 @@ class SessionDriver:
             self.pen.stop()
         self._apply(Stop(source=source), already_sent=True)
 
+    def seated(self, operator: str) -> None:
+        """Who has the operating seat from now on; empty for nobody. A treatment under other hands is paused."""
+        if operator != self.state.seated:
+            self._apply(Seated(operator=operator))
+
     async def acknowledge(self, alarm: str, by: str) -> PenView:
         """Acknowledges an alarm."""
         self._command(Acknowledge(alarm=alarm, by=by))
@@ -221,6 +234,8 @@ class SessionDriver:
 
     async def clear(self, by: str) -> PenView:
         """Clears what interrupted the treatment: the pen's own faults first, then the alarms. Raises ControlRefused."""
+        if self.pen is not None:  # a pen just plugged in has not told yet what it found
+            await self._until(lambda state: state.seen is not None, SETTLE_S)
         seen = self.state.seen
         names: tuple[str, ...] = ()
         if seen is not None and seen.faults:
@@ -309,6 +324,8 @@ class SessionDriver:
         self.state = made.state
         if made.send is not None and not (already_sent and isinstance(made.send, SendStop)):
             self._send(made.send)
+        if before.session is None and made.state.session is not None and before.pen is not None:
+            self._recorder.begin(LinkUp(url=self.url, facts=before.pen), before.seen, before.seen_at_ms)
         session = made.state.session or before.session
         for event in made.events:
             self._sink.emit(event, session=session)

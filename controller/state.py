@@ -51,6 +51,7 @@ class MachineState:
     phase: Phase = Phase.NO_SESSION
     session: str | None = None
     session_pen: str = ""  # model/serial the session was prepared for
+    seated: str | None = None  # who has the operating seat, "" nobody; None where nobody keeps seats
     plan: ResolvedPlan | None = None
     pen: PenFacts | None = None
     seen: PenSnapshot | None = None
@@ -91,6 +92,18 @@ class MachineState:
     def sets_rate(self) -> bool:
         """The host sets this pen's rate; otherwise it is fixed or a dial."""
         return self.pen is not None and bool(self.pen.capabilities & Capability.RATE_SET)
+
+    @property
+    def attended(self) -> bool:
+        """Whoever the session is for has the operating seat, or nobody keeps seats."""
+        return self.seated is None or (self.plan is not None and self.seated == self.plan.operator)
+
+    @property
+    def rate_for_limits_mhz(self) -> int:
+        """The rate that depth has to be safe at: the commanded one, or the fastest of a pen whose rate is its own."""
+        if self.pen is None or self.sets_rate:
+            return self.rate_commanded_mhz
+        return self.pen.rate_max_mhz
 
     def sources(self) -> Sources:
         """What the limits are made from now."""

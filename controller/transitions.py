@@ -106,6 +106,7 @@ def without_session(state: MachineState) -> MachineState:
     return replace(
         MachineState(),
         pen=state.pen,
+        seated=state.seated,
         seen=state.seen,
         seen_at_ms=state.seen_at_ms,
         alarms=state.alarms,

@@ -4,6 +4,7 @@
     ├── JournalError                the journal on this machine's disk
     │   ├── JournalBusy             another process writes this journal
     │   ├── JournalUnusable         it cannot be opened: absent, forbidden, no journal, another station's
+    │   │   └── JournalRuined       it is there and may be read, and what is in it is no journal any more
     │   ├── JournalUnwritable       it cannot be written now; what was emitted waits in memory
     │   ├── JournalFull             it could not be written for so long that entries had to be dropped
     │   ├── JournalDamaged          its end is not what was written last
@@ -43,6 +44,10 @@ class JournalBusy(JournalError):
 
 class JournalUnusable(JournalError):
     """The journal cannot be opened: absent, forbidden, not a journal, or another station's."""
+
+
+class JournalRuined(JournalUnusable):
+    """The file is there and may be read, and what is in it is no journal any more: emptied, cut or overwritten."""
 
 
 class JournalUnwritable(JournalError):

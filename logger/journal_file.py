@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from logger.entry import GENESIS, HASH_BYTES
-from logger.errors import JournalDamaged, JournalUnusable
+from logger.errors import JournalDamaged, JournalRuined, JournalUnusable
+from logger.sqlite_files import create_private
 
 FORMAT = 1
 APPLICATION_ID = 0x4E574A31  # "NWJ1", so that `file` and we can tell a journal from any other database
@@ -55,6 +56,7 @@ class JournalFile:
                 self._prepare()
                 self.last_sequence, self.last_hash = self._last()
                 self.acknowledged = self._cursor()
+                self._check_end()
             except BaseException:
                 self._connection.close()
                 raise
@@ -66,6 +68,7 @@ class JournalFile:
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
+        create_private(self.path)
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_MS / 1000
         )
@@ -113,6 +116,14 @@ class JournalFile:
         row = self._connection.execute("SELECT acknowledged FROM outbox").fetchone()
         return 0 if row is None else int(row[0])
 
+    def _check_end(self) -> None:
+        if self.acknowledged > self.last_sequence:
+            raise JournalDamaged(
+                f"The journal {self.path} ends at entry {self.last_sequence}, but it notes that the recorder confirmed "
+                f"entries up to {self.acknowledged}: its end was cut. Nothing is appended to it. Keep the file, run "
+                "`needlework verify`, and start with a new journal."
+            )
+
     def append(self, rows: Sequence[Row], acknowledged: int | None) -> None:
         """Commits ``rows`` and, unless None, the cursor, to the disk. Raises sqlite3.Error; nothing is kept then."""
         execute = self._connection.execute
@@ -154,7 +165,13 @@ def check_is_journal(connection: sqlite3.Connection, path: Path) -> None:
     """Raises JournalUnusable when the open database is no journal, or one of another format."""
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if application_id != APPLICATION_ID or not {"about", "entries", "outbox"} <= tables:
+    ours, whole = application_id == APPLICATION_ID, {"about", "entries", "outbox"} <= tables
+    if not tables or ours != whole:
+        raise JournalRuined(
+            f"{path} is empty, or parts of a journal are missing from it. If it was one, keep the file as it is, and "
+            "compare with the recorder's store."
+        )
+    if not ours:
         raise JournalUnusable(f"{path} is not a journal of this product. Give the path of a station's journal.")
     row = connection.execute("SELECT format FROM about").fetchone()
     if row is None or row[0] != FORMAT:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from logger.entry import Entry, rises
-from logger.errors import JournalUnusable
+from logger.errors import JournalRuined, JournalUnusable
 from logger.journal_file import DATABASE_ERRORS, check_is_journal
+from logger.sqlite_files import read_only_uri
 
 _COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
 _PAGE_ENTRIES = 200  # a page of a streamed read: bounds memory, and the time a read transaction holds the log back
@@ -49,9 +50,13 @@ class JournalReader:
                 self._connection.close()
                 raise
         except DATABASE_ERRORS as error:
+            if _is_about_content(error):
+                raise JournalRuined(
+                    f"The journal {path} is damaged, it cannot be read as a database: {error}. Keep the file as it is, "
+                    "and compare with the recorder's store."
+                ) from error
             raise JournalUnusable(
-                f"The journal {path} cannot be read: {error}. Check the permissions; if the file is damaged, keep it "
-                "and compare with the recorder's store."
+                f"The journal {path} cannot be read: {error}. Check the permissions of the file and its folder."
             ) from error
         self.station: str = "" if row is None else row[0]
 
@@ -122,7 +127,7 @@ class JournalReader:
         if not rises(page, after):
             raise JournalUnusable(
                 f"The journal {self.path} cannot be read behind entry {after}: the file is damaged and repeats itself. "
-                "Keep it, and trust the recorder's store for what it has."
+                "Keep it, and compare with the recorder's store."
             )
         return page
 
@@ -158,6 +163,11 @@ class JournalReader:
         rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
         return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
 
+    def acknowledged(self) -> int:
+        """The outbox's cursor: up to which entry the recorder confirmed. Raises JournalUnusable."""
+        rows = self._query("SELECT acknowledged FROM outbox")
+        return _of(int, rows[0][0]) if rows else 0
+
     def file_problems(self, limit: int = 20) -> list[str]:
         """What SQLite's own check finds wrong with the file's structure; empty when nothing."""
         try:
@@ -192,23 +202,15 @@ def _of(kind: type[_Value], value: object) -> _Value:
     return value if isinstance(value, kind) else kind()
 
 
+def _is_about_content(error: Exception) -> bool:
+    """Whether an error in opening says that the bytes are no database, and not that they cannot be had."""
+    # Text that is no text is an OperationalError of Python's, without a code of SQLite's.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection; of a journal on a medium that cannot be written, when nobody can be writing it either."""
-    base = path.resolve().as_uri()
-    connection = sqlite3.connect(
-        f"{base}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
+    """A read-only connection that leaves nothing behind."""
+    return sqlite3.connect(
+        read_only_uri(path), uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
     )
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        if path.with_name(path.name + "-wal").exists():
-            raise
-        # A finished journal on a read-only medium: WAL wants a shared-memory file beside it, `immutable` does without.
-        connection = sqlite3.connect(
-            f"{base}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-        )
-    except BaseException:
-        connection.close()
-        raise
-    return connection

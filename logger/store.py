@@ -7,80 +7,32 @@ A batch extends a chain or it is not taken: what is stored of a station is at an
 entry, so `contiguous` is simply the last sequence.
 """
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
     Engine,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
     Select,
-    String,
-    Table,
-    Text,
     create_engine,
     event,
     func,
     insert,
+    make_url,
     select,
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
+from logger.sqlite_files import create_private, read_only_uri
+from logger.store_tables import ABOUT, CONFLICTS, ENTRIES, ENTRY_COLUMNS, METADATA
 
 _FORMAT = 1
 _PAGE_ENTRIES = 200
-
-_METADATA = MetaData()
-_ABOUT = Table("about", _METADATA, Column("format", Integer, nullable=False))
-_ENTRIES = Table(
-    "entries",
-    _METADATA,
-    Column("station", String(63), primary_key=True),
-    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("utc_us", BigInteger, nullable=False),
-    Column("monotonic_ms", BigInteger, nullable=False),
-    Column("session", Text),
-    Column("type", Text, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("previous", LargeBinary(32), nullable=False),
-    Column("hash", LargeBinary(32), nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Index("entries_session", "session", "station", "sequence"),
-)
-_CONFLICTS = Table(
-    "conflicts",
-    _METADATA,
-    Column("station", String(63), primary_key=True),
-    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("hash", LargeBinary(32), primary_key=True),
-    Column("seen_utc_us", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-)
-_ENTRY_COLUMNS = [
-    _ENTRIES.c[name]
-    for name in (
-        "station",
-        "sequence",
-        "utc_us",
-        "monotonic_ms",
-        "session",
-        "type",
-        "version",
-        "body",
-        "previous",
-        "hash",
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +90,37 @@ class Store:
         self._where = where
 
     @classmethod
+    def open_to_read(cls, where: str | Path) -> "Store":
+        """Opens a store that is there, and writes nothing: no table, and with SQLite no file beside it.
+
+        Raises StoreUnusable.
+        """
+        engine: Engine | None = None
+        try:
+            url = make_url(where if isinstance(where, str) and "://" in where else f"sqlite:///{Path(where).resolve()}")
+            if url.get_backend_name() == "sqlite" and url.database:
+                uri = read_only_uri(Path(url.database))
+                engine = create_engine(url, creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False))
+            else:
+                engine = create_engine(url)
+            with engine.connect() as connection:
+                for table in (ENTRIES, CONFLICTS):  # a journal has a table `about` too
+                    connection.execute(select(table).limit(0))
+                _check_format(connection.execute(select(ABOUT.c.format)).scalar(), str(where))
+        except SQLAlchemyError as error:
+            if engine is not None:
+                engine.dispose()
+            raise StoreUnusable(
+                f"The store {where} cannot be read: {_cause(error)}. Check that it is a recorder's store, whole, and "
+                "that this user may read it."
+            ) from error
+        except StoreUnusable:
+            if engine is not None:
+                engine.dispose()
+            raise
+        return cls(engine, str(where))
+
+    @classmethod
     def open(cls, where: str | Path) -> "Store":
         """Opens the SQLite file at a path, or a database at an SQLAlchemy URL; creates the tables in an empty one.
 
@@ -148,6 +131,8 @@ class Store:
         try:
             engine = create_engine(url)
             if engine.dialect.name == "sqlite":
+                if engine.url.database:
+                    create_private(Path(engine.url.database))
                 event.listen(engine, "connect", _set_up_sqlite)
             store = cls(engine, str(where))
             store._prepare()
@@ -166,15 +151,12 @@ class Store:
 
     def _prepare(self) -> None:
         with self._engine.begin() as connection:
-            _METADATA.create_all(connection)
-            found = connection.execute(select(_ABOUT.c.format)).scalar()
+            METADATA.create_all(connection)
+            found = connection.execute(select(ABOUT.c.format)).scalar()
             if found is None:
-                connection.execute(insert(_ABOUT).values(format=_FORMAT))
-            elif found != _FORMAT:
-                raise StoreUnusable(
-                    f"The store {self._where} has format {found}, this version reads format {_FORMAT}. Use the version "
-                    "that wrote it."
-                )
+                connection.execute(insert(ABOUT).values(format=_FORMAT))
+            else:
+                _check_format(found, self._where)
 
     def close(self) -> None:
         """Releases the database. Safe to call twice."""
@@ -206,7 +188,7 @@ class Store:
                 if conflict is not None:
                     return Appended(span, 0, 0, conflict=conflict)
                 if fresh:
-                    connection.execute(insert(_ENTRIES), [_row(entry) for entry in fresh])
+                    connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
                     span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
                 return Appended(span, len(fresh), len(known))
         except SQLAlchemyError as error:
@@ -226,37 +208,37 @@ class Store:
     def stations(self) -> list[StationSpan]:
         """What is stored of every station, by name. Raises StoreUnusable."""
         spans: list[StationSpan] = []
-        following = select(func.min(_ENTRIES.c.station))
+        following = select(func.min(ENTRIES.c.station))
         with self._reading() as connection:
             # From one name to the next by the index: DISTINCT would read every entry.
             name = connection.execute(following).scalar()
             while name is not None:
                 spans.append(_span(connection, name))
-                name = connection.execute(following.where(_ENTRIES.c.station > name)).scalar()
+                name = connection.execute(following.where(ENTRIES.c.station > name)).scalar()
         return spans
 
     def entries(self, station: str, after: int = 0) -> Iterator[Entry]:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
-        return self._pages(select(*_ENTRY_COLUMNS).where(_ENTRIES.c.station == station), after)
+        return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
     def session_entries(self, session: str) -> Iterator[Entry]:
         """Every entry of one session, in order, in pages. Raises StoreUnusable."""
-        return self._pages(select(*_ENTRY_COLUMNS).where(_ENTRIES.c.session == session), 0)
+        return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.session == session), 0)
 
     def sessions(self) -> list[StoredSession]:
         """Every session, oldest first. Raises StoreUnusable."""
         spans = (
             select(
-                _ENTRIES.c.station,
-                _ENTRIES.c.session,
-                func.min(_ENTRIES.c.sequence).label("first"),
-                func.max(_ENTRIES.c.sequence).label("last"),
+                ENTRIES.c.station,
+                ENTRIES.c.session,
+                func.min(ENTRIES.c.sequence).label("first"),
+                func.max(ENTRIES.c.sequence).label("last"),
             )
-            .where(_ENTRIES.c.session.is_not(None))
-            .group_by(_ENTRIES.c.station, _ENTRIES.c.session)
+            .where(ENTRIES.c.session.is_not(None))
+            .group_by(ENTRIES.c.station, ENTRIES.c.session)
             .subquery()
         )
-        ends = _ENTRIES.alias("ends")
+        ends = ENTRIES.alias("ends")
         closed = (
             select(ends.c.sequence)
             .where(
@@ -265,25 +247,25 @@ class Store:
             .exists()
         )
         query = (
-            select(spans, _ENTRIES.c.utc_us, closed)
-            .join(_ENTRIES, (_ENTRIES.c.station == spans.c.station) & (_ENTRIES.c.sequence == spans.c.first))
-            .order_by(_ENTRIES.c.utc_us, spans.c.station, spans.c.first)
+            select(spans, ENTRIES.c.utc_us, closed)
+            .join(ENTRIES, (ENTRIES.c.station == spans.c.station) & (ENTRIES.c.sequence == spans.c.first))
+            .order_by(ENTRIES.c.utc_us, spans.c.station, spans.c.first)
         )
         with self._reading() as connection:
             return [StoredSession(*row) for row in connection.execute(query)]
 
     def conflicts(self, station: str) -> list[Conflict]:
         """What was refused of a station because something else stood in its place. Raises StoreUnusable."""
-        columns = [_CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")]
-        query = select(*columns).where(_CONFLICTS.c.station == station).order_by(_CONFLICTS.c.sequence)
+        columns = [CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")]
+        query = select(*columns).where(CONFLICTS.c.station == station).order_by(CONFLICTS.c.sequence)
         with self._reading() as connection:
             return [Conflict(*row) for row in connection.execute(query)]
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
-        query = query.order_by(_ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
+        query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
         while True:
             with self._reading() as connection:
-                page = [Entry(*row) for row in connection.execute(query.where(_ENTRIES.c.sequence > after))]
+                page = [Entry(*row) for row in connection.execute(query.where(ENTRIES.c.sequence > after))]
             if not page:
                 return
             if not rises(page, after):
@@ -323,6 +305,13 @@ class _Reading:
         )
 
 
+def _check_format(found: object, where: str) -> None:
+    if found != _FORMAT:
+        raise StoreUnusable(
+            f"The store {where} has format {found}, this version reads format {_FORMAT}. Use the version that wrote it."
+        )
+
+
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     """FULL, because a receipt promises that the entries are on the disk."""
     cursor = connection.cursor()
@@ -333,9 +322,9 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _span(connection: Connection, station: str) -> StationSpan:
     query = (
-        select(_ENTRIES.c.sequence, _ENTRIES.c.hash)
-        .where(_ENTRIES.c.station == station)
-        .order_by(_ENTRIES.c.sequence.desc())
+        select(ENTRIES.c.sequence, ENTRIES.c.hash)
+        .where(ENTRIES.c.station == station)
+        .order_by(ENTRIES.c.sequence.desc())
         .limit(1)
     )
     row = connection.execute(query).first()
@@ -346,8 +335,8 @@ def _differing(connection: Connection, station: str, known: Sequence[Entry], see
     """The first of ``known`` that is not what is stored under its sequence, kept as evidence."""
     if not known:
         return None
-    query = select(_ENTRIES.c.sequence, _ENTRIES.c.hash).where(
-        _ENTRIES.c.station == station, _ENTRIES.c.sequence.between(known[0].sequence, known[-1].sequence)
+    query = select(ENTRIES.c.sequence, ENTRIES.c.hash).where(
+        ENTRIES.c.station == station, ENTRIES.c.sequence.between(known[0].sequence, known[-1].sequence)
     )
     stored = {row.sequence: bytes(row.hash) for row in connection.execute(query)}
     for entry in known:
@@ -367,7 +356,7 @@ def _keep(connection: Connection, conflict: Conflict, entry: Entry) -> None:
     try:
         with connection.begin_nested():
             connection.execute(
-                insert(_CONFLICTS).values(
+                insert(CONFLICTS).values(
                     station=conflict.station,
                     sequence=conflict.sequence,
                     hash=conflict.hash,

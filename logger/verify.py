@@ -2,7 +2,8 @@
 
 A chain alone shows any entry changed, taken out, put in or moved. It cannot show a cut tail, nor a chain rewritten as a
 whole by whoever holds the file: for that it is compared with an anchor kept elsewhere, here the recorder's store, and
-the result says which anchor was used.
+the result says which anchor was used. The anchor is verified with it. Where the two differ nothing here can tell which
+one was changed, and nothing here says so.
 """
 
 import struct
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 from logger.entry import GENESIS, Entry
-from logger.errors import JournalUnusable, StoreUnusable
+from logger.errors import JournalRuined, JournalUnusable, StoreUnusable
 from logger.journal_reader import JournalReader
 from logger.store import Store
 
 MAX_FINDINGS = 100  # named one by one; beyond that only counted, so that a ruined file does not fill the memory
 
-What = Literal["changed", "missing", "does_not_follow", "out_of_order", "cut_tail", "differs_from_anchor", "file"]
+_WHO_MAY_PUBLISH = "Look at who may publish on the broker (password, ACL): whoever may can send a batch to the store."
+
+What = Literal[
+    "changed", "missing", "does_not_follow", "out_of_order", "cut_tail", "differs_from_anchor", "store_damaged", "file"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class VerifyResult:
     """What was found. ``count`` entries were read, ``first`` to ``last``; ``findings_total`` counts also unnamed ones.
 
     ``anchor`` says against what the end was compared, None when against nothing; ``not_yet_stored`` is how many entries
-    the anchor has not got yet, which is no fault.
+    the anchor has not got yet, which is no fault. ``store_findings`` of the findings are the anchor's own damage: when
+    there are no others, the journal itself is intact.
     """
 
     station: str
@@ -53,6 +59,7 @@ class VerifyResult:
     not_yet_stored: int
     findings_total: int
     findings: tuple[Finding, ...]
+    store_findings: int = 0
 
     def sentence(self) -> str:
         """The result for people, one sentence or two."""
@@ -64,9 +71,20 @@ class VerifyResult:
         if self.verdict == "intact":
             waiting = f"; {self.not_yet_stored} not stored there yet" if self.not_yet_stored else ""
             return f"intact: station {self.station}, {span}, {_counted(self.sessions, 'session')}, {anchor}{waiting}."
+        if self.store_findings == self.findings_total:
+            return (
+                f"damaged: the recorder's store, {_counted(self.findings_total, 'finding')}. The journal itself is "
+                f"intact: station {self.station}, {span}, {_counted(self.sessions, 'session')}. First: "
+                f"{self.findings[0].sentence} Keep both as they are."
+            )
+        advice = "Keep the file as it is."
+        if self.anchor:
+            advice = "Keep journal and store as they are"
+            contradicted = any(finding.what in ("differs_from_anchor", "cut_tail") for finding in self.findings)
+            advice += f". {_WHO_MAY_PUBLISH}" if contradicted else "."
         return (
             f"damaged: station {self.station}, {span}, {anchor}: {_counted(self.findings_total, 'finding')}. First: "
-            f"{self.findings[0].sentence} Keep the file as it is, and trust the recorder's store for what it has."
+            f"{self.findings[0].sentence} {advice}"
         )
 
 
@@ -130,29 +148,71 @@ def check_chain(entries: Iterable[Entry], findings: _Findings, walk: _Walk) -> I
 def verify_journal(path: Path, *, store: Store | None = None) -> VerifyResult:
     """Verifies a station's journal, against the recorder's ``store`` where one is given.
 
-    Raises JournalUnusable when ``path`` is no journal, StoreUnusable when the store cannot be read.
+    A file that is no longer a database is a finding when a store tells what was in it. Raises JournalUnusable when
+    ``path`` is absent, forbidden or no journal, StoreUnusable when the store cannot be read.
     """
-    reader = JournalReader(path)
+    try:
+        reader = JournalReader(path)
+    except JournalRuined as error:
+        if store is None:
+            raise
+        return _ruined(error, store)
     try:
         findings, walk = _Findings(), _Walk()
         for problem in reader.file_problems():
             findings.add(None, "file", f"The database file is not whole: {problem}.")
-        stored = iter(store.entries(reader.station)) if store is not None else iter(())
-        not_yet_stored = 0
-        entries = check_chain(reader.entries(), findings, walk)
+        # Before the entries are read: what is confirmed by now is on the disk, and in the store, by then.
+        confirmed = _confirmed(reader, findings)
+        comparison = _Comparison(store, reader.station)
         try:
-            if store is None:
-                for _entry in entries:
-                    pass
-            else:
-                not_yet_stored = _compare(entries, stored, findings)
+            for entry in check_chain(reader.entries(), findings, walk):
+                comparison.take(entry)
         except JournalUnusable as error:
             findings.add(walk.last, "file", f"Behind entry {walk.last or 0} the file cannot be read: {error}")
+        if confirmed > (walk.last or 0):
+            findings.add(
+                walk.last,
+                "cut_tail",
+                f"The journal ends at entry {walk.last or 0}, but it notes that the recorder confirmed entries up to "
+                f"{confirmed}: its end was cut.",
+            )
+        comparison.finish(findings, confirmed)
         return _result(
-            reader.station, findings, walk, None if store is None else "the recorder's store", not_yet_stored
+            reader.station,
+            findings,
+            walk,
+            None if store is None else "the recorder's store",
+            comparison.not_yet_stored,
+            comparison.store_findings,
         )
     finally:
         reader.close()
+
+
+def _confirmed(reader: JournalReader, findings: _Findings) -> int:
+    try:
+        return reader.acknowledged()
+    except JournalUnusable as error:
+        findings.add(None, "file", f"What the recorder confirmed cannot be read: {error}")
+        return 0
+
+
+def _ruined(error: JournalRuined, store: Store) -> VerifyResult:
+    """The result for a file that is no journal any more, beside a store that knows what one held."""
+    findings = _Findings()
+    findings.add(None, "file", str(error))
+    spans = store.stations()
+    for span in spans:
+        of_store = verify_store(store, span.station)
+        whole = "it is whole" if of_store.verdict == "intact" else f"{of_store.findings_total} findings there too"
+        findings.add(
+            None,
+            "file",
+            f"The store has {_counted(of_store.count, 'entry', 'entries')} of station {span.station}, up to "
+            f"{span.contiguous}; {whole}.",
+        )
+    station = spans[0].station if len(spans) == 1 else "unknown"
+    return _result(station, findings, _Walk(), "the recorder's store", 0)
 
 
 def verify_store(store: Store, station: str) -> VerifyResult:
@@ -168,42 +228,84 @@ def verify_store(store: Store, station: str) -> VerifyResult:
     return _result(station, findings, walk, None, 0)
 
 
-def _compare(entries: Iterator[Entry], stored: Iterator[Entry], findings: _Findings) -> int:
-    """Holds the journal's entries against the anchor's; returns how many the anchor has not got yet."""
-    not_yet_stored = 0
-    mine, anchor = next(entries, None), next(stored, None)
-    while anchor is not None:
-        if mine is None:
-            last = anchor.sequence
-            for last_entry in stored:
-                last = last_entry.sequence
+class _Comparison:
+    """Holds the journal's entries against the store's, while it checks the store's own chain; both go by once."""
+
+    def __init__(self, store: Store | None, station: str) -> None:
+        self.not_yet_stored = 0
+        self.store_findings = 0
+        self._of_store = _Findings()
+        self._walk = _Walk()
+        self._given = store is not None
+        self._stored = iter(()) if store is None else self._entries(store, station)
+        self._anchor = next(self._stored, None)
+        self._first_other: int | None = None
+        self._others = 0
+
+    def _entries(self, store: Store, station: str) -> Iterator[Entry]:
+        try:
+            yield from check_chain(store.entries(station), self._of_store, self._walk)
+        except StoreUnusable as error:
+            if self._walk.count == 0:
+                raise
+            last = self._walk.last
+            self._of_store.add(last, "file", f"Behind entry {last} it cannot be read: {error}")
+
+    def take(self, mine: Entry) -> None:
+        """The journal's next entry."""
+        while self._anchor is not None and self._anchor.sequence < mine.sequence:
+            self._anchor = next(self._stored, None)  # missing in the journal: its chain has named it
+        if self._anchor is None:
+            self.not_yet_stored += self._given
+        elif self._anchor.sequence == mine.sequence:
+            if self._anchor.hash != mine.hash:
+                self._others += 1
+                self._first_other = self._first_other or mine.sequence
+            self._anchor = next(self._stored, None)
+
+    def finish(self, findings: _Findings, confirmed: int) -> None:
+        """Behind the journal's last entry: says where the two differ, and what is wrong with the store itself."""
+        rest, behind = self._anchor, self._anchor
+        while rest is not None:
+            rest = next(self._stored, None)
+        if self._others:
             findings.add(
-                anchor.sequence,
-                "cut_tail",
-                f"The journal ends before entry {anchor.sequence}, the recorder's store goes on to {last}: its end "
-                "was cut.",
+                self._first_other,
+                "differs_from_anchor",
+                f"Journal and store differ from entry {self._first_other} on "
+                f"({_counted(self._others, 'entry', 'entries')}): one of the two was changed; "
+                "which one, the hashes cannot tell.",
             )
-            return 0
-        if mine.sequence < anchor.sequence:
-            mine = next(entries, None)  # not in the anchor: named by the chain, or by the hash behind it
-        elif mine.sequence > anchor.sequence:
-            anchor = next(stored, None)  # missing here: the chain has named it
-        else:
-            if mine.hash != anchor.hash:
-                findings.add(
-                    mine.sequence,
-                    "differs_from_anchor",
-                    f"Entry {mine.sequence} is another one in the recorder's store: the journal was rewritten after "
-                    "it was sent.",
-                )
-            mine, anchor = next(entries, None), next(stored, None)
-    while mine is not None:
-        not_yet_stored += 1
-        mine = next(entries, None)
-    return not_yet_stored
+        if behind is not None:
+            findings.add(
+                behind.sequence,
+                "cut_tail",
+                f"The journal ends before entry {behind.sequence}, the recorder's store goes on to {self._walk.last}: "
+                "the journal's end was cut, or entries that are not the station's were put into the store.",
+            )
+        if self._given and confirmed > (self._walk.last or 0):
+            self._of_store.add(
+                self._walk.last,
+                "cut_tail",
+                f"It ends at entry {self._walk.last or 0}, but the recorder confirmed entries up to {confirmed}: its "
+                "end was lost, or it is another recorder's store.",
+            )
+        self.store_findings = self._of_store.total
+        for finding in self._of_store.named:
+            findings.add(
+                finding.sequence, "store_damaged", f"It is the recorder's store that is damaged: {finding.sentence}"
+            )
+        findings.total += self._of_store.total - len(self._of_store.named)
 
 
-def _result(station: str, findings: _Findings, walk: _Walk, anchor: str | None, not_yet_stored: int) -> VerifyResult:
+def _result(
+    station: str,
+    findings: _Findings,
+    walk: _Walk,
+    anchor: str | None,
+    not_yet_stored: int,
+    store_findings: int = 0,
+) -> VerifyResult:
     return VerifyResult(
         station=station,
         verdict="damaged" if findings.total else "intact",
@@ -216,4 +318,5 @@ def _result(station: str, findings: _Findings, walk: _Walk, anchor: str | None, 
         not_yet_stored=not_yet_stored,
         findings_total=findings.total,
         findings=tuple(findings.named),
+        store_findings=store_findings,
     )

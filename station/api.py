@@ -184,8 +184,10 @@ def build_api(desk: Desk, status: Callable[[], StationStatus], *, software: str,
 def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
     async def steer(pen: str, request: Request) -> PenStatus:
         found = desk.pen(pen)
-        seat = desk.steering(request.headers.get(SEAT_HEADER, ""), found)
+        token = request.headers.get(SEAT_HEADER, "")
+        desk.steering(token, found)
         body = await _read(request, row.body)
+        seat = desk.steering(token, found)  # a body may be long in coming, and the seat lost meanwhile
         found.take_note()
         await row.call(found, body, seat)
         return desk.status(found).model_copy(update={"said": found.take_note()})

@@ -46,7 +46,7 @@ class Child:
 
     def __init__(self, spec: ChildSpec, log_dir: Path) -> None:
         self.spec = spec
-        self.log_path = log_dir / f"{spec.name}.log"
+        self.log_path = log_dir / f"{spec.name.replace(' ', '-')}.log"
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._said: asyncio.Future[dict[str, Any]] | None = None
@@ -146,7 +146,8 @@ class Child:
             self._said.set_result({"ended": self.spec.name})
 
     def _open_log(self) -> Any:
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        for directory in (self.log_path.parent.parent, self.log_path.parent):  # `parents` would make the first for all
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_MAX_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         return os.fdopen(os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")

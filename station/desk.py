@@ -93,8 +93,11 @@ class Desk:
         return self._seats.presence_s
 
     def take_seat(self, pen: str, operator: str) -> Seat:
-        """The operating seat of a pen. Raises UnknownPen, SeatTaken."""
-        return self._seats.take(self.pen(pen).name, operator, self._clock.monotonic_s())
+        """The operating seat of a pen; a treatment of somebody else is paused. Raises UnknownPen, SeatTaken."""
+        found = self.pen(pen)
+        seat = self._seats.take(found.name, operator, self._clock.monotonic_s())
+        self._sit(found, operator, f"{operator} took the seat")
+        return seat
 
     def heard(self, token: str) -> Seat:
         """A heartbeat. Raises SeatMissing."""
@@ -117,23 +120,19 @@ class Desk:
         """Gives a seat back; a treatment that still ran is paused."""
         seat = self._seats.release(token)
         if seat is not None:
-            await self._pause_unattended(self._pens[seat.pen], f"{seat.operator} left the seat")
+            self._sit(self._pens[seat.pen], "", f"{seat.operator} left the seat")
 
     async def watch_presence(self) -> None:
         """Runs until cancelled: pauses what nobody operates."""
         while True:
             for seat in self._seats.lost(self._clock.monotonic_s()):
-                await self._pause_unattended(
-                    self._pens[seat.pen], f"{seat.operator} was not heard of for {self.presence_s:g} s"
-                )
-            for pen in self.pens:
-                if self._seats.holder(pen.name, self._clock.monotonic_s()) is None:
-                    await self._pause_unattended(pen, "nobody has the operating seat")
+                self._sit(self._pens[seat.pen], "", f"{seat.operator} was not heard of for {self.presence_s:g} s")
             await asyncio.sleep(PRESENCE_CHECK_S)
 
-    async def _pause_unattended(self, pen: StationPen, why: str) -> None:
-        if pen.treating:
-            await pen.pause(f"seat: {why}")
+    def _sit(self, pen: StationPen, operator: str, why: str) -> None:
+        treating = pen.treating
+        pen.seated(operator)
+        if treating and not pen.treating:
             self.note(pen.name, f"The treatment was paused: {why}.")
 
     # Live views -------------------------------------------------------------------------------------------------------

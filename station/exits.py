@@ -15,7 +15,7 @@ class Exit(IntEnum):
     TAKEN = 3
     """Another station runs on this state directory, or a port it needs is held."""
     JOURNAL = 4
-    """The journal cannot be opened, does not verify, or accepts no entry: nothing may be treated without a record."""
+    """The journal cannot be opened, is seen to be damaged, or accepts no entry: nothing is treated without a record."""
     PEN = 5
     """A pen named on the command line cannot be used: unknown address, absent, busy, forbidden, or not a pen."""
     PART_FAILED = 6

@@ -161,6 +161,10 @@ class StationPen:
         """Declares the zone treated from now on."""
         await self._driver.declare_zone(zone)
 
+    def seated(self, operator: str) -> None:
+        """Who has the operating seat from now on; empty for nobody."""
+        self._driver.seated(operator)
+
     async def acknowledge(self, alarm: str, by: str) -> None:
         """Acknowledges an alarm."""
         await self._driver.acknowledge(alarm, by)

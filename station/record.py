@@ -17,6 +17,10 @@ PROBLEM_FRESH_S = 1.0
 """How long an answer about the disk is good for: asked twenty times a second by every pen, it is looked at once."""
 
 
+# A chunk of inputs is journalled about once a second, and waits up to 0.1 s for its commit and as long for its turn.
+_MAY_MISS = "up to about 1.3 s of telemetry before its end may be missing from the record"
+
+
 class JournalSink:
     """The journal as one pen's event sink. After ``close`` of the journal nothing may be emitted."""
 
@@ -79,12 +83,12 @@ async def begin_record(journal: Journal, software: str) -> tuple[str, ...]:
 
 def interrupted(reader: JournalReader, session: str) -> SessionClosed:
     """How a session that a crash left open is closed, with the doses its recorded inputs come to."""
-    reason = "the station ended without closing the session"
+    reason = f"the station ended without closing the session; {_MAY_MISS}"
     try:
         return session_closed(_replayed_state(reader, session), "interrupted", reason)
     except ValueError as error:
         # Recorded by another version, or damaged: the session is closed all the same; its telemetry stays as it is.
-        return SessionClosed(outcome="interrupted", reason=f"{reason}; doses not added up: {error}"[:200], doses=())
+        return SessionClosed(outcome="interrupted", reason=f"{reason}; doses not added up: {error}"[:300], doses=())
 
 
 def _replayed_state(reader: JournalReader, session: str) -> MachineState:

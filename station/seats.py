@@ -43,7 +43,7 @@ class Seats:
             raise SeatTaken(
                 Trouble(
                     "seat_taken",
-                    f"{holder.operator} operates the pen {pen}.",
+                    f"{holder.operator} operates {pen}.",
                     "One person steers a pen at a time; others watch. STOP works from anywhere.",
                     f"Ask {holder.operator} to give the seat back, or watch until it is free.",
                     because=holder.operator,
@@ -77,7 +77,7 @@ class Seats:
             raise SeatMissing(
                 Trouble(
                     "seat_of_another_pen",
-                    f"This seat operates the pen {seat.pen}, not {pen}.",
+                    f"This seat operates {seat.pen}, not {pen}.",
                     "Nothing was changed.",
                     f"Take the seat of {pen} to steer it.",
                     because=seat.pen,

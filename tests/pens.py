@@ -340,7 +340,10 @@ VIRTUAL = pytest.param("memory", marks=pytest.mark.looptime(start=time.monotonic
 """Nothing outside the process takes part, so time can be virtual: such a test waits for nothing. It goes on from the
 time of the fixtures, where the pen began to live."""
 
-HANDLED_KINDS = [VIRTUAL, "pty", "tcp", "c"]
+PTY, TCP, C = (pytest.param(kind, marks=pytest.mark.system) for kind in ("pty", "tcp", "c"))
+"""In real time: over a terminal, over a socket, and the pen in C as a process behind a terminal."""
+
+HANDLED_KINDS = [VIRTUAL, PTY, TCP, C]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -348,9 +351,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "pen" in metafunc.fixturenames:
         metafunc.parametrize("pen", [*HANDLED_KINDS, *_named(metafunc)], indirect=True)
     if "either_pen" in metafunc.fixturenames:
-        metafunc.parametrize("either_pen", [VIRTUAL, "c", *_named(metafunc)], indirect=True)
+        metafunc.parametrize("either_pen", [VIRTUAL, C, *_named(metafunc)], indirect=True)
     if "either_handled_pen" in metafunc.fixturenames:
-        metafunc.parametrize("either_handled_pen", [VIRTUAL, "c"], indirect=True)
+        metafunc.parametrize("either_handled_pen", [VIRTUAL, C], indirect=True)
     if "handled_pen" in metafunc.fixturenames:
         metafunc.parametrize("handled_pen", HANDLED_KINDS, indirect=True)
 

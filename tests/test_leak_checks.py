@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.system  # a suite of its own in a process of its own
+
 LEAKS = """
 import asyncio
 import os

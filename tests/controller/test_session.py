@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
 
@@ -21,6 +22,7 @@ from controller.recording import replayed
 from controller.session import SessionDriver
 from controller.state import MachineState
 from firmware_bridge.supervisor import Supervisor
+from firmware_bridge.wire.operations import CARTRIDGE_CONSUME, Operation
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
@@ -233,3 +235,99 @@ async def test_a_lost_answer_to_arm_leaves_no_lease(house: House) -> None:
         await house.driver.arm("test")
     await house.until(lambda h: h.pen.truth.lease == 0)
     assert house.driver.view().phase == "prepared"
+
+
+@pytest.mark.parametrize("moment", ["disk", "cartridge"])
+async def test_stop_while_arming_asks_for_no_lease_any_more(house: House, moment: str) -> None:
+    await house.prepare()
+    pen = house.driver.pen
+    assert pen is not None
+    request, armings = pen.request, list[int]()
+
+    async def stopped() -> None:
+        house.driver.stop("test")
+        await house.until(lambda h: h.driver.view().phase == "prepared")
+
+    async def at_the_disk(flushes: int) -> None:
+        if flushes == 2:
+            await stopped()
+
+    async def at_the_cartridge(operation: Operation, arguments: object = None) -> object:
+        if operation is CARTRIDGE_CONSUME:
+            await stopped()
+        return await request(operation, arguments)
+
+    async def counted(**_ceilings: int) -> int:
+        armings.append(1)
+        return 0
+
+    pen.arm = counted  # type: ignore[method-assign]
+    if moment == "disk":
+        house.sink.on_flush = at_the_disk
+    else:
+        pen.request = at_the_cartridge  # type: ignore[method-assign]
+    with pytest.raises(ControlRefused, match="stopped while it was being armed"):
+        await house.driver.arm("test")
+    assert armings == []
+    assert house.pen.cartridge is not None
+    assert house.pen.cartridge.used is (moment == "cartridge")
+
+
+async def test_a_pen_just_plugged_in_is_heard_before_its_faults_are_judged(house: House) -> None:
+    await house.treat()
+    house.pen.faults.latch_internal()
+    await house.until(lambda h: h.driver.view().phase == "interrupted")
+    house.driver.state = replace(house.driver.state, seen=None)  # as it is until the first STATUS
+    await house.driver.clear("me")
+    assert house.driver.view().phase == "prepared"
+    assert house.pen.truth.faults == 0
+
+
+async def test_what_was_read_for_one_attempt_to_arm_is_not_taken_for_the_next(house: House) -> None:
+    await house.prepare()
+    stopped, disk_answers = asyncio.Event(), asyncio.Event()
+
+    async def slow_disk(flushes: int) -> None:
+        if flushes == 1:
+            house.driver.stop("test")
+            stopped.set()
+            await disk_answers.wait()
+
+    house.sink.on_flush = slow_disk
+    first = asyncio.create_task(house.driver.arm("first"), name="first")
+    await stopped.wait()
+    await house.until(lambda h: h.driver.view().phase == "prepared")
+    second = asyncio.create_task(house.driver.arm("second"), name="second")
+    await asyncio.sleep(0)
+    assert house.driver.view().phase == "prepared", "the second waits for the end of the first"
+    disk_answers.set()
+    with pytest.raises(ControlRefused):
+        await first
+    assert (await second).phase == "paused"
+    assert house.pen.truth.lease == house.driver.state.lease != 0
+
+
+async def test_no_arming_again_with_a_cartridge_in_use_when_the_disk_has_failed_meanwhile(house: House) -> None:
+    await house.treat()
+    house.driver.stop("test")
+    await house.until(lambda h: h.driver.view().phase == "prepared")
+    house.sink.fails_to_flush = True
+    with pytest.raises(ControlRefused, match="The disk is full"):
+        await house.driver.arm("test")
+    assert house.pen.truth.lease == 0
+
+
+async def test_a_session_asked_for_twice_loses_nothing_of_the_first_ones_record(house: House) -> None:
+    await house.prepare()
+    await house.driver.arm("test")
+    with pytest.raises(ControlRefused, match="A session is open"):
+        await house.prepare()
+    await house.driver.close("completed", "done")
+    inputs = [given for given, _ in replayed(house.sink.of(InputChunk))]
+    types = [getattr(given, "type", "") for given in inputs]
+    assert types.count("prepare") == 2
+    assert types.index("prepare") < types.index("lease_granted") < types.index("close")
+    state = MachineState()
+    for given, now_ms in replayed(house.sink.of(InputChunk)):
+        state = step(state, given, now_ms).state
+    assert state.session is None

@@ -1,7 +1,10 @@
 """Journals, stores, and a house with a broker in it, for the record's tests."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from logger.journal_writer import JournalLimits
 from logger.store import Store
 from tests.fixtures_brokers import STATION, BrokerProcess
 from tests.logger.house import House
-from tests.logger.making import Clock
+from tests.logger.making import COUNT, Clock, closed, grouped, opened, safety
 
 OpenJournal = Callable[..., Journal]
 
@@ -53,3 +56,34 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def house(broker: BrokerProcess, open_journal: OpenJournal, store: Store) -> House:
     """Journal, store and a running broker."""
     return House(broker, open_journal(), store)
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished journal that tests copy and damage."""
+    path = tmp_path_factory.mktemp("pristine") / "journal.db"
+
+    async def write() -> None:
+        limits = JournalLimits(min_free_bytes=0)
+        journal = Journal(
+            path,
+            station=STATION,
+            utc_now=lambda: datetime(2026, 3, 1, tzinfo=UTC),
+            monotonic_ms=lambda: 7,
+            limits=limits,
+        )
+        journal.emit(safety(0), session=None)
+        journal.emit(opened(), session="s-1")
+        for number in range(COUNT - 3):
+            journal.emit(grouped(number), session="s-1")
+        journal.emit(closed(), session="s-1")
+        await journal.close()
+
+    asyncio.run(write())
+    return path
+
+
+@pytest.fixture
+def damaged(pristine: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    return Path(shutil.copy(pristine, tmp_path / "damaged.db"))

@@ -1,10 +1,17 @@
 """Clocks, events and chains for the record's tests."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from controller.events import Event, Refused, SessionClosed, SessionOpened, SetpointChanged
 from logger.entry import GENESIS, Entry, entry_hash
+from logger.journal_reader import JournalReader
+from logger.store import Store
 from tests.fixtures_brokers import STATION
+
+COUNT = 24
+"""Entries of the journal that tests copy and damage."""
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -59,3 +66,21 @@ def chain(count: int, *, station: str = STATION, after: Entry | None = None, sal
         previous = digest
         assert entry.computed_hash() == digest
     return entries
+
+
+def sql(path: Path, *statements: str) -> None:
+    """Changes a database behind its owner's back."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def store_of(path: Path, tmp_path: Path, upto: int = COUNT) -> Store:
+    """A store that has the journal\'s first entries, open."""
+    store = Store.open(tmp_path / "anchor.db")
+    reader = JournalReader(path)
+    store.append(reader.read(0, upto), seen_utc_us=0)
+    reader.close()
+    return store

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from logger.entry import GENESIS
 from logger.messages import BatchMessage, ReceiptMessage
 from logger.store import Store
@@ -17,6 +19,8 @@ from tests.fixtures_brokers import SITE, STATION
 from tests.logger.conftest import OpenJournal
 from tests.logger.house import TOPICS, House, client, hear, running, until
 from tests.logger.making import chain, opened, safety
+
+pytestmark = pytest.mark.system  # brokers and journals in real time
 
 
 async def test_everything_arrives_once_and_live_follows(house: House) -> None:

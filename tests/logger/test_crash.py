@@ -12,6 +12,8 @@ from logger.verify import verify_journal
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import safety
 
+pytestmark = pytest.mark.system
+
 WRITER = """
 import asyncio, sys, time
 from datetime import datetime, UTC

@@ -215,6 +215,13 @@ def _lock_out(journal: Journal) -> sqlite3.Connection:
     return connection
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that waits for a lock for a moment, not for two seconds."""
+    monkeypatch.setattr("logger.journal_file._BUSY_TIMEOUT_MS", 50)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_journal_that_cannot_be_written_says_so_and_catches_up_in_order(open_journal: OpenJournal) -> None:
     journal = open_journal()
     journal.emit(safety(0), session=None)
@@ -271,6 +278,7 @@ async def test_a_full_queue_keeps_room_for_safety_rows_and_never_loses_in_silenc
         await journal.flush()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_journal_that_somebody_else_wrote_to_is_not_appended_to(open_journal: OpenJournal) -> None:
     journal = open_journal()
     journal.emit(safety(1), session=None)

@@ -101,7 +101,9 @@ def test_a_store_is_reopened_as_it_was(tmp_path: Path) -> None:
 
 @pytest.fixture
 def locked(tmp_path: Path, store: Store) -> Iterator[None]:
-    """Somebody else holds the store's write lock."""
+    """Somebody else holds the store's write lock, for longer than anybody waits for it."""
+    with store._engine.connect() as own:  # goes back to the pool, and is the one that is used next
+        own.exec_driver_sql("PRAGMA busy_timeout = 50")
     connection = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     yield

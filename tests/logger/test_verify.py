@@ -1,75 +1,22 @@
 """`verify` finds any change to a record, and says where and against which anchor."""
 
-import asyncio
 import os
 import shutil
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logger.entry import entry_hash, rises
 from logger.errors import JournalUnusable
-from logger.journal import Journal
 from logger.journal_reader import JournalReader
-from logger.journal_writer import JournalLimits
 from logger.store import Store
 from logger.verify import MAX_FINDINGS, verify_journal, verify_store
 from tests.fixtures_brokers import STATION
-from tests.logger.making import chain, closed, grouped, opened, safety
+from tests.logger.making import COUNT, chain, safety, sql, store_of
 
-COUNT = 24
 COLUMNS = ("sequence", "utc_us", "monotonic_ms", "session", "type", "version", "previous", "hash", "body")
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished journal that tests copy and damage."""
-    path = tmp_path_factory.mktemp("pristine") / "journal.db"
-
-    async def write() -> None:
-        limits = JournalLimits(min_free_bytes=0)
-        journal = Journal(
-            path,
-            station=STATION,
-            utc_now=lambda: datetime(2026, 3, 1, tzinfo=UTC),
-            monotonic_ms=lambda: 7,
-            limits=limits,
-        )
-        journal.emit(safety(0), session=None)
-        journal.emit(opened(), session="s-1")
-        for number in range(COUNT - 3):
-            journal.emit(grouped(number), session="s-1")
-        journal.emit(closed(), session="s-1")
-        await journal.close()
-
-    asyncio.run(write())
-    return path
-
-
-@pytest.fixture
-def damaged(pristine: Path, tmp_path: Path) -> Path:
-    """A copy to be damaged."""
-    return Path(shutil.copy(pristine, tmp_path / "damaged.db"))
-
-
-def _sql(path: Path, *statements: str) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    for statement in statements:
-        connection.execute(statement)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-
-
-def _store_of(path: Path, tmp_path: Path, upto: int = COUNT) -> Store:
-    store = Store.open(tmp_path / "anchor.db")
-    reader = JournalReader(path)
-    store.append(reader.read(0, upto), seen_utc_us=0)
-    reader.close()
-    return store
 
 
 def test_an_untouched_journal_is_intact(pristine: Path) -> None:
@@ -80,7 +27,7 @@ def test_an_untouched_journal_is_intact(pristine: Path) -> None:
 
 
 def test_an_empty_journal_is_intact_and_says_how_little_it_holds(damaged: Path) -> None:
-    _sql(damaged, "DELETE FROM entries")
+    sql(damaged, "DELETE FROM entries")
     result = verify_journal(damaged)
     assert (result.verdict, result.count, result.last) == ("intact", 0, None)
 
@@ -143,7 +90,7 @@ def test_any_bit_of_the_file_flipped_is_found_or_touches_no_entry(
 
 
 def test_a_removed_entry_is_named(damaged: Path) -> None:
-    _sql(damaged, "DELETE FROM entries WHERE sequence = 7")
+    sql(damaged, "DELETE FROM entries WHERE sequence = 7")
     result = verify_journal(damaged)
     assert result.verdict == "damaged"
     assert [(finding.sequence, finding.what) for finding in result.findings] == [(7, "missing")]
@@ -151,17 +98,17 @@ def test_a_removed_entry_is_named(damaged: Path) -> None:
 
 
 def test_removed_entries_are_named_together(damaged: Path) -> None:
-    _sql(damaged, "DELETE FROM entries WHERE sequence BETWEEN 7 AND 9")
+    sql(damaged, "DELETE FROM entries WHERE sequence BETWEEN 7 AND 9")
     assert [finding.sentence for finding in verify_journal(damaged).findings] == ["Entries 7 to 9 are missing."]
 
 
 def test_a_removed_beginning_is_named(damaged: Path) -> None:
-    _sql(damaged, "DELETE FROM entries WHERE sequence < 3")
+    sql(damaged, "DELETE FROM entries WHERE sequence < 3")
     assert [(finding.sequence, finding.what) for finding in verify_journal(damaged).findings] == [(1, "missing")]
 
 
 def test_an_entry_removed_and_the_rest_moved_up_is_named(damaged: Path) -> None:
-    _sql(
+    sql(
         damaged,
         "DELETE FROM entries WHERE sequence = 7",
         "UPDATE entries SET sequence = -sequence WHERE sequence > 7",
@@ -185,7 +132,7 @@ def test_an_inserted_entry_is_named(damaged: Path) -> None:
 
 
 def test_exchanged_entries_are_named(damaged: Path) -> None:
-    _sql(
+    sql(
         damaged,
         "UPDATE entries SET sequence = -1 WHERE sequence = 9",
         "UPDATE entries SET sequence = 9 WHERE sequence = 10",
@@ -209,8 +156,8 @@ def test_a_rewritten_entry_with_a_hash_of_its_own_is_found_by_the_next(damaged: 
 
 
 def test_a_cut_tail_is_found_against_the_store_and_only_there(damaged: Path, tmp_path: Path) -> None:
-    store = _store_of(damaged, tmp_path)
-    _sql(damaged, f"DELETE FROM entries WHERE sequence > {COUNT - 4}")
+    store = store_of(damaged, tmp_path)
+    sql(damaged, f"DELETE FROM entries WHERE sequence > {COUNT - 4}")
     assert verify_journal(damaged).verdict == "intact"
     result = verify_journal(damaged, store=store)
     assert [(finding.sequence, finding.what) for finding in result.findings] == [(COUNT - 3, "cut_tail")]
@@ -220,7 +167,7 @@ def test_a_cut_tail_is_found_against_the_store_and_only_there(damaged: Path, tmp
 
 
 def test_a_chain_rewritten_as_a_whole_is_found_against_the_store(damaged: Path, tmp_path: Path) -> None:
-    store = _store_of(damaged, tmp_path)
+    store = store_of(damaged, tmp_path)
     connection = sqlite3.connect(damaged, isolation_level=None)
     connection.execute("DELETE FROM entries")
     for entry in chain(COUNT):
@@ -239,12 +186,15 @@ def test_a_chain_rewritten_as_a_whole_is_found_against_the_store(damaged: Path, 
     connection.close()
     assert verify_journal(damaged).verdict == "intact"
     result = verify_journal(damaged, store=store)
-    assert (result.findings[0].sequence, result.findings[0].what) == (1, "differs_from_anchor")
+    assert [(finding.sequence, finding.what) for finding in result.findings] == [(1, "differs_from_anchor")]
+    assert f"differ from entry 1 on ({COUNT} entries): one of the two was changed" in result.sentence()
+    assert "who may publish on the broker" in result.sentence()
+    assert "trust" not in result.sentence()
     store.close()
 
 
 def test_what_the_store_has_not_got_yet_is_no_fault(pristine: Path, tmp_path: Path) -> None:
-    store = _store_of(pristine, tmp_path, upto=COUNT - 5)
+    store = store_of(pristine, tmp_path, upto=COUNT - 5)
     result = verify_journal(pristine, store=store)
     assert (result.verdict, result.not_yet_stored) == ("intact", 5)
     assert "5 not stored there yet" in result.sentence()
@@ -252,17 +202,17 @@ def test_what_the_store_has_not_got_yet_is_no_fault(pristine: Path, tmp_path: Pa
 
 
 def test_a_store_is_verified_by_itself(pristine: Path, tmp_path: Path) -> None:
-    store = _store_of(pristine, tmp_path)
+    store = store_of(pristine, tmp_path)
     assert verify_store(store, STATION).verdict == "intact"
     store.close()
-    _sql(tmp_path / "anchor.db", "UPDATE entries SET utc_us = utc_us + 1 WHERE sequence = 5")
+    sql(tmp_path / "anchor.db", "UPDATE entries SET utc_us = utc_us + 1 WHERE sequence = 5")
     store = Store.open(tmp_path / "anchor.db")
     assert [(finding.sequence, finding.what) for finding in verify_store(store, STATION).findings] == [(5, "changed")]
     store.close()
 
 
 def test_a_ruined_journal_is_told_of_without_naming_a_million_entries(damaged: Path) -> None:
-    _sql(damaged, "UPDATE about SET station = 'room-9'")
+    sql(damaged, "UPDATE about SET station = 'room-9'")
     result = verify_journal(damaged)
     assert result.findings_total == COUNT
     assert len(result.findings) <= MAX_FINDINGS

@@ -24,6 +24,8 @@ from simulators.endpoints.tcp import TcpEndpoint
 from simulators.errors import EndpointError
 from simulators.pen import SimulatedPen
 
+pytestmark = pytest.mark.system  # terminals and sockets in real time
+
 PATIENCE_S = 5.0
 DESCRIPTORS = Path("/proc/self/fd")
 

@@ -106,6 +106,11 @@ class House:
         truth = self.pen.truth
         return not truth.motor_driven and truth.needles_out and truth.state in (PenState.IDLE, PenState.FAULT)
 
+    @property
+    def at_rest_armed(self) -> bool:
+        truth = self.pen.truth
+        return truth.state is PenState.ARMED and truth.needles_out and truth.rate_hz == 0
+
     async def pen_until(self, holds: Callable[[], bool], what: str, within_s: float = 3.0) -> None:
         """Waits until something is true of the pen itself."""
         try:

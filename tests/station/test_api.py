@@ -3,17 +3,22 @@
 import asyncio
 import json
 import stat
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from controller.events import Refused
+from logger.journal_reader import JournalReader
 from station.api import BODY_MAX_BYTES, STEERING
 from station.client import StationClient, stop_now
 from station.desk import LIVE_VIEWS_MAX
 from station.errors import StationRefused, StationUnreachable
 from station.exits import Exit
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan
+
+pytestmark = pytest.mark.system
 
 
 async def test_a_treatment_from_preparing_to_closing(house: House) -> None:
@@ -105,17 +110,58 @@ async def test_a_treatment_does_not_run_on_when_its_operator_leaves(house: House
     async with house.client.seat(OPERATOR) as seat:
         await house.treat(seat)
     await house.until(lambda status: status.view.phase == "paused", "the pause")
+    await house.pen_until(lambda: house.at_rest_armed, "the motor stands still")
+    driven = house.pen.truth.strokes
     house.pen.press_button()
-    await _noticed(house, "nobody has the operating seat")
-    await house.pen_until(lambda: house.motor_off, "motor off")
-    assert (await house.client.pen()).view.phase == "paused"
+    await house.until(lambda status: status.view.phase == "paused" and house.pen.firmware.button_presses == 1, "seen")
+    async with house.client.seat("demo-physician") as seat:
+        with pytest.raises(StationRefused) as caught:
+            await seat.start()
+        assert caught.value.trouble.because == "seat"
+        assert OPERATOR in str(caught.value)
+    async with house.client.seat(OPERATOR) as seat:
+        assert house.pen.truth.strokes == driven, "a button pressed with nobody in the seat starts nothing"
+        assert (await seat.start()).view.phase == "treating"
+        house.station.end("test")
+        await house.task
+    reader = JournalReader(house.settings.journal_path)
+    refused = [entry.event() for entry in reader.entries() if entry.type == "refused"]
+    reader.close()
+    assert [(event.asked, event.because) for event in refused if isinstance(event, Refused)] == [("start", "seat")] * 2
 
 
-async def _noticed(house: House, said: str) -> None:
-    """Waits for a notice."""
-    async with asyncio.timeout(5):
-        while not any(said in item.sentence for item in (await house.client.status()).notices):
-            await asyncio.sleep(0.02)
+async def test_whoever_takes_over_does_not_treat_within_the_limits_of_another(open_house: OpenHouse) -> None:
+    async with open_house(seat_presence_s=0.5) as house, house.client.seat(OPERATOR) as gone:
+        await house.treat(gone)
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("heartbeat"):
+                task.cancel()
+        await house.until(lambda status: status.view.phase == "paused", "the pause", within_s=3)
+        async with house.client.seat("demo-physician") as seat:
+            for asked in (seat.start, seat.arm):
+                with pytest.raises(StationRefused):
+                    await asked()
+            assert house.motor_off
+            assert (await seat.close("taken over")).view.phase == "no_session"
+
+
+async def test_a_call_whose_body_is_late_is_not_followed_when_the_seat_went_meanwhile(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat, house.raw() as http:
+        await house.treat(seat)
+        await seat.pause()
+        left = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"{"
+            await left.wait()
+            yield b"}"
+
+        late = asyncio.create_task(http.post("/v1/pens/pen/start", content=body(), headers=seat._headers))
+        await asyncio.sleep(0)
+        assert (await http.delete("/v1/seats", headers=seat._headers)).status_code == 204
+        left.set()
+        assert (await late).status_code == 403
+        assert (await house.client.pen()).view.phase == "paused"
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------
@@ -137,7 +183,7 @@ NO_DEPTHS: tuple[tuple[Any, str], ...] = (
 )
 
 
-async def test_a_depth_that_is_no_depth_is_refused_in_words(house: House) -> None:
+async def test_a_depth_or_rate_that_is_none_is_refused_in_words(house: House) -> None:
     async with house.client.seat(OPERATOR) as seat:
         for depth, said in NO_DEPTHS:
             with pytest.raises(StationRefused) as caught:
@@ -145,6 +191,10 @@ async def test_a_depth_that_is_no_depth_is_refused_in_words(house: House) -> Non
             assert caught.value.status == 422, depth
             assert said in caught.value.trouble.what, depth
             assert "Nothing was changed" in str(caught.value), depth
+            with pytest.raises(StationRefused) as caught:
+                await seat.set_rate(depth)
+            assert caught.value.status == 422, depth
+            assert said.replace("depth", "rate") in caught.value.trouble.what, depth
 
 
 async def test_numbers_are_refused_or_rounded_toward_shallow_and_said_so(house: House) -> None:
@@ -160,6 +210,11 @@ async def test_numbers_are_refused_or_rounded_toward_shallow_and_said_so(house: 
         assert caught.value.status == 409
         assert caught.value.trouble.because == "operator"
         assert "0.50 mm: limited by" in str(caught.value)
+        slower = await seat.set_rate("99.7")
+        assert (slower.view.rate_commanded_mhz, "99.7 Hz asked" in slower.said) == (99_000, True)
+        with pytest.raises(StationRefused) as caught:
+            await seat.set_rate(140)
+        assert caught.value.trouble.because == "zone_hard"
         assert (await house.client.pen()).view.depth_commanded_um == 500
         shallower = await seat.declare_zone("periorbital")
         assert shallower.view.depth_commanded_um < 500
@@ -171,6 +226,7 @@ async def test_an_unknown_name_brings_the_nearest(house: House) -> None:
         for wrong, near in (
             ({"zone": "cheeck"}, "cheek"),
             ({"protocol": "facial-rejuvenatoin"}, "facial-rejuvenation"),
+            ({"cartridge": "NW-21"}, "NW-12"),
         ):
             with pytest.raises(StationRefused, match=near):
                 await seat.prepare(plan(**wrong))

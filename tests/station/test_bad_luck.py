@@ -20,6 +20,8 @@ from station.settings import StationSettings
 from station.supervise import STATION, Supervisor
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan, simulated
 
+pytestmark = pytest.mark.system
+
 
 async def arm_again(house: House, seat: SeatClient) -> None:
     """One action does not do: cleared, then armed."""
@@ -50,11 +52,14 @@ async def test_setpoints_held_up_longer_than_the_dead_man_time_start_nothing(hou
     async with house.client.seat(OPERATOR) as seat:
         await house.treat(seat)
         house.endpoint.port.line.to_pen.holding = True
-        await house.pen_until(lambda: house.at_rest, "the pen stopped by itself")
+        await house.pen_until(
+            lambda: house.at_rest and house.pen.truth.rate_hz == 0, "the pen stopped by itself and stands still"
+        )
         assert house.pen.truth.faults & Fault.DEAD_MAN
-        house.endpoint.port.line.to_pen.holding = False
         strokes = house.pen.truth.strokes
+        house.endpoint.port.line.to_pen.holding = False
         await house.until(lambda status: status.view.phase == "interrupted", "the interruption")
+        assert house.endpoint.port.line.to_pen.idle, "what was held up has come"
         assert house.motor_off
         assert house.pen.truth.strokes == strokes
 
@@ -111,7 +116,6 @@ async def treating_process(short_path: Path) -> AsyncIterator[tuple[House, SeatC
             yield house, seat, psutil.Process(supervisor.pid(STATION) or 0)
 
 
-@pytest.mark.system
 @pytest.mark.timeout(60)
 async def test_a_station_held_up_for_a_second_finds_its_pen_stopped_and_latched(short_path: Path) -> None:
     async with treating_process(short_path) as (house, seat, process):
@@ -128,7 +132,6 @@ async def test_a_station_held_up_for_a_second_finds_its_pen_stopped_and_latched(
         await arm_again(house, seat)
 
 
-@pytest.mark.system
 @pytest.mark.timeout(60)
 async def test_a_disk_that_takes_nothing_stops_the_treatment_and_starts_none(short_path: Path) -> None:
     async with treating_process(short_path) as (house, seat, process):

@@ -108,6 +108,7 @@ async def test_a_killed_station_leaves_a_pen_that_stops_itself_and_a_record_that
     (closed,) = [event for event in events if isinstance(event, SessionClosed)]
     started = [event for event in events if isinstance(event, StationStarted)]
     assert closed.outcome == "interrupted"
+    assert "1.3 s of telemetry before its end may be missing" in closed.reason
     assert [dose.zone for dose in closed.doses] == ["cheek"], closed.reason
     assert closed.doses[0].treated_ms > 0
     assert closed.doses[0].strokes > 0
@@ -269,6 +270,14 @@ async def test_a_child_that_never_is_ready_is_told_of_and_gone(tmp_path: Path, p
 async def test_a_command_that_does_not_exist_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match="could not be started"):
         await Child(ChildSpec("part", ("/does/not/exist",)), tmp_path).start()
+
+
+async def test_what_a_child_makes_is_for_its_owner_alone_and_its_log_has_no_space(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with pytest.raises(ProcessError):
+        await Child(ChildSpec("a part", (sys.executable, "-c", "")), state / "logs").start()
+    log = state / "logs" / "a-part.log"
+    assert [path.stat().st_mode & 0o777 for path in (state, state / "logs", log)] == [0o700, 0o700, 0o600]
 
 
 async def test_a_child_that_does_not_listen_is_killed_in_the_end(tmp_path: Path) -> None:

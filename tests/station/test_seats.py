@@ -51,7 +51,7 @@ def test_steering_needs_a_seat_of_this_very_pen() -> None:
     for token in ("", "token-99", seat.token + "x"):
         with pytest.raises(SeatMissing):
             book.steering(token, "left", 0.1)
-    with pytest.raises(SeatMissing, match="operates the pen left, not right"):
+    with pytest.raises(SeatMissing, match="operates left, not right"):
         book.steering(seat.token, "right", 0.1)
     assert book.steering(seat.token, "left", 0.1).operator == "dr-a"
 

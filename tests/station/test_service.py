@@ -19,6 +19,8 @@ from station.service import Station, StationFailure
 from station.settings import StationSettings
 from tests.station.conftest import OPERATOR, House, OpenHouse
 
+pytestmark = pytest.mark.system
+
 
 def types_of(house: House) -> list[str]:
     reader = JournalReader(house.settings.journal_path)

@@ -1,0 +1,61 @@
+"""The tables of the recorder's store."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+
+class _Bytes(LargeBinary):
+    """Bytes; of a file somebody changed also where the column holds something else, so that its entry can be read.
+
+    Such a value becomes an empty one: the entry's hash then gives it away.
+    """
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bytes]:
+        """See SQLAlchemy."""
+        return lambda value: bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+
+METADATA = MetaData()
+ABOUT = Table("about", METADATA, Column("format", Integer, nullable=False))
+ENTRIES = Table(
+    "entries",
+    METADATA,
+    Column("station", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("utc_us", BigInteger, nullable=False),
+    Column("monotonic_ms", BigInteger, nullable=False),
+    Column("session", Text),
+    Column("type", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("previous", _Bytes(32), nullable=False),
+    Column("hash", _Bytes(32), nullable=False),
+    Column("body", _Bytes, nullable=False),
+    Index("entries_session", "session", "station", "sequence"),
+)
+CONFLICTS = Table(
+    "conflicts",
+    METADATA,
+    Column("station", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", _Bytes(32), primary_key=True),
+    Column("seen_utc_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", _Bytes, nullable=False),
+)
+ENTRY_COLUMNS = [
+    ENTRIES.c[name]
+    for name in (
+        "station",
+        "sequence",
+        "utc_us",
+        "monotonic_ms",
+        "session",
+        "type",
+        "version",
+        "body",
+        "previous",
+        "hash",
+    )
+]
