@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from firmware_bridge.errors import LinkClosed, NotAPen, PenBusy, ProtocolVersionError, TransportError
+from firmware_bridge.errors import LinkClosed, NotAPen, PenBusy, ProtocolVersionError, TransportError, TransportLost
 from firmware_bridge.link import U32_MAX, Link, LinkListener
 from firmware_bridge.port import Port, Tap
 from firmware_bridge.transports.base import open_transport
@@ -51,6 +51,7 @@ async def open_link(
     try:
         answer = await _shake_hands(port, verdict, nonce, url)
         welcome = _check_welcome(answer, url)
+        _check_there(port, url)
         link = Link(transport, port, welcome, nonce, listener, random)
         port.on_message, port.on_lost = link.message_received, link.transport_lost
     except BaseException:
@@ -80,6 +81,12 @@ async def _shake_hands(port: Port, verdict: "asyncio.Future[Message]", nonce: in
         "the handshake was sent to it. Check the port with `needlework pens`, and the speed (`?baud=`).",
         url=url,
     )
+
+
+def _check_there(port: Port, url: str) -> None:
+    """Raises TransportLost when the port went between the pen's answer and now: nobody was listening for that."""
+    if port.transport is None:
+        raise TransportLost(f"{url}: the port went just after the pen had answered. Check the cable.", url=url)
 
 
 def _check_welcome(answer: Message, url: str) -> Welcome:

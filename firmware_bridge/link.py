@@ -305,8 +305,9 @@ class Link:
 
     def _armed(self, message: Armed) -> None:
         waiter = self._armed_waiter
-        if waiter is not None and message.key == self._armed_key and not waiter.done():
-            waiter.set_result(message)
+        if waiter is not None and message.key == self._armed_key:
+            if not waiter.done():  # the same answer twice on the line is one answer
+                waiter.set_result(message)
         elif message.lease and message.lease != self._lease:
             # An answer nobody waits for any more: that lease must not live.
             self.stop()

@@ -15,6 +15,8 @@ from logger.entry import Entry
 from logger.journal import Journal
 from logger.store import Store
 
+pytestmark = pytest.mark.system
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
 
