@@ -111,8 +111,12 @@ async def test_a_treatment_does_not_run_on_when_its_operator_leaves(house: House
         await house.treat(seat)
     await house.until(lambda status: status.view.phase == "paused", "the pause")
     await house.pen_until(lambda: house.at_rest_armed, "the motor stands still")
+    # Seen by the station, too: a press that comes while it knows the pen as running means off, and asks for nothing.
+    await house.until(lambda status: status.view.motor_on is False and bool(status.view.needles_out), "rest is seen")
     driven = house.pen.truth.strokes
     house.pen.press_button()
+    pressed_ms = house.pen.truth.pen_time_ms
+    await house.pen_until(lambda: house.pen.truth.pen_time_ms > pressed_ms + 200, "ten more statuses")
     await house.until(lambda status: status.view.phase == "paused" and house.pen.firmware.button_presses == 1, "seen")
     async with house.client.seat("demo-physician") as seat:
         with pytest.raises(StationRefused) as caught:
