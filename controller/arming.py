@@ -1,130 +1,61 @@
 """Pure: the way from a prepared session to an armed pen.
 
-A person asks (``ArmAsked``) → cartridge and calibration are read (``Inspected``) → the cartridge is marked as used
-(``ConsumeIntended``, journalled before it is sent) → the pen grants a lease (``LeaseGranted``) or not (``ArmFailed``).
-Anything in between that ends the phase ends the attempt; a lease that comes too late is stopped.
+A person asks (``ArmAsked``) → the pen is read (``Inspected``) and every check of :mod:`controller.readiness` passes →
+the cartridge is marked as used (``ConsumeIntended``, journalled before it is sent) → the pen grants a lease
+(``LeaseGranted``) or not (``ArmFailed``). Anything in between that ends the phase ends the attempt; a lease that comes too late is stopped.
 """
 
 from dataclasses import replace
-from datetime import date, timedelta
 
 from controller.envelope import depth_limit, lease_ceilings, rate_limit
-from controller.events import LimitsChanged, PenArmed
+from controller.events import Examined, LimitsChanged, PenArmed
 from controller.inputs import ArmFailed, ConsumeIntended, Inspected, LeaseGranted
-from controller.starting import seat_sentence
+from controller.readiness import first_failure, readiness
 from controller.state import MachineState, Phase, SendStop, Step, Stopping
-from controller.transitions import desired, fault_names, refuse, wrong_phase
+from controller.transitions import desired, refuse, wrong_phase
 from controller.units import Micrometres, Millihertz
-from firmware_bridge.wire.messages import Capability
-
-A_TIME_ZONE = timedelta(days=1)
-"""A pen may have been calibrated where it was tomorrow already."""
 
 
 def arm_asked(state: MachineState, now_ms: int) -> Step:
     """Begins arming, or says what stands in the way."""
     if state.phase is not Phase.PREPARED:
         return wrong_phase(state, "arm")
-    problem = arming_problem(state, now_ms)
+    # What is read from the pen is read anew in a moment; what stands in the way already needs no reading.
+    given = state.inspection
+    unread = replace(state, inspection=None)
+    problem = first_failure(readiness(unread, now_ms), open_counts=False)
     if problem is not None:
-        return refuse(state, "arm", *problem)
-    return Step(replace(state, phase=Phase.ARMING))
-
-
-def arming_problem(state: MachineState, now_ms: int) -> tuple[str, str] | None:
-    """What stands in the way of arming before anything is read from the pen: (because, sentence), or None."""
-    pen, seen, plan = state.pen, state.seen, state.plan
-    if pen is None or seen is None or plan is None or now_ms - state.seen_at_ms > pen.dead_man_ms:
-        return "no_pen", "The pen is not connected or says nothing. Check the cable, then arm again."
-    has = Capability(pen.capabilities)
-    this_pen = f"{pen.model}/{pen.serial}"
-    checks: tuple[tuple[bool, str, str], ...] = (
-        (
-            not has & Capability.DEAD_MAN,
-            "no_dead_man",
-            "This pen does not stop by itself when it hears nothing; such a pen is never armed.",
-        ),
-        (
-            bool(has & Capability.DEPTH_MANUAL and not has & Capability.DEPTH_SENSED),
-            "depth_unknown",
-            "Depth is a dial on this pen and the pen does not measure it; such a pen is never armed.",
-        ),
-        (
-            bool(seen.faults),
-            "pen_fault",
-            f"The pen reports {fault_names(seen.faults)}. Remove the cause and clear the fault first.",
-        ),
-        (
-            this_pen != state.session_pen,
-            "other_pen",
-            f"This session was prepared for the pen {state.session_pen}; connected is {this_pen}. Close the session "
-            "and prepare a new one for this pen.",
-        ),
-        (seen.lease != 0, "lease_alive", "The pen still holds an earlier lease. STOP it, then arm again."),
-        (not seen.cartridge_present, "cartridge_missing", "No cartridge is inserted. Insert a new one, then arm."),
-        (bool(plan.missing), "checklist", f"Not confirmed yet: {', '.join(plan.missing)}. Confirm each, then arm."),
-        (
-            bool(state.journal_problem),
-            "journal",
-            f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
-        ),
-        (not state.attended, "seat", seat_sentence(state)),
-        (bool(state.latched), "interruption", "What interrupted the treatment has not been cleared yet."),
-    )
-    return next(((because, sentence) for fails, because, sentence in checks if fails), None)
+        return refuse(state, "arm", problem.because, problem.sentence)
+    return Step(replace(state, phase=Phase.ARMING, inspection=given))
 
 
 def inspected(state: MachineState, given: Inspected, now_ms: int) -> Step:
-    """Judges what was read from the pen, and once more what may have changed meanwhile; the ceilings follow."""
-    if state.phase is not Phase.ARMING or state.pen is None or state.plan is None:
+    """Takes what was read from the pen; on the way to arming it is judged, with all that may have changed meanwhile."""
+    if state.plan is None or state.pen is None or state.phase not in {Phase.PREPARED, Phase.ARMING}:
         return wrong_phase(state, "arm")
-    back = replace(state, phase=Phase.PREPARED)
-    problem = arming_problem(state, now_ms) or _inspection_problem(given, state)
+    # A self-test that was not made this time still speaks for the pen, for as long as it is good.
+    kept = state.inspection.self_test if state.inspection is not None else None
+    fresh = given.self_test is not None
+    at_ms = now_ms if fresh or state.inspection is None else state.inspected_at_ms
+    given = given if fresh else given.model_copy(update={"self_test": kept})
+    state = replace(state, inspection=given, inspected_at_ms=at_ms)
+    rows = readiness(state, now_ms)
+    test = given.self_test
+    examined = Examined(
+        rows=rows,
+        self_test_tested=test.tested if test is not None else None,
+        self_test_passed=test.passed if test is not None else None,
+    )
+    if state.phase is Phase.PREPARED:
+        return Step(state, None, (examined,))
+    problem = first_failure(rows, open_counts=True)
     if problem is not None:
-        return refuse(back, "arm", *problem)
-    plan = state.plan
+        refused = refuse(replace(state, phase=Phase.PREPARED), "arm", problem.because, problem.sentence)
+        return replace(refused, events=(examined, *refused.events))
     state = replace(state, cartridge=given.cartridge, calibration=given.calibration)
-    depth_ceiling_um, rate_ceiling_mhz = lease_ceilings(state.sources(), plan.zones)
-    if depth_ceiling_um == 0 or rate_ceiling_mhz == 0:
-        limit = depth_limit(state.sources(), 0)
-        return refuse(back, "arm", limit.limited_by, f"Nothing could be treated. {limit.sentence}")
-    return Step(replace(state, depth_ceiling_um=depth_ceiling_um, rate_ceiling_mhz=rate_ceiling_mhz))
-
-
-def _inspection_problem(given: Inspected, state: MachineState) -> tuple[str, str] | None:
-    cartridge, calibration, today = given.cartridge, given.calibration, date.fromisoformat(given.today)
-    if cartridge is None:
-        return "cartridge", given.cartridge_problem
-    if cartridge.unused == "verified" and cartridge.tag == 0:
-        return "cartridge", "The cartridge does not say which it is, so reuse could not be told. Take another one."
-    if given.cartridge_used and cartridge.tag != state.consumed_tag:
-        return (
-            "cartridge_used",
-            "This cartridge was used before. Needles are for one patient and one session: insert a new one, discard "
-            "this one as sharps.",
-        )
-    if cartridge.expiry is not None and date.fromisoformat(cartridge.expiry) < today:
-        return (
-            "cartridge_expired",
-            f"This cartridge could be used until {cartridge.expiry}. Take a new one; discard this one as sharps.",
-        )
-    if calibration is None:
-        return (
-            "calibration",
-            "The pen holds no valid calibration, so its true depth is not known. Have it calibrated before treating.",
-        )
-    if date.fromisoformat(calibration.calibrated_on) > today + A_TIME_ZONE:
-        return (
-            "clock",
-            f"It is {given.today} by this computer, and the pen was calibrated on {calibration.calibrated_on}: one of "
-            "the two is wrong, so no date can be trusted. Set the computer's clock, then arm again.",
-        )
-    if date.fromisoformat(calibration.due_on) <= today:
-        return (
-            "calibration_due",
-            f"The calibration {calibration.certificate} was valid until {calibration.due_on}. Have the pen calibrated.",
-        )
-    return None
+    depth_ceiling_um, rate_ceiling_mhz = lease_ceilings(state.sources(), state.plan.zones if state.plan else {})
+    ready = replace(state, depth_ceiling_um=depth_ceiling_um, rate_ceiling_mhz=rate_ceiling_mhz)
+    return Step(ready, None, (examined,))
 
 
 def consume_intended(state: MachineState, given: ConsumeIntended) -> Step:

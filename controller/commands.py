@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
-from controller import arming
+from controller import arming, preparing
 from controller.datafile import nearest
 from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
 from controller.events import (
-    ChecklistConfirmed,
+    ApprovalUsed,
     Event,
     FaultsCleared,
     LimitsChanged,
-    SessionOpened,
     SetpointChanged,
     SoftLimitOverridden,
     Stopped,
@@ -20,13 +19,17 @@ from controller.events import (
 )
 from controller.inputs import (
     Acknowledge,
+    Approved,
     ArmAsked,
     ArmFailed,
+    Attest,
+    ClockJumped,
     Close,
     Command,
     Confirm,
     ConsumeIntended,
     DeclareZone,
+    ExchangeCartridge,
     Inspected,
     JournalState,
     LeaseGranted,
@@ -69,9 +72,17 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case DeclareZone():
             return _declare_zone(state, given, now_ms)
         case Prepare():
-            return _prepare(state, given)
+            return preparing.prepare(state, given)
         case Confirm():
-            return _confirm(state, given)
+            return preparing.confirm(state, given)
+        case Attest():
+            return preparing.attest(state, given)
+        case ExchangeCartridge():
+            return preparing.exchange_cartridge(state, given, now_ms)
+        case Approved():
+            return preparing.approved(state, given, now_ms)
+        case ClockJumped():
+            return preparing.clock_jumped(state, given)
         case ArmAsked():
             return arming.arm_asked(state, now_ms)
         case Inspected():
@@ -95,76 +106,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
             return Step(state)  # handled by the machine before it comes here
 
 
-# Opening and closing --------------------------------------------------------------------------------------------------
-
-
-def _prepare(state: MachineState, given: Prepare) -> Step:
-    if state.session is None and state.phase is not Phase.NO_SESSION:
-        return wrong_phase(state, "prepare")
-    if state.session is not None:
-        return refuse(state, "prepare", "session_open", "A session is open on this pen. Close it first.")
-    if state.pen is None:
-        return refuse(state, "prepare", "no_pen", "No pen is connected. Plug it in, then prepare the session.")
-    if state.alarms.active or state.latched:
-        return refuse(
-            state, "prepare", "alarm", "An alarm is still active on this pen. Acknowledge and clear it, then prepare."
-        )
-    if state.journal_problem:
-        return refuse(
-            state,
-            "prepare",
-            "journal",
-            f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
-        )
-    plan = given.plan
-    state = replace(
-        MachineState(),
-        phase=Phase.PREPARED,
-        session=given.session,
-        session_pen=f"{state.pen.model}/{state.pen.serial}",
-        seated=state.seated,
-        plan=plan,
-        pen=state.pen,
-        seen=state.seen,
-        seen_at_ms=state.seen_at_ms,
-        zone=plan.first_zone,
-    )
-    opened = SessionOpened(
-        pen=state.session_pen,
-        patient=plan.patient,
-        operator=plan.operator,
-        protocol=plan.protocol,
-        library=plan.library,
-        zone=plan.first_zone,
-        skin=plan.skin,
-        demo=plan.demo,
-        checklist=plan.checklist,
-    )
-    return Step(state, None, (opened,))
-
-
-def _confirm(state: MachineState, given: Confirm) -> Step:
-    plan = state.plan
-    if plan is None:
-        return wrong_phase(state, "confirm")
-    unknown = next((item for item in given.items if item not in {*plan.missing, *plan.checklist}), None)
-    if unknown is not None:
-        return refuse(
-            state,
-            "confirm",
-            "unknown_checklist_item",
-            f"The checklist has no point {unknown!r}. {nearest(unknown, list(plan.missing))} Nothing changed.",
-        )
-    items = tuple(item for item in given.items if item in plan.missing)
-    if not items:
-        return Step(state)
-    confirmed = plan.model_copy(
-        update={
-            "checklist": plan.checklist | dict.fromkeys(items, True),
-            "missing": tuple(item for item in plan.missing if item not in items),
-        }
-    )
-    return Step(replace(state, plan=confirmed), None, (ChecklistConfirmed(items=items, source=given.source),))
+# Closing -------------------------------------------------------------------------------------------------------------
 
 
 def _close(state: MachineState, given: Close, now_ms: int) -> Step:
@@ -297,7 +239,24 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
     if isinstance(checked, Denied):
         # A new override falls with the request it was given for; an earlier one stands.
         return refuse(before, "set depth", checked.layer, checked.sentence)
+    used = _approval_used(state, checked.value)
+    if used is not None:
+        state = replace(state, scope_used=True)
+        events.append(used)
     return _changed(state, checked.value, state.rate_commanded_mhz, checked.note, events)
+
+
+def _approval_used(state: MachineState, depth_um: int) -> ApprovalUsed | None:
+    """What is told the first time in a session that a depth beyond the operator's own scope is set."""
+    plan = state.plan
+    if plan is None or state.scope_used or depth_um <= plan.operator_cap_um:
+        return None
+    return ApprovalUsed(
+        approval=plan.zones[state.zone].approval,
+        zone=state.zone,
+        scope_um=plan.operator_cap_um,
+        depth_commanded_um=Micrometres(depth_um),
+    )
 
 
 def _set_rate(state: MachineState, given: SetRate) -> Step:

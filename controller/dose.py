@@ -25,6 +25,21 @@ class DoseTally:
     rate_sum_mhz_ms: int = 0
     rate_ms: int = 0
 
+    @classmethod
+    def resumed(cls, dose: ZoneDose) -> "DoseTally":
+        """The tally of an interrupted session, to be counted on."""
+        mean_um, mean_mhz = dose.depth_measured_mean_um, dose.rate_measured_mean_mhz
+        return cls(
+            zone=dose.zone,
+            treated_ms=dose.treated_ms,
+            strokes=dose.strokes,
+            depth_max_um=dose.depth_measured_max_um,
+            depth_sum_um_ms=(mean_um or 0) * dose.treated_ms,
+            depth_ms=dose.treated_ms if mean_um is not None else 0,
+            rate_sum_mhz_ms=(mean_mhz or 0) * dose.treated_ms,
+            rate_ms=dose.treated_ms if mean_mhz is not None else 0,
+        )
+
     def add(self, before: PenSnapshot, after: PenSnapshot) -> "DoseTally":
         """The tally after the time between two snapshots of the same boot, the motor running in the later one."""
         elapsed_ms = (after.pen_time_ms - before.pen_time_ms) % U32

@@ -5,7 +5,7 @@ never changes a number silently. The calibration layer subtracts the pen's expan
 (mechanism, label, cartridge, zone hard limit), so that the true protrusion stays inside them too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from controller.events import CalibrationSnapshot, LimitLayer, LimitSet
@@ -16,10 +16,6 @@ from controller.units import Micrometres, Millihertz, format_hz, format_mm, towa
 STRICTEST = 0
 PPM = 1_000_000
 
-LayerName = Literal[
-    "mechanical", "labelled", "cartridge", "zone_hard", "zone_soft", "operator", "calibration", "depth_rate_curve"
-]
-
 SPOKEN: dict[str, str] = {
     "mechanical": "the pen's mechanism",
     "labelled": "what the pen's maker evaluated",
@@ -29,12 +25,13 @@ SPOKEN: dict[str, str] = {
     "operator": "the operator's scope",
     "calibration": "the calibration",
     "depth_rate_curve": "the pen's depth-rate curve",
+    "lease": "what the pen was armed for",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything a limit is made from; None is unknown."""
+    """Everything a limit is made from; None is unknown. The lease's ceilings are None while no lease is held."""
 
     pen: PenFacts | None
     profile: ProfileSnapshot | None
@@ -46,6 +43,8 @@ class Sources:
     operator_cap_um: Micrometres | None
     operator_scope: str
     calibration: CalibrationSnapshot | None
+    depth_ceiling_um: Micrometres | None = None
+    rate_ceiling_mhz: Millihertz | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +119,7 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
                 + (f"; from: {zone.source}" if zone else "")
             ),
         ),
-        LimitLayer(
-            layer="operator",
-            value=sources.operator_cap_um,
-            source=sources.operator_scope or "no operator",
-            reason="the clinic confirmed no deeper scope",
-        ),
+        _operator_layer(sources),
         LimitLayer(
             layer="calibration",
             value=calibrated_depth_um(base, calibration) if calibration else None,
@@ -143,7 +137,35 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
             reason=f"at {format_hz(rate_mhz)} no deeper" if rate_mhz else "deepest of the curve",
         ),
     ]
+    if sources.depth_ceiling_um is not None:
+        layers.append(
+            LimitLayer(
+                layer="lease",
+                value=sources.depth_ceiling_um,
+                source="the pen holds it by itself",
+                reason="the pen accepts nothing deeper until it is armed anew",
+            )
+        )
     return tuple(layers)
+
+
+def _operator_layer(sources: Sources) -> LimitLayer:
+    """The operator's own scope, or what a physician approved beyond it for this zone."""
+    own_um, zone = sources.operator_cap_um, sources.zone_plan
+    approved_um = zone.approved_cap_um if zone is not None else None
+    if zone is not None and own_um is not None and approved_um is not None and approved_um > own_um:
+        return LimitLayer(
+            layer="operator",
+            value=approved_um,
+            source=zone.approved_words,
+            reason=f"the operator's own scope ({sources.operator_scope}) has {format_mm(own_um)}",
+        )
+    return LimitLayer(
+        layer="operator",
+        value=own_um,
+        source=sources.operator_scope or "no operator",
+        reason="the clinic confirmed no deeper scope",
+    )
 
 
 def _curve_depth(profile: ProfileSnapshot, rate_mhz: int) -> int:
@@ -157,7 +179,7 @@ def _curve_rate(profile: ProfileSnapshot, depth_um: int) -> int:
 def rate_layers(sources: Sources, depth_um: int) -> tuple[LimitLayer, ...]:
     """Every layer of the rate limit, in mHz, for a commanded depth in µm (0: none chosen yet)."""
     pen, profile, zone = sources.pen, sources.profile, sources.zone_plan
-    return (
+    layers = (
         LimitLayer(
             layer="mechanical",
             value=pen.rate_max_mhz if pen else None,
@@ -183,6 +205,15 @@ def rate_layers(sources: Sources, depth_um: int) -> tuple[LimitLayer, ...]:
             reason=f"at {format_mm(depth_um)} no faster" if depth_um else "fastest of the curve",
         ),
     )
+    if sources.rate_ceiling_mhz is None:
+        return layers
+    lease = LimitLayer(
+        layer="lease",
+        value=sources.rate_ceiling_mhz,
+        source="the pen holds it by itself",
+        reason="the pen accepts nothing faster until it is armed anew",
+    )
+    return (*layers, lease)
 
 
 def least(
@@ -204,7 +235,8 @@ def least(
     if first.value is None:
         sentence += ", which is not known, so nothing is allowed"
     else:
-        wider = next((layer for layer in ranked[1:] if (layer.value or 0) > first.value), None)
+        others = (layer for layer in ranked[1:] if layer.layer != "lease")
+        wider = next((layer for layer in others if (layer.value or 0) > first.value), None)
         if wider is not None:
             sentence += f"; {SPOKEN[wider.layer]} would allow {show(wider.value)}"
     return LimitSet(
@@ -229,17 +261,13 @@ def lease_ceilings(sources: Sources, zones: dict[str, ZonePlan]) -> tuple[Microm
     """
     depth = rate = 0
     for name, zone in zones.items():
-        at_zone = Sources(
-            pen=sources.pen,
-            profile=sources.profile,
-            cartridge_length_um=sources.cartridge_length_um,
-            cartridge_name=sources.cartridge_name,
+        at_zone = replace(
+            sources,
             zone=name,
             zone_plan=zone,
             override_reason="ceiling",
-            operator_cap_um=sources.operator_cap_um,
-            operator_scope=sources.operator_scope,
-            calibration=sources.calibration,
+            depth_ceiling_um=None,
+            rate_ceiling_mhz=None,
         )
         depth = max(depth, depth_limit(at_zone, 0).effective)
         rate = max(rate, rate_limit(at_zone, 0).effective)
@@ -273,7 +301,9 @@ def _check(limit: LimitSet, wanted: int, least_value: int, step: int, toward: st
             default=None,
         )
         name = beyond.layer if beyond else limit.limited_by
-        return Denied(name, f"{show(wanted)} was refused and nothing changed. {limit.sentence}")
+        slip = _slip(wanted, limit.effective, least_value, step)
+        meant = f" Did you mean {show(slip)}?" if slip is not None else ""
+        return Denied(name, f"{show(wanted)} was refused and nothing changed. {limit.sentence}{meant}")
     value = toward_shallow(wanted, step)
     if value < least_value or value == 0:
         smallest = toward_shallow(least_value + step - 1, step) or step
@@ -287,3 +317,9 @@ def _check(limit: LimitSet, wanted: int, least_value: int, step: int, toward: st
     if note and limit.quantity == "rate_mhz" and wanted % 100:
         note = f"{wanted / 1000:g} Hz asked, {show(value)} set: the pen's step, rounded toward {toward}"
     return Granted(value, note)
+
+
+def _slip(wanted: int, most: int, least_value: int, step: int) -> int | None:
+    """The tenth of a refused value, where that could have been meant: a decimal point one place too far right."""
+    tenth = wanted // 10
+    return tenth if wanted % 10 == 0 and least_value <= tenth <= most and tenth % step == 0 else None

@@ -26,7 +26,15 @@ class LimitLayer(Record):
     """One layer of a limit. ``value`` is in the unit of the limit (µm or mHz); None is unknown: the strictest."""
 
     layer: Literal[
-        "mechanical", "labelled", "cartridge", "zone_hard", "zone_soft", "operator", "calibration", "depth_rate_curve"
+        "mechanical",
+        "labelled",
+        "cartridge",
+        "zone_hard",
+        "zone_soft",
+        "operator",
+        "calibration",
+        "depth_rate_curve",
+        "lease",
     ]
     value: int | None
     source: str
@@ -54,6 +62,9 @@ class CartridgeSnapshot(Record):
     serial: str
     expiry: str | None
     unused: Literal["verified", "attested"]
+    gtin: str = ""
+    scanned: bool = False
+    strokes_life: int | None = None
 
 
 class CalibrationSnapshot(Record):
@@ -66,6 +77,40 @@ class CalibrationSnapshot(Record):
     depth_offset_um: int
     depth_uncertainty_um: Micrometres
     rate_gain_ppm: int
+
+
+class ReadinessRow(Record):
+    """One check before arming: whether it passes, and the sentence that says why or why not.
+
+    ``open`` is a check whose answer is not there yet, ``note`` one that passes with something worth knowing.
+    ``because`` is its stable code.
+    """
+
+    check: str
+    because: str
+    outcome: Literal["passes", "note", "open", "fails"]
+    sentence: str
+
+
+class Screening(Record):
+    """What came of the questions about contraindications, in numbers; which answers were given stays at the site.
+
+    ``accepted_soft`` were accepted with a reason, ``prescribed`` by a physician's approval.
+    """
+
+    asked: int
+    answered: int
+    accepted_soft: int = 0
+    prescribed: int = 0
+
+
+class CourseSnapshot(Record):
+    """Where this session stands in its course. Days are ISO dates; None is *there was none*, *no course*, *any day*."""
+
+    number: int
+    sessions: int | None
+    last_on: str | None
+    earliest_next: str | None
 
 
 class EventBase(Record):
@@ -122,7 +167,11 @@ class PenLost(EventBase):
 
 
 class SessionOpened(EventBase):
-    """A session was prepared. ``demo`` marks a library that no physician signed."""
+    """A session was prepared. ``demo`` marks a library that no physician signed.
+
+    ``resumes`` names the interrupted session whose dose counts on. ``library_digest`` is the SHA-256 of the library's
+    file in hexadecimal; ``library_signed_by`` who signed it, None when nobody did.
+    """
 
     durable: ClassVar[bool] = True
     type: Literal["session_opened"] = "session_opened"
@@ -135,6 +184,13 @@ class SessionOpened(EventBase):
     skin: str
     demo: bool
     checklist: dict[str, bool]
+    resumes: str | None = None
+    library_digest: str = ""
+    library_signed_by: str | None = None
+    screening: Screening | None = None
+    course: CourseSnapshot | None = None
+    planned_zones: tuple[str, ...] = ()
+    interval_reason: str = ""
 
 
 class ChecklistConfirmed(EventBase):
@@ -144,6 +200,73 @@ class ChecklistConfirmed(EventBase):
     type: Literal["checklist_confirmed"] = "checklist_confirmed"
     items: tuple[str, ...]
     source: str
+
+
+class Examined(EventBase):
+    """The pen was looked at before arming: every check with its outcome, the self-test's bits as the pen gave them."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["examined"] = "examined"
+    rows: tuple[ReadinessRow, ...]
+    self_test_tested: int | None
+    self_test_passed: int | None
+
+
+class CartridgeAttested(EventBase):
+    """The operator said that the cartridge is new and was opened now, where reuse cannot be checked."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["cartridge_attested"] = "cartridge_attested"
+    source: str
+
+
+class CartridgeExchanged(EventBase):
+    """The cartridge of a running session is replaced; the dose so far is kept. ``before`` is None when none was on."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["cartridge_exchanged"] = "cartridge_exchanged"
+    source: str
+    before: CartridgeSnapshot | None
+
+
+class ApprovalGiven(EventBase):
+    """A physician approved more depth than the operator's scope has, at the chair; the exception, so it is told."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["approval_given"] = "approval_given"
+    approval: str
+    by: str
+    zones: tuple[str, ...]
+    depth_max_um: Micrometres
+
+
+class ApprovalUsed(EventBase):
+    """For the first time in this session a depth beyond the operator's own scope was set, under this approval."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["approval_used"] = "approval_used"
+    approval: str
+    zone: str
+    scope_um: Micrometres
+    depth_commanded_um: Micrometres
+
+
+class SessionSigned(EventBase):
+    """Somebody put their name to a closed session. ``meaning`` is what for; ``by`` is an account, never a name."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["session_signed"] = "session_signed"
+    by: str
+    role: str
+    meaning: Literal["performed", "reviewed"]
+
+
+class ClockStepped(EventBase):
+    """The computer's time of day jumped by ``by_ms`` (positive: forward) while a session was open."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["clock_stepped"] = "clock_stepped"
+    by_ms: int
 
 
 class LimitsChanged(EventBase):
@@ -340,6 +463,13 @@ Event = Annotated[
     | PenLost
     | SessionOpened
     | ChecklistConfirmed
+    | Examined
+    | CartridgeAttested
+    | CartridgeExchanged
+    | ApprovalGiven
+    | ApprovalUsed
+    | SessionSigned
+    | ClockStepped
     | LimitsChanged
     | SoftLimitOverridden
     | PenArmed

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from controller.cartridges import ScannedCartridge
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Record
 from controller.plan import ResolvedPlan
 from controller.units import Micrometres, Millihertz
@@ -76,6 +77,13 @@ class Confirm(Record):
     source: str
 
 
+class Attest(Record):
+    """A person says that the cartridge is new and was opened now."""
+
+    type: Literal["attest"] = "attest"
+    source: str
+
+
 class ArmAsked(Record):
     """A person wants the pen armed."""
 
@@ -83,8 +91,20 @@ class ArmAsked(Record):
     source: str
 
 
+class SelfTest(Record):
+    """What a pen's test of itself came to: a bit for each part, as in the message table. ``problem`` when it failed."""
+
+    tested: int
+    passed: int
+    problem: str = ""
+
+
 class Inspected(Record):
-    """What was read from the pen on the way to arming; None is *it has none*. ``today`` is an ISO date."""
+    """What was read from the pen after a session was prepared, and again on the way to arming.
+
+    None is *it has none*. ``today`` is an ISO date. ``attest`` says that reuse cannot be checked, and why: then the
+    operator's word is needed. ``self_test`` None is a pen that does not test itself, or was not asked yet.
+    """
 
     type: Literal["inspected"] = "inspected"
     today: str
@@ -92,6 +112,34 @@ class Inspected(Record):
     cartridge_used: bool
     cartridge_problem: str
     calibration: CalibrationSnapshot | None
+    self_test: SelfTest | None = None
+    attest: str = ""
+    cartridge_because: str = "cartridge"
+
+
+class ExchangeCartridge(Record):
+    """The cartridge is replaced; ``scan`` is what the new one's code said, None where none was scanned."""
+
+    type: Literal["exchange_cartridge"] = "exchange_cartridge"
+    source: str
+    scan: ScannedCartridge | None = None
+
+
+class Approved(Record):
+    """A physician approves at the chair, for this session."""
+
+    type: Literal["approved"] = "approved"
+    approval: str
+    by: str
+    zones: tuple[str, ...]
+    depth_max_um: Micrometres
+
+
+class ClockJumped(Record):
+    """The computer's time of day moved against its monotonic clock by ``by_ms``."""
+
+    type: Literal["clock_jumped"] = "clock_jumped"
+    by_ms: int
 
 
 class ConsumeIntended(Record):
@@ -200,8 +248,12 @@ class JournalState(Record):
 Command = Annotated[
     Prepare
     | Confirm
+    | Attest
     | ArmAsked
     | Inspected
+    | ExchangeCartridge
+    | Approved
+    | ClockJumped
     | ConsumeIntended
     | LeaseGranted
     | ArmFailed

@@ -1,24 +1,53 @@
 """What is read from a pen before it is armed, turned into what the machine judges and the record keeps."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
+from controller.cartridges import NotSerialised, Unreachable, Unused, UsedBy, fit_problem, mismatch
 from controller.events import CalibrationSnapshot, CartridgeSnapshot
-from controller.inputs import PenFacts
+from controller.inputs import Inspected, PenFacts, SelfTest
 from controller.plan import ResolvedPlan
-from controller.ports import Pen
+from controller.ports import Pen, UseLedger
+from controller.profiles import Profiles
 from controller.units import Micrometres, Millihertz
-from firmware_bridge.errors import RequestUncertain
+from firmware_bridge.errors import RequestRefused, RequestUncertain
 from firmware_bridge.wire.messages import Capability, Refusal, Welcome
 from firmware_bridge.wire.operations import (
     CALIBRATION_READ,
     CARTRIDGE_CONSUME,
     CARTRIDGE_READ,
+    SELF_TEST,
     CalibrationData,
     CartridgeData,
     CartridgeTag,
+    SelfTestData,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class CartridgeRead:
+    """The cartridge that is in, or the sentence and the code that say why there is none to arm with.
+
+    ``used``: it was used before, in another session. ``attest``: why reuse cannot be checked, empty where it was.
+    ``claimed``: the ledger has it as this session's, or as that of the session which is resumed.
+    """
+
+    cartridge: CartridgeSnapshot | None
+    used: bool = False
+    problem: str = ""
+    because: str = "cartridge"
+    attest: str = ""
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was read for the machine, and whether the ledger already has this cartridge as this session's."""
+
+    given: Inspected
+    claimed: bool
 
 
 def pen_facts(welcome: Welcome) -> PenFacts:
@@ -38,6 +67,33 @@ def pen_facts(welcome: Welcome) -> PenFacts:
         dead_man_ms=welcome.dead_man_ms,
         retract_ms=welcome.retract_ms,
     )
+
+
+async def examine(
+    pen: Pen,
+    plan: ResolvedPlan,
+    *,
+    ledger: UseLedger,
+    session: str,
+    profiles: Profiles,
+    today: date,
+    with_self_test: bool,
+) -> Examination:
+    """Everything that is read from a pen before it is armed. Raises RequestError."""
+    calibration = await read_calibration(pen)
+    read = await read_cartridge(pen, plan, ledger, session, profiles)
+    tested = await self_test(pen) if with_self_test else None
+    given = Inspected(
+        today=today.isoformat(),
+        cartridge=read.cartridge,
+        cartridge_used=read.used,
+        cartridge_problem=read.problem,
+        cartridge_because=read.because,
+        attest=read.attest,
+        calibration=calibration,
+        self_test=tested,
+    )
+    return Examination(given, claimed=read.claimed)
 
 
 async def read_calibration(pen: Pen) -> CalibrationSnapshot | None:
@@ -63,18 +119,37 @@ def calibration_snapshot(data: CalibrationData) -> CalibrationSnapshot | None:
     )
 
 
-async def read_cartridge(pen: Pen, plan: ResolvedPlan | None) -> tuple[CartridgeSnapshot | None, bool, str]:
-    """The cartridge, whether it was used before, and the sentence that says why there is none. Raises RequestError."""
-    if not pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
-        return _attested(plan)
-    data: CartridgeData = await pen.request(CARTRIDGE_READ)
-    return cartridge_snapshot(data)
+async def self_test(pen: Pen) -> SelfTest | None:
+    """The pen's test of its own parts, None when it has none. One that was not done says why. Raises WireError."""
+    if not pen.welcome.capabilities & Capability.SELF_TEST:
+        return None
+    try:
+        data: SelfTestData = await pen.request(SELF_TEST)
+    except RequestRefused as error:
+        return SelfTest(tested=0, passed=0, problem=str(error))
+    except RequestUncertain:
+        return SelfTest(tested=0, passed=0, problem="the pen did not answer in time.")
+    return SelfTest(tested=data.tested, passed=data.passed)
 
 
-def cartridge_snapshot(data: CartridgeData) -> tuple[CartridgeSnapshot | None, bool, str]:
-    """A pen's cartridge as records keep it, whether it was used before, and why there is none."""
+async def read_cartridge(
+    pen: Pen, plan: ResolvedPlan, ledger: UseLedger, session: str, profiles: Profiles
+) -> CartridgeRead:
+    """The cartridge that is in, checked against what was scanned and against the site's ledger. Raises RequestError."""
+    if pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
+        read = cartridge_read(await pen.request(CARTRIDGE_READ))
+    else:
+        read = _named(plan)
+    if read.cartridge is None:
+        return read
+    read = with_scan(read, plan, profiles)
+    return read if read.cartridge is None else await _with_ledger(read, ledger, plan, session)
+
+
+def cartridge_read(data: CartridgeData) -> CartridgeRead:
+    """A pen's cartridge as records keep it, and whether the pen itself says that it was used before."""
     if not data.present:
-        return None, False, "No cartridge is inserted. Insert a new one, then arm."
+        return CartridgeRead(None, problem="No cartridge is inserted. Insert a new one, then arm.")
     lot = _text(data.lot)
     cartridge = CartridgeSnapshot(
         name=f"lot {lot}" if lot else f"tag {data.tag:08x}",
@@ -86,25 +161,75 @@ def cartridge_snapshot(data: CartridgeData) -> tuple[CartridgeSnapshot | None, b
         expiry=_day(data.expiry_day),
         unused="verified",
     )
-    return cartridge, bool(data.used), ""
+    return CartridgeRead(cartridge, used=bool(data.used))
 
 
-def _attested(plan: ResolvedPlan | None) -> tuple[CartridgeSnapshot | None, bool, str]:
-    if plan is None or plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
-        return None, False, "This pen does not identify cartridges: name the cartridge when preparing the session."
-    if not plan.cartridge_attested:
-        return None, False, "Confirm that the cartridge is new and was opened now, then prepare the session again."
-    cartridge = CartridgeSnapshot(
-        name=plan.cartridge_model,
-        tag=0,
-        needle_count=plan.cartridge_needle_count or 0,
-        needle_length_um=plan.cartridge_needle_length_um,
-        lot="",
-        serial="",
-        expiry=None,
-        unused="attested",
+def _named(plan: ResolvedPlan) -> CartridgeRead:
+    """The cartridge that a person or a code named, for a pen that does not identify what is inserted."""
+    if plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
+        return CartridgeRead(
+            None,
+            problem="This pen does not identify cartridges: scan the cartridge's code, or name its model when "
+            "preparing the session.",
+        )
+    scan = plan.cartridge_scan
+    return CartridgeRead(
+        CartridgeSnapshot(
+            name=plan.cartridge_model,
+            tag=0,
+            needle_count=plan.cartridge_needle_count or 0,
+            needle_length_um=plan.cartridge_needle_length_um,
+            lot=scan.lot if scan else "",
+            serial=scan.serial if scan else "",
+            expiry=scan.expiry if scan else None,
+            unused="attested",
+        )
     )
-    return cartridge, False, ""
+
+
+def with_scan(read: CartridgeRead, plan: ResolvedPlan, profiles: Profiles) -> CartridgeRead:
+    """What was read, held against what was scanned: the code on the pack and the cartridge in the pen are one."""
+    cartridge, scan = read.cartridge, plan.cartridge_scan
+    if scan is None or cartridge is None:
+        return read
+    sheet = profiles.cartridge_of(scan.gtin)
+    problem = mismatch(scan, cartridge)
+    if problem is None and sheet is not None and cartridge.tag:
+        problem = fit_problem(sheet[1], plan.profile.model, planned_depth_um=0, inserted=cartridge)
+    if problem is not None:
+        return CartridgeRead(None, because=problem[0], problem=problem[1])
+    known = cartridge.model_copy(
+        update={
+            "gtin": scan.gtin,
+            "scanned": True,
+            "lot": cartridge.lot or scan.lot,
+            "serial": cartridge.serial or scan.serial,
+            "expiry": cartridge.expiry or scan.expiry,
+            "strokes_life": sheet[1].strokes_life if sheet else None,
+        }
+    )
+    return replace(read, cartridge=known)
+
+
+async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPlan, session: str) -> CartridgeRead:
+    """What was read, with what the site knows of this cartridge. Only what was looked up is called verified."""
+    cartridge = read.cartridge
+    if cartridge is None:
+        return read
+    match await ledger.cartridge(cartridge):
+        case UsedBy(session=by) if by in {session, plan.resumes}:
+            return replace(read, used=False, claimed=True)
+        case UsedBy():
+            return replace(read, used=True)
+        case Unused():
+            return replace(read, cartridge=cartridge.model_copy(update={"unused": "verified"}))
+        case Unreachable(problem=problem):
+            why = f"the site's ledger of cartridges cannot be asked ({problem})."
+        case NotSerialised() if cartridge.tag:
+            return read  # the cartridge itself keeps a mark of its use, and has none
+        case NotSerialised():
+            why = "it has no serial number of its own."
+    return replace(read, cartridge=cartridge.model_copy(update={"unused": "attested"}), attest=why)
 
 
 async def consume(pen: Pen, tag: int) -> None:

@@ -1,5 +1,6 @@
-"""The protocol library: zones with soft and hard limits, rates, checklist. Clinical numbers are data, never code."""
+"""STUB of LIB. The protocol library: zones with soft and hard limits, rates, checklist. Clinical numbers are data, never code."""
 
+from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,6 +15,10 @@ class ZoneLimits(DataModel):
     soft_um: dict[str, FromMm] = Field(alias="soft_mm")
     hard_um: dict[str, FromMm] = Field(alias="hard_mm")
     rate_max_mhz: FromHz = Field(alias="rate_max_hz")
+    rate_recommended_mhz: FromHz = Field(alias="rate_recommended_hz")
+    passes: int
+    dwell_s: int
+    dwell_hard_s: int
     source: str
 
     @model_validator(mode="after")
@@ -26,10 +31,28 @@ class ZoneLimits(DataModel):
         return self
 
 
+class Course(DataModel):
+    """Course."""
+
+    sessions: int
+    interval_days: int
+
+
+class Question(DataModel):
+    """A question."""
+
+    text: str
+    severity: Literal["hard", "soft", "ask-prescriber"]
+    look_back_days: int | None = None
+    source: str = ""
+
+
 class TreatmentProtocol(DataModel):
     """One protocol: its skins and zones."""
 
     skins: tuple[str, ...] = Field(min_length=1)
+    course: Course
+    aftercare: tuple[str, ...] = ()
     zones: dict[str, ZoneLimits] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -43,13 +66,15 @@ class TreatmentProtocol(DataModel):
 class Library(DataModel):
     """A clinic's protocols. ``signed_by`` None is an example: usable in demo mode only, marked in every record."""
 
-    format: Literal["needlework-library/1"]
+    format: Literal["needlework-library/2"]
     name: str
     version: int
-    signed_by: str | None
+    issued: date
+    valid_until: date
     sources: dict[str, str]
-    checklist: tuple[str, ...]
-    override_reasons: tuple[str, ...]
+    checklist: dict[str, str]
+    questions: dict[str, Question]
+    override_reasons: dict[str, str]
     protocols: dict[str, TreatmentProtocol]
 
     @model_validator(mode="after")
@@ -60,6 +85,9 @@ class Library(DataModel):
                     raise ValueError(f"zone {name} names the source {zone.source!r}, which is not listed")
         return self
 
+    digest: str = "0" * 64
+    signed_by: str | None = None
+
     @property
     def title(self) -> str:
         """Name and version, as records quote it."""
@@ -69,3 +97,6 @@ class Library(DataModel):
 def load_library(path: Path | None = None) -> Library:
     """The library in a file, or the example shipped. Raises DataError."""
     return load_data(Library, path, "example_library.yaml")
+
+
+LoadedLibrary = Library

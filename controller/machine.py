@@ -224,7 +224,15 @@ def _link_up(state: MachineState, given: LinkUp, now_ms: int) -> Step:
     # Cartridge and calibration are the last pen's: what is unknown counts as its strictest. Needles that were not known
     # to be out when the line went have their time anew, and then it is told.
     off_since_ms = now_ms if state.motor_off_since_ms is not None else None
-    state = replace(state, pen=facts, seen=None, seen_at_ms=now_ms, calibration=None, motor_off_since_ms=off_since_ms)
+    state = replace(
+        state,
+        pen=facts,
+        seen=None,
+        seen_at_ms=now_ms,
+        calibration=None,
+        inspection=None,
+        motor_off_since_ms=off_since_ms,
+    )
     return Step(state, None, (event,))
 
 

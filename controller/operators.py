@@ -28,3 +28,14 @@ class Operators(DataModel):
 def load_operators(path: Path | None = None) -> Operators:
     """The operators in a file, or the examples shipped. Raises DataError."""
     return load_data(Operators, path, "operators.yaml")
+
+
+def operator_problem(name: str, operator: Operator, today: date) -> tuple[str, str] | None:
+    """STUB."""
+    if today > operator.qualified_until:
+        return (
+            "operator_not_qualified",
+            f"The qualification of {name} ended on {operator.qualified_until.isoformat()}. Somebody qualified "
+            "must operate the pen, or the clinic confirms a new date. Nothing changed.",
+        )
+    return None

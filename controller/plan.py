@@ -1,30 +1,40 @@
 """What is asked for when a session is prepared, and what it comes to once every name in it was found.
 
 The resolved plan is a snapshot: everything the machine decides by is in it, so that a record, and a replay of it, needs
-no other file.
+no other file. The request holds answers about a person's health and is never journalled; the resolved plan is.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
+from controller.cartridges import CodeUnreadable, ScannedCartridge, fit_problem, read_code
 from controller.datafile import nearest
 from controller.errors import ControlRefused
-from controller.events import Record
-from controller.library import Library
-from controller.operators import Operators
-from controller.profiles import PenProfile, Profiles
+from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose
+from controller.history import PatientHistory, approval_for, approval_sentence, course_state
+from controller.library import LoadedLibrary, TreatmentProtocol
+from controller.operators import Operators, operator_problem
+from controller.profiles import CartridgeProfile, PenProfile, Profiles
+from controller.screening import screen
 from controller.units import Micrometres, Millihertz
 
 PSEUDONYM = r"^[A-Za-z0-9-]{4,40}$"
+MS_PER_S = 1000
 
 
 class SessionPlan(Record):
     """A request to prepare a session. ``patient`` is a random pseudonym, never a name.
 
-    ``cartridge`` names a cartridge model and is needed where the pen does not identify what is inserted; the operator
-    then attests with ``cartridge_new`` that it was opened just now.
+    ``answers`` says of each of the library's questions whether it applies, ``accepted`` why it is treated all the same
+    (a reason of the library, or the number of a physician's approval), ``consent`` where the signed consent is: these
+    stay at the site. ``zones`` are those planned; none means the first alone. ``interval_reason`` is a reason of the
+    library for a session earlier than the course has it. ``resumes`` names an interrupted session of this patient,
+    whose dose counts on. ``cartridge`` names a cartridge model and is needed where neither pen nor code identifies
+    what is inserted; ``cartridge_code`` is a scanned code as the scanner gave it; the operator attests with
+    ``cartridge_new`` that the cartridge was opened just now.
     """
 
     patient: str = Field(pattern=PSEUDONYM)
@@ -32,18 +42,36 @@ class SessionPlan(Record):
     protocol: str
     skin: str
     zone: str
+    zones: tuple[str, ...] = ()
     checklist: dict[str, bool] = Field(default_factory=dict)
+    answers: dict[str, bool] = Field(default_factory=dict)
+    accepted: dict[str, str] = Field(default_factory=dict)
+    consent: str = Field(default="", max_length=100)
+    interval_reason: str = ""
+    resumes: str | None = None
     cartridge: str | None = None
+    cartridge_code: str = Field(default="", max_length=8192)
     cartridge_new: bool = False
 
 
 class ZonePlan(Record):
-    """Limits of one zone for the skin of this patient."""
+    """Limits of one zone for the skin of this patient.
+
+    ``approved_cap_um`` is the depth a physician approved for this zone, in place of the operator's own scope where it
+    is deeper; ``approval`` its number, ``approved_words`` who, until when. ``dwell_ms`` is the time on skin the zone is
+    planned for, ``dwell_hard_ms`` the time at which it ends.
+    """
 
     soft_um: Micrometres
     hard_um: Micrometres
     rate_max_mhz: Millihertz
     source: str
+    passes: int | None = None
+    dwell_ms: int | None = None
+    dwell_hard_ms: int | None = None
+    approved_cap_um: Micrometres | None = None
+    approval: str = ""
+    approved_words: str = ""
 
 
 class CurveStep(Record):
@@ -62,29 +90,51 @@ class ProfileSnapshot(Record):
     depth_tolerance_um: Micrometres
     rate_tolerance_percent: int
     curve: tuple[CurveStep, ...]
+    battery_life_ms: int | None = None
 
 
 class ResolvedPlan(Record):
-    """A plan with every name found and every limit looked up."""
+    """A plan with every name found and every limit looked up. ``cartridge_model`` None: the pen or a code says which.
+
+    ``resumed_doses`` are those of the session that is resumed. ``interval_open`` is the sentence that says why this
+    session is too early and no reason was given, empty where it is not.
+    """
 
     patient: str
     operator: str
+    operator_role: Literal["aesthetician", "physician"]
     operator_scope: str
     operator_cap_um: Micrometres
     protocol: str
     library: str
+    library_digest: str
+    library_signed_by: str | None
     demo: bool
     skin: str
     first_zone: str
+    planned_zones: tuple[str, ...]
     zones: dict[str, ZonePlan]
     override_reasons: tuple[str, ...]
     checklist: dict[str, bool]
     missing: tuple[str, ...]
+    screening: Screening
+    consent: bool
+    course: CourseSnapshot
+    interval_open: str
+    interval_reason: str
+    resumes: str | None
+    resumed_doses: tuple[ZoneDose, ...]
     profile: ProfileSnapshot
     cartridge_model: str | None
     cartridge_needle_count: int | None
     cartridge_needle_length_um: Micrometres | None
+    cartridge_scan: ScannedCartridge | None
     cartridge_attested: bool
+
+    @property
+    def planned_ms(self) -> int:
+        """Time on skin that the planned zones come to, ms; 0 where the library does not say."""
+        return sum(self.zones[zone].dwell_ms or 0 for zone in self.planned_zones)
 
 
 def _found(kind: str, name: str, known: list[str]) -> None:
@@ -109,72 +159,188 @@ def resolve_plan(
     *,
     model: str,
     today: date,
-    library: Library,
+    library: LoadedLibrary,
     operators: Operators,
     profiles: Profiles,
     mode: Literal["demo", "clinic"],
+    history: PatientHistory | None = None,
+    scan: ScannedCartridge | None = None,
 ) -> ResolvedPlan:
-    """Looks up everything a plan names, for a pen of ``model``.
+    """Looks up everything a plan names, for a pen of ``model``; ``scan`` is what its cartridge code says.
 
-    Raises ControlRefused: an unknown name (with the nearest ones), an operator whose qualification ended, a cartridge
-    that does not fit the pen, a pen without a data sheet, or an unsigned library outside demo mode.
+    Raises ControlRefused: an unknown name (with the nearest ones), an operator who may not operate today, a
+    contraindication, a cartridge that does not fit the pen, a pen without a data sheet, a session that is not there to
+    be resumed, or a library that is expired, or unsigned outside demo mode.
     """
+    known = history if history is not None else PatientHistory(patient=plan.patient)
+    _check_library(library, today, mode)
+    _found("pen model", model, list(profiles.pens))
+    _found("operator", plan.operator, list(operators.operators))
+    _found("protocol", plan.protocol, list(library.protocols))
+    protocol = library.protocols[plan.protocol]
+    _found("skin", plan.skin, list(protocol.skins))
+    for zone in (plan.zone, *plan.zones):
+        _found("zone", zone, list(protocol.zones))
+    for item in plan.checklist:
+        _found("checklist item", item, list(library.checklist))
+    operator = operators.operators[plan.operator]
+    problem = operator_problem(plan.operator, operator, today)
+    if problem is not None:
+        raise ControlRefused(*problem)
+    screening = screen(
+        library.questions,
+        plan.answers,
+        plan.accepted,
+        reasons=library.override_reasons,
+        approvals=frozenset(approval.id for approval in known.approvals if today <= approval.expires),
+    )
+    if plan.interval_reason:
+        _found("override reason", plan.interval_reason, list(library.override_reasons))
+    resumed = _resumed(plan, known, today)
+    course = course_state(known, protocol.course, today, protocol=plan.protocol, resumes=plan.resumes)
+    cartridge = _cartridge(plan, scan, model, profiles)
+    return ResolvedPlan(
+        patient=plan.patient,
+        operator=plan.operator,
+        operator_role=operator.role,
+        operator_scope=operator.scope,
+        operator_cap_um=operator.depth_cap_um,
+        protocol=plan.protocol,
+        library=library.title,
+        library_digest=library.digest,
+        library_signed_by=library.signed_by,
+        demo=library.signed_by is None,
+        skin=plan.skin,
+        first_zone=plan.zone,
+        planned_zones=tuple(dict.fromkeys((plan.zone, *plan.zones))),
+        zones=_zone_plans(plan, protocol, library.sources, known, today),
+        override_reasons=tuple(library.override_reasons),
+        checklist=dict(plan.checklist),
+        missing=tuple(item for item in library.checklist if not plan.checklist.get(item, False)),
+        screening=screening,
+        consent=bool(plan.consent.strip()),
+        course=CourseSnapshot(
+            number=course.number,
+            sessions=course.sessions,
+            last_on=_iso(course.last_on),
+            earliest_next=_iso(course.earliest_next),
+        ),
+        interval_open=_interval_problem(course.last_on, course.earliest_next, today, plan, resumed is not None),
+        interval_reason=plan.interval_reason,
+        resumes=plan.resumes,
+        resumed_doses=resumed or (),
+        profile=snapshot_profile(model, profiles.pens[model]),
+        cartridge_model=cartridge[0] if cartridge else None,
+        cartridge_needle_count=cartridge[1].needle_count if cartridge else None,
+        cartridge_needle_length_um=cartridge[1].needle_length_um if cartridge else None,
+        cartridge_scan=scan,
+        cartridge_attested=plan.cartridge_new,
+    )
+
+
+def prepare_refused(because: str) -> Refused:
+    """What the record keeps of a plan that was refused: the reason in words may tell an answer, so not those."""
+    return Refused(asked="prepare", because=because, sentence="A session was not prepared. Nothing changed.")
+
+
+def scanned(code: str, today: date) -> ScannedCartridge | None:
+    """What a scanned code says; None where none was scanned. Raises ControlRefused for one that cannot be read."""
+    if not code:
+        return None
+    try:
+        return read_code(code, today=today)
+    except CodeUnreadable as error:
+        raise ControlRefused("cartridge_code", f"{error} Nothing changed.") from error
+
+
+def _check_library(library: LoadedLibrary, today: date, mode: Literal["demo", "clinic"]) -> None:
     if library.signed_by is None and mode != "demo":
         raise ControlRefused(
             "library_unsigned",
             f"The library {library.title} is signed by no physician; it may be used in demo mode only. "
             "Nothing changed.",
         )
-    _found("pen model", model, list(profiles.pens))
-    _found("operator", plan.operator, list(operators.operators))
-    _found("protocol", plan.protocol, list(library.protocols))
-    protocol = library.protocols[plan.protocol]
-    _found("skin", plan.skin, list(protocol.skins))
-    _found("zone", plan.zone, list(protocol.zones))
-    for item in plan.checklist:
-        _found("checklist item", item, list(library.checklist))
-    operator = operators.operators[plan.operator]
-    if today > operator.qualified_until:
+    if today > library.valid_until:
         raise ControlRefused(
-            "operator_not_qualified",
-            f"The qualification of {plan.operator} ended on {operator.qualified_until.isoformat()}. Somebody qualified "
-            "must operate the pen, or the clinic confirms a new date. Nothing changed.",
+            "library_expired",
+            f"The library {library.title} was valid until {library.valid_until.isoformat()}. The responsible physician "
+            "signs a new version of it. Nothing changed.",
         )
-    cartridge = None
+
+
+def _zone_plans(
+    plan: SessionPlan,
+    protocol: TreatmentProtocol,
+    sources: Mapping[str, str],
+    history: PatientHistory,
+    today: date,
+) -> dict[str, ZonePlan]:
+    plans: dict[str, ZonePlan] = {}
+    for name, zone in protocol.zones.items():
+        approval = approval_for(history, name, today, protocol=plan.protocol, resumes=plan.resumes)
+        plans[name] = ZonePlan(
+            soft_um=zone.soft_um[plan.skin],
+            hard_um=zone.hard_um[plan.skin],
+            rate_max_mhz=zone.rate_max_mhz,
+            source=sources[zone.source],
+            passes=zone.passes,
+            dwell_ms=zone.dwell_s * MS_PER_S,
+            dwell_hard_ms=zone.dwell_hard_s * MS_PER_S,
+            approved_cap_um=approval.depth_max_um if approval is not None else None,
+            approval=approval.id if approval is not None else "",
+            approved_words=approval_sentence(approval) if approval is not None else "",
+        )
+    return plans
+
+
+def _resumed(plan: SessionPlan, history: PatientHistory, today: date) -> tuple[ZoneDose, ...] | None:
+    """The doses of the session that is resumed; None when none is."""
+    if plan.resumes is None:
+        return None
+    left = history.interrupted
+    if left is None or left.session != plan.resumes:
+        raise ControlRefused(
+            "nothing_to_resume",
+            f"There is no interrupted session {plan.resumes!r} of this patient. Prepare a session of its own. "
+            "Nothing changed.",
+        )
+    if left.on != today or (left.protocol, left.skin) != (plan.protocol, plan.skin):
+        raise ControlRefused(
+            "cannot_resume",
+            f"The session {left.session} of {left.on.isoformat()} ({left.protocol}, {left.skin} skin) is resumed on "
+            "its own day with its own protocol and skin. Prepare a session of its own. Nothing changed.",
+        )
+    return left.doses
+
+
+def _interval_problem(
+    last_on: date | None, earliest: date | None, today: date, plan: SessionPlan, resumes: bool
+) -> str:
+    if resumes or plan.interval_reason or earliest is None or last_on is None or today >= earliest:
+        return ""
+    return (
+        f"The last session was on {last_on.isoformat()}; the course has the next on {earliest.isoformat()} or later. "
+        "Wait, or prepare it with a reason of the library's list."
+    )
+
+
+def _cartridge(
+    plan: SessionPlan, scan: ScannedCartridge | None, model: str, profiles: Profiles
+) -> tuple[str, CartridgeProfile] | None:
+    """The cartridge model that is named, by word or by code. Raises ControlRefused for one that does not fit."""
     if plan.cartridge is not None:
         _found("cartridge", plan.cartridge, list(profiles.cartridges))
-        cartridge = profiles.cartridges[plan.cartridge]
-        if model not in cartridge.pens:
-            raise ControlRefused(
-                "cartridge_fit",
-                f"Cartridge {plan.cartridge} does not fit a pen {model}; it fits {', '.join(cartridge.pens)}. "
-                "Take another cartridge. Nothing changed.",
-            )
-    return ResolvedPlan(
-        patient=plan.patient,
-        operator=plan.operator,
-        operator_scope=operator.scope,
-        operator_cap_um=operator.depth_cap_um,
-        protocol=plan.protocol,
-        library=library.title,
-        demo=library.signed_by is None,
-        skin=plan.skin,
-        first_zone=plan.zone,
-        zones={
-            name: ZonePlan(
-                soft_um=zone.soft_um[plan.skin],
-                hard_um=zone.hard_um[plan.skin],
-                rate_max_mhz=zone.rate_max_mhz,
-                source=library.sources[zone.source],
-            )
-            for name, zone in protocol.zones.items()
-        },
-        override_reasons=library.override_reasons,
-        checklist=dict(plan.checklist),
-        missing=tuple(item for item in library.checklist if not plan.checklist.get(item, False)),
-        profile=snapshot_profile(model, profiles.pens[model]),
-        cartridge_model=plan.cartridge,
-        cartridge_needle_count=cartridge.needle_count if cartridge else None,
-        cartridge_needle_length_um=cartridge.needle_length_um if cartridge else None,
-        cartridge_attested=plan.cartridge_new,
-    )
+        found = plan.cartridge, profiles.cartridges[plan.cartridge]
+    else:
+        by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
+        if by_code is None:
+            return None
+        found = by_code
+    problem = fit_problem(found[1], model, planned_depth_um=0)
+    if problem is not None:
+        raise ControlRefused(problem[0], f"{found[0]}: {problem[1]} Nothing changed.")
+    return found
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any, Protocol
 
+from controller.cartridges import CartridgeUse
 from controller.errors import ControllerError
-from controller.events import Event
+from controller.events import CartridgeSnapshot, Event
+from controller.history import PatientHistory
+from controller.plan import SessionPlan
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -36,6 +39,26 @@ class EventSink(Protocol):
 
     def problem(self) -> str | None:
         """Why events are not accepted just now, or None."""
+
+
+class SiteMemory(Protocol):
+    """What the site remembers of its patients, by pseudonym, and never sends anywhere."""
+
+    async def patient(self, patient: str) -> PatientHistory:
+        """Earlier visits, approvals and answers. Raises ControllerError when it cannot be read."""
+
+    async def opened(self, session: str, plan: SessionPlan, on: datetime) -> None:
+        """Keeps what a session began with: answers and consent, too. Raises ControllerError."""
+
+
+class UseLedger(Protocol):
+    """What the site knows of the use of cartridges."""
+
+    async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
+        """Whether this cartridge was used, as far as the site knows. Never raises: what cannot be asked says so."""
+
+    async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
+        """Notes that this session uses it. Idempotent for one session. Raises ControllerError for another's."""
 
 
 class Pen(Protocol):

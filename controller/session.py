@@ -7,47 +7,43 @@ journalled before the pen can notice.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Literal
 
 from controller.errors import ControlRefused
-from controller.events import LinkAdvisory
+from controller.events import CartridgeSnapshot, LinkAdvisory
 from controller.inputs import (
-    Acknowledge,
     ArmAsked,
     ArmFailed,
+    ClockJumped,
     Close,
-    Confirm,
+    Command,
     ConsumeIntended,
-    DeclareZone,
+    ExchangeCartridge,
     FaultsCleared,
     Input,
-    Inspected,
     JournalState,
     LeaseGranted,
     LinkDown,
     LinkUp,
-    Pause,
     Prepare,
     Seated,
-    SetDepth,
-    SetRate,
-    Start,
     StatusSeen,
     Stop,
     Tick,
 )
-from controller.inspection import consume, pen_facts, read_calibration, read_cartridge
+from controller.inspection import consume, examine, pen_facts
 from controller.library import Library
 from controller.machine import step
 from controller.operators import Operators
-from controller.plan import SessionPlan, resolve_plan
-from controller.ports import Clock, EventSink, Pen, RecordUnavailable
+from controller.plan import SessionPlan, prepare_refused, resolve_plan, scanned
+from controller.ports import Clock, EventSink, Pen, RecordUnavailable, SiteMemory, UseLedger
 from controller.profiles import Profiles
+from controller.readiness import readiness
 from controller.recording import InputRecorder
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from controller.transitions import fault_names
-from controller.units import Micrometres, Millihertz
 from controller.view import PenView, view
 from firmware_bridge.errors import RequestError, RequestRefused, RequestUncertain, WireError
 from firmware_bridge.snapshot import PenSnapshot
@@ -56,6 +52,7 @@ from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask
 
 TICK_S = 0.05  # 20 Hz: six setpoints in the shortest usual dead-man time of 300 ms
 FLUSH_S = 2.0  # a disk that takes longer to commit a few rows is no disk to treat on
+CLOCK_STEP_MS = 2000  # a clock that is disciplined is slewed; one that moves by more between two ticks was set
 SETTLE_S = 1.0  # beyond dead-man and retract time, how long a stop may take to be confirmed before we go on without
 
 
@@ -76,6 +73,8 @@ class SessionDriver:
         operators: Operators,
         profiles: Profiles,
         mode: Literal["demo", "clinic"],
+        memory: SiteMemory,
+        ledger: UseLedger,
         tick_observer: Callable[[float], None] | None = None,
     ) -> None:
         self.url = url
@@ -89,6 +88,9 @@ class SessionDriver:
         self._operators = operators
         self._profiles = profiles
         self._mode = mode
+        self._memory = memory
+        self._ledger = ledger
+        self._clock_ahead_ms: int | None = None
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
         self._stepped = asyncio.Event()
@@ -107,6 +109,7 @@ class SessionDriver:
                 problem = self._sink.problem() or ""
                 if problem != self.state.journal_problem:
                     self._apply(JournalState(problem=problem))
+                self._watch_clock()
                 self._apply(Tick())
         finally:
             self._emit_inputs()
@@ -118,22 +121,46 @@ class SessionDriver:
         facts = self.state.pen
         if facts is None:
             raise ControlRefused("no_pen", "No pen is connected. Plug it in, then prepare the session.")
-        resolved = resolve_plan(
-            plan,
-            model=facts.model,
-            today=self._clock.utc().date(),
-            library=self._library,
-            operators=self._operators,
-            profiles=self._profiles,
-            mode=self._mode,
-        )
-        session = f"{self._clock.utc():%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
+        now = self._clock.utc()
+        history = await self._memory.patient(plan.patient)
+        try:
+            resolved = resolve_plan(
+                plan,
+                model=facts.model,
+                today=now.date(),
+                library=self._library,
+                operators=self._operators,
+                profiles=self._profiles,
+                mode=self._mode,
+                history=history,
+                scan=scanned(plan.cartridge_code, now.date()),
+            )
+        except ControlRefused as refused:
+            self._sink.emit(prepare_refused(refused.because), session=None)
+            raise
+        session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
         self._command(Prepare(session=session, plan=resolved))
+        await self._memory.opened(session, plan, now)
+        with suppress(WireError):  # what was not read stays open in the table; arming reads again, and says why not
+            await self.examine()
         return self.view()
 
-    async def confirm(self, items: tuple[str, ...], source: str) -> PenView:
-        """Confirms points of the checklist that were open. Raises ControlRefused."""
-        self._command(Confirm(items=items, source=source))
+    async def ask(self, given: Command) -> PenView:
+        """Gives the machine one command. Raises ControlRefused."""
+        self._command(given)
+        return self.view()
+
+    async def exchange_cartridge(self, code: str, source: str) -> PenView:
+        """Another cartridge in this session; ``code`` as the scanner gave it, or empty. Raises ControlRefused."""
+        scan = scanned(code, self._clock.utc().date())
+        return await self.ask(ExchangeCartridge(source=source, scan=scan))
+
+    async def examine(self) -> PenView:
+        """Reads the pen, with a self-test, for the table of what arming needs. Raises ControlRefused, WireError."""
+        if self.state.phase is not Phase.PREPARED:
+            raise ControlRefused("phase", "The pen is read while a session is prepared and the pen not armed.")
+        async with self._arming:
+            await self._examine(with_self_test=True)
         return self.view()
 
     async def arm(self, source: str) -> PenView:
@@ -161,24 +188,11 @@ class SessionDriver:
     async def _arm(self) -> None:
         pen = self._connected("arm")
         await self._flush()
-        calibration = await read_calibration(pen)
-        cartridge, used, problem = await read_cartridge(pen, self.state.plan)
-        self._command(
-            Inspected(
-                today=self._clock.utc().date().isoformat(),
-                cartridge=cartridge,
-                cartridge_used=used,
-                cartridge_problem=problem,
-                calibration=calibration,
-            )
-        )
-        if cartridge is not None and cartridge.tag and not used:
-            self._command(ConsumeIntended(tag=cartridge.tag))
-            self._emit_inputs()
-            await self._flush()
-            self._still(self.state.phase is Phase.ARMING)
-            await consume(pen, cartridge.tag)
+        claimed = await self._examine(with_self_test=not self._tested())
         self._still(self.state.phase is Phase.ARMING)
+        cartridge = self.state.cartridge
+        if cartridge is not None and (cartridge.tag == 0 or cartridge.tag != self.state.consumed_tag):
+            await self._use(pen, cartridge, claimed=claimed)
         lease = await pen.arm(
             depth_ceiling_um=self.state.depth_ceiling_um,
             rate_ceiling_mhz=self.state.rate_ceiling_mhz,
@@ -187,34 +201,46 @@ class SessionDriver:
         self._command(LeaseGranted(lease=lease))
         self._still(self.state.lease == lease)
 
+    async def _use(self, pen: Pen, cartridge: CartridgeSnapshot, *, claimed: bool) -> None:
+        """The cartridge counts as used: in the journal first, then at the site, then in the cartridge itself."""
+        session = self.state.session or ""
+        if cartridge.tag:
+            self._command(ConsumeIntended(tag=cartridge.tag))
+        self._emit_inputs()
+        await self._flush()
+        if not claimed:
+            await self._ledger.claim(cartridge, session)
+        self._still(self.state.phase is Phase.ARMING)
+        if cartridge.tag:
+            await consume(pen, cartridge.tag)
+            self._still(self.state.phase is Phase.ARMING)
+
+    async def _examine(self, *, with_self_test: bool) -> bool:
+        """Reads the pen for the machine; whether the cartridge is known as this session's. Raises WireError."""
+        pen, plan, session = self._connected("be read"), self.state.plan, self.state.session
+        if plan is None or session is None:
+            raise ControlRefused("stopped", "The session was closed meanwhile. The pen is not armed.")
+        found = await examine(
+            pen,
+            plan,
+            ledger=self._ledger,
+            session=session,
+            profiles=self._profiles,
+            today=self._clock.utc().date(),
+            with_self_test=with_self_test,
+        )
+        self._still(self.pen is pen)  # what another connection said is not of this pen
+        self._command(found.given)
+        return found.claimed
+
+    def _tested(self) -> bool:
+        """A self-test of this pen is at hand that is good for arming."""
+        rows = readiness(self.state, self._clock.monotonic_ms())
+        return any(row.check == "self-test" and row.outcome in {"passes", "note"} for row in rows)
+
     def _still(self, arming: bool) -> None:
         if not arming:
             raise ControlRefused("stopped", "The pen was stopped while it was being armed. It is not armed.")
-
-    async def start(self, source: str) -> PenView:
-        """Motor on. Raises ControlRefused."""
-        self._command(Start(source=source))
-        return self.view()
-
-    async def pause(self, source: str) -> PenView:
-        """Motor off, still armed. Raises ControlRefused."""
-        self._command(Pause(source=source))
-        return self.view()
-
-    async def set_depth(self, depth_um: int, override: str = "") -> PenView:
-        """Sets the needle depth in µm. Raises ControlRefused with the layer and its reason."""
-        self._command(SetDepth(depth_um=Micrometres(depth_um), override=override))
-        return self.view()
-
-    async def set_rate(self, rate_mhz: int) -> PenView:
-        """Sets the puncture rate in mHz. Raises ControlRefused with the layer and its reason."""
-        self._command(SetRate(rate_mhz=Millihertz(rate_mhz)))
-        return self.view()
-
-    async def declare_zone(self, zone: str) -> PenView:
-        """Declares the zone treated from now on. Raises ControlRefused."""
-        self._command(DeclareZone(zone=zone))
-        return self.view()
 
     def stop(self, source: str) -> None:
         """STOP: on the wire before this returns, journalled after. Never refused, needs nothing else to work."""
@@ -226,11 +252,6 @@ class SessionDriver:
         """Who has the operating seat from now on; empty for nobody. A treatment under other hands is paused."""
         if operator != self.state.seated:
             self._apply(Seated(operator=operator))
-
-    async def acknowledge(self, alarm: str, by: str) -> PenView:
-        """Acknowledges an alarm."""
-        self._command(Acknowledge(alarm=alarm, by=by))
-        return self.view()
 
     async def clear(self, by: str) -> PenView:
         """Clears what interrupted the treatment: the pen's own faults first, then the alarms. Raises ControlRefused."""
@@ -359,6 +380,13 @@ class SessionDriver:
                 pen.stop()
             case SendDisarm():
                 pen.disarm(send.lease)
+
+    def _watch_clock(self) -> None:
+        """Tells the machine when the computer's time of day was set: dates are looked at anew, nothing else is."""
+        ahead_ms = round(self._clock.utc().timestamp() * 1000) - self._clock.monotonic_ms()
+        before_ms, self._clock_ahead_ms = self._clock_ahead_ms, ahead_ms
+        if before_ms is not None and abs(ahead_ms - before_ms) >= CLOCK_STEP_MS:
+            self._apply(ClockJumped(by_ms=ahead_ms - before_ms))
 
     def _emit_inputs(self) -> None:
         chunk = self._recorder.take()

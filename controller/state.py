@@ -7,8 +7,9 @@ from controller.alarms import AlarmBook
 from controller.dose import DoseTally
 from controller.envelope import Sources
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, LimitSet, Refused
-from controller.inputs import PenFacts
+from controller.inputs import Inspected, PenFacts
 from controller.plan import ResolvedPlan
+from controller.units import Micrometres, Millihertz
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability
 
@@ -77,6 +78,10 @@ class MachineState:
     latched: tuple[tuple[str, str], ...] = ()  # alarm → detail, held until a person clears the interruption
     doses: tuple[DoseTally, ...] = ()
     journal_problem: str = ""
+    inspection: Inspected | None = None  # what was read from this pen in this session; None: not yet, or no more
+    inspected_at_ms: int = 0
+    scope_used: bool = False  # a depth beyond the operator's own scope was set in this session
+    clock_jumped: bool = False  # since the dates were last looked at
 
     @property
     def armed(self) -> bool:
@@ -107,8 +112,14 @@ class MachineState:
 
     def sources(self) -> Sources:
         """What the limits are made from now."""
+        return self._sources(self.cartridge, self.calibration)
+
+    def sources_with(self, given: Inspected) -> Sources:
+        """What the limits would be made from with what was read from the pen."""
+        return self._sources(given.cartridge, given.calibration)
+
+    def _sources(self, cartridge: CartridgeSnapshot | None, calibration: CalibrationSnapshot | None) -> Sources:
         plan = self.plan
-        cartridge = self.cartridge
         return Sources(
             pen=self.pen,
             profile=plan.profile if plan else None,
@@ -119,7 +130,9 @@ class MachineState:
             override_reason=self.override_reason,
             operator_cap_um=plan.operator_cap_um if plan else None,
             operator_scope=plan.operator_scope if plan else "",
-            calibration=self.calibration,
+            calibration=calibration,
+            depth_ceiling_um=Micrometres(self.depth_ceiling_um) if self.lease else None,
+            rate_ceiling_mhz=Millihertz(self.rate_ceiling_mhz) if self.lease else None,
         )
 
 

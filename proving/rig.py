@@ -9,7 +9,7 @@ from datetime import date
 from random import Random
 
 from controller.errors import ControlRefused
-from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event
+from controller.events import CalibrationSnapshot, Event
 from controller.inputs import (
     ArmAsked,
     ArmFailed,
@@ -18,10 +18,11 @@ from controller.inputs import (
     Inspected,
     LeaseGranted,
     LinkUp,
+    SelfTest,
     StatusSeen,
     Tick,
 )
-from controller.inspection import calibration_snapshot, cartridge_snapshot, pen_facts
+from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, pen_facts
 from controller.machine import step
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop
 from firmware_bridge.line_quality import LineDelay
@@ -48,16 +49,19 @@ from firmware_bridge.wire.operations import (
     CARTRIDGE_CONSUME,
     CARTRIDGE_READ,
     CLEAR_FAULT,
+    SELF_TEST,
     CartridgeTag,
     FaultMask,
     Nothing,
     Operation,
+    SelfTestData,
 )
 from simulators.line import Line
 from simulators.pen import SimulatedPen
 
 TICK_MS = 50
 ANSWER_MS = 600  # longer than any delay the rig's line is given
+SELF_TEST_MS = 2000  # a self-test moves parts
 MEDIUM = 1
 
 
@@ -147,25 +151,9 @@ class Rig:
     def arm(self, source: str = "rig") -> None:
         """Goes the whole way to a lease, as the session driver does. Raises ControlRefused."""
         self.command(ArmAsked(source=source))
-        calibration: CalibrationSnapshot | None = None
-        cartridge: CartridgeSnapshot | None = None
-        used = False
-        data = self._ask(CALIBRATION_READ, Nothing())
-        if data is not None:
-            calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
-        data = self._ask(CARTRIDGE_READ, Nothing())
-        if data is not None:
-            cartridge, used, _ = cartridge_snapshot(unpack(CARTRIDGE_READ.data, data.data))
-        self.command(
-            Inspected(
-                today=self._today.isoformat(),
-                cartridge=cartridge,
-                cartridge_used=used,
-                cartridge_problem="No cartridge.",
-                calibration=calibration,
-            )
-        )
-        if cartridge is not None and not used:
+        self.examine()
+        cartridge = self.state.cartridge
+        if cartridge is not None and cartridge.tag != self.state.consumed_tag:
             self.command(ConsumeIntended(tag=cartridge.tag))
             self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
         self._armed = None
@@ -188,6 +176,33 @@ class Rig:
             return
         self._lease, self._tick = answer.lease, 0
         self.command(LeaseGranted(lease=answer.lease))
+
+    def examine(self) -> None:
+        """Reads the pen for the machine, its self-test too where none is at hand. Raises ControlRefused."""
+        calibration: CalibrationSnapshot | None = None
+        read = CartridgeRead(None, problem="No cartridge.")
+        data = self._ask(CALIBRATION_READ, Nothing())
+        if data is not None:
+            calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
+        data = self._ask(CARTRIDGE_READ, Nothing())
+        if data is not None:
+            read = cartridge_read(unpack(CARTRIDGE_READ.data, data.data))
+        tested: SelfTest | None = None
+        if self.state.inspection is None or self.state.inspection.self_test is None:
+            data = self._ask(SELF_TEST, Nothing(), key=self._key(), within_ms=SELF_TEST_MS)
+            if data is not None:
+                bits: SelfTestData = unpack(SELF_TEST.data, data.data)
+                tested = SelfTest(tested=bits.tested, passed=bits.passed)
+        self.command(
+            Inspected(
+                today=self._today.isoformat(),
+                cartridge=read.cartridge,
+                cartridge_used=read.used,
+                cartridge_problem=read.problem,
+                calibration=calibration,
+                self_test=tested,
+            )
+        )
 
     def clear_pen_faults(self) -> None:
         """Sends CLEAR_FAULT for whatever the pen reports, and waits for the answer."""
@@ -237,11 +252,13 @@ class Rig:
         self.line.to_pen.push(frame(message, self._sequence), self.now_ms)
         self._sequence = (self._sequence + 1) & 0xFF
 
-    def _ask(self, operation: Operation, arguments: object, key: int = 0) -> Response | None:
+    def _ask(
+        self, operation: Operation, arguments: object, key: int = 0, *, within_ms: int = ANSWER_MS
+    ) -> Response | None:
         self._response = None
         self._request_id = (self._request_id + 1) & 0xFFFF
         self._transmit(Request(self._request_id, self._nonce, operation.number, key, pack(arguments)))
-        self.until(lambda: self._response is not None and self._response.id == self._request_id, ANSWER_MS)
+        self.until(lambda: self._response is not None and self._response.id == self._request_id, within_ms)
         answer = self._response
         return answer if answer is not None and answer.refusal == Refusal.NONE else None
 

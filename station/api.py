@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from controller import inputs
 from controller.errors import ControlRefused
 from controller.plan import SessionPlan
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
@@ -27,6 +28,7 @@ from station.models import (
     CloseSession,
     ConfirmPoints,
     DeclareZone,
+    ExchangeCartridge,
     Nothing,
     PenStatus,
     SeatGranted,
@@ -69,7 +71,25 @@ STEERING: tuple[Steering, ...] = (
         "confirm",
         ConfirmPoints,
         "Confirms points of the checklist.",
-        lambda pen, body, seat: pen.confirm(body.items, f"api: {seat.operator}"),
+        lambda pen, body, seat: pen.ask(inputs.Confirm(items=body.items, source=f"api: {seat.operator}")),
+    ),
+    Steering(
+        "attest",
+        Nothing,
+        "Says that the cartridge is new and was opened now, where reuse cannot be checked.",
+        lambda pen, _b, seat: pen.ask(inputs.Attest(source=f"api: {seat.operator}")),
+    ),
+    Steering(
+        "cartridge",
+        ExchangeCartridge,
+        "Replaces the cartridge of this session; the dose so far stays.",
+        lambda pen, body, seat: pen.exchange_cartridge(body.code, f"api: {seat.operator}"),
+    ),
+    Steering(
+        "examine",
+        Nothing,
+        "Reads the pen again, self-test included, for the table of what arming needs.",
+        lambda pen, _b, _s: pen.examine(),
     ),
     Steering(
         "arm",
@@ -77,30 +97,40 @@ STEERING: tuple[Steering, ...] = (
         "Checks cartridge and calibration and takes a lease.",
         lambda pen, _b, seat: pen.arm(f"api: {seat.operator}"),
     ),
-    Steering("start", Nothing, "Motor on.", lambda pen, _b, seat: pen.start(f"api: {seat.operator}")),
     Steering(
-        "pause", Nothing, "Motor off; the pen stays armed.", lambda pen, _b, seat: pen.pause(f"api: {seat.operator}")
+        "start", Nothing, "Motor on.", lambda pen, _b, seat: pen.ask(inputs.Start(source=f"api: {seat.operator}"))
+    ),
+    Steering(
+        "pause",
+        Nothing,
+        "Motor off; the pen stays armed.",
+        lambda pen, _b, seat: pen.ask(inputs.Pause(source=f"api: {seat.operator}")),
     ),
     Steering(
         "depth",
         SetDepth,
         "Sets the needle depth, in mm.",
-        lambda pen, body, _s: pen.set_depth(micrometres_from_mm(body.depth_mm), body.override),
+        lambda pen, body, _s: pen.ask(
+            inputs.SetDepth(depth_um=micrometres_from_mm(body.depth_mm), override=body.override)
+        ),
     ),
     Steering(
         "rate",
         SetRate,
         "Sets the puncture rate, in Hz.",
-        lambda pen, body, _s: pen.set_rate(millihertz_from_hz(body.rate_hz)),
+        lambda pen, body, _s: pen.ask(inputs.SetRate(rate_mhz=millihertz_from_hz(body.rate_hz))),
     ),
     Steering(
-        "zone", DeclareZone, "Declares the zone treated from now on.", lambda pen, body, _s: pen.declare_zone(body.zone)
+        "zone",
+        DeclareZone,
+        "Declares the zone treated from now on.",
+        lambda pen, body, _s: pen.ask(inputs.DeclareZone(zone=body.zone)),
     ),
     Steering(
         "acknowledge",
         AcknowledgeAlarm,
         "Acknowledges an alarm.",
-        lambda pen, body, seat: pen.acknowledge(body.alarm, seat.operator),
+        lambda pen, body, seat: pen.ask(inputs.Acknowledge(alarm=body.alarm, by=seat.operator)),
     ),
     Steering(
         "clear-fault",

@@ -49,6 +49,12 @@ class ConfirmPoints(Asked):
     items: tuple[str, ...] = Field(min_length=1, max_length=64)
 
 
+class ExchangeCartridge(Asked):
+    """Another cartridge in this session. ``code`` is what the scanner gave, empty where nothing was scanned."""
+
+    code: str = Field(default="", max_length=8192)
+
+
 class DeclareZone(Asked):
     """The zone treated from now on."""
 

@@ -6,11 +6,11 @@ from random import Random
 from typing import Literal
 
 from controller.errors import ControlRefused
+from controller.inputs import Command
 from controller.plan import SessionPlan
 from controller.session import SessionDriver
 from controller.state import Phase
 from controller.transitions import SPOKEN_PHASE, session_closed
-from controller.units import Micrometres, Millihertz
 from controller.view import STALE_MS, PenView
 from firmware_bridge.errors import WireError
 from firmware_bridge.link import Link
@@ -133,41 +133,25 @@ class StationPen:
             )
         await self._driver.prepare(plan)
 
+    async def ask(self, given: Command) -> None:
+        """Gives the pen's machine a person's command."""
+        await self._driver.ask(given)
+
     async def arm(self, source: str) -> None:
         """Checks cartridge and calibration, and takes a lease."""
         await self._driver.arm(source)
 
-    async def start(self, source: str) -> None:
-        """Motor on."""
-        await self._driver.start(source)
+    async def exchange_cartridge(self, code: str, source: str) -> None:
+        """Another cartridge in this session, by its scanned code where it has one."""
+        await self._driver.exchange_cartridge(code, source)
 
-    async def pause(self, source: str) -> None:
-        """Motor off; the pen stays armed."""
-        await self._driver.pause(source)
-
-    async def set_depth(self, depth_um: Micrometres, override: str) -> None:
-        """Sets the needle depth."""
-        await self._driver.set_depth(depth_um, override)
-
-    async def set_rate(self, rate_mhz: Millihertz) -> None:
-        """Sets the puncture rate."""
-        await self._driver.set_rate(rate_mhz)
-
-    async def confirm(self, items: tuple[str, ...], source: str) -> None:
-        """Confirms points of the checklist."""
-        await self._driver.confirm(items, source)
-
-    async def declare_zone(self, zone: str) -> None:
-        """Declares the zone treated from now on."""
-        await self._driver.declare_zone(zone)
+    async def examine(self) -> None:
+        """Reads the pen again for the table of what arming needs."""
+        await self._driver.examine()
 
     def seated(self, operator: str) -> None:
         """Who has the operating seat from now on; empty for nobody."""
         self._driver.seated(operator)
-
-    async def acknowledge(self, alarm: str, by: str) -> None:
-        """Acknowledges an alarm."""
-        await self._driver.acknowledge(alarm, by)
 
     async def clear_fault(self, by: str) -> None:
         """Clears what interrupted the treatment."""

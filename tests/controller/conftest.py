@@ -28,6 +28,8 @@ def make_plan(**changes: object) -> SessionPlan:
         "skin": "thick",
         "zone": "cheek",
         "checklist": dict.fromkeys(load_library().checklist, True),
+        "answers": dict.fromkeys(load_library().questions, False),
+        "consent": "form 1",
     }
     return SessionPlan.model_validate(fields | changes)
 
@@ -64,6 +66,7 @@ def make_rig() -> Callable[..., Rig]:
         rig = Rig(pen, random=Random(seed), today=TODAY)
         rig.connect()
         rig.command(Prepare(session="s1", plan=resolved(model, **changes)))
+        rig.examine()
         return rig
 
     return make

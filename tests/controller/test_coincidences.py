@@ -27,7 +27,7 @@ from controller.inputs import (
     Start,
     Stop,
 )
-from controller.inspection import calibration_snapshot, cartridge_snapshot
+from controller.inspection import calibration_snapshot, cartridge_read
 from controller.state import Phase
 from firmware_bridge.wire.messages import Fault, PenState
 from firmware_bridge.wire.operations import CartridgeData
@@ -58,9 +58,9 @@ def what_is_read(rig: Rig, *, used: bool = False) -> Inspected:
         1, int(used), cartridge.tag, cartridge.needle_count, cartridge.needle_length_um, cartridge.expiry_day,
         b"L1", b"S1",
     )  # fmt: skip
-    snapshot, was_used, _ = cartridge_snapshot(data)
+    read = cartridge_read(data)
     return Inspected(
-        today=TODAY.isoformat(), cartridge=snapshot, cartridge_used=was_used, cartridge_problem="",
+        today=TODAY.isoformat(), cartridge=read.cartridge, cartridge_used=read.used, cartridge_problem="",
         calibration=calibration_snapshot(rig.pen.memory.calibration),
     )  # fmt: skip
 
@@ -248,7 +248,8 @@ def test_a_line_that_flaps_while_arming_ends_the_attempt(make_rig: Treat) -> Non
     rig.command(ArmAsked(source="x"))
     rig.give(LinkDown(cause="unplugged"))
     rig.connect()
-    assert refusal(rig, what_is_read(rig)) == "phase_prepared"
+    rig.command(what_is_read(rig))  # is shown to a person, and arms nothing
+    assert rig.state.phase is Phase.PREPARED
     assert refusal(rig, ConsumeIntended(tag=5)) == "phase_prepared"
     rig.give(LeaseGranted(lease=7))
     assert rig.state.lease == 0

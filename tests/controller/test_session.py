@@ -10,8 +10,11 @@ from random import Random
 
 import pytest
 
+from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
 from controller.errors import ControlRefused
-from controller.events import Event, InputChunk, SessionClosed
+from controller.events import CartridgeSnapshot, Event, InputChunk, SessionClosed
+from controller.history import PatientHistory
+from controller.inputs import SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
 from controller.operators import load_operators
@@ -67,6 +70,36 @@ class MemorySink:
         return [event for _, event in self.kept if isinstance(event, kind)]
 
 
+class Memory:
+    """A site that has never seen anybody, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def patient(self, patient: str) -> PatientHistory:
+        return PatientHistory(patient=patient)
+
+    async def opened(self, session: str, plan: SessionPlan, on: datetime) -> None:
+        self.told.append(session)
+
+
+class Ledger:
+    """A site's ledger of cartridges, in memory."""
+
+    def __init__(self) -> None:
+        self.uses: dict[str, str] = {}
+
+    async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
+        if not cartridge.serial:
+            return NotSerialised()
+        by = self.uses.get(cartridge.serial)
+        return Unused() if by is None else UsedBy(session=by, on="2026-01-01")
+
+    async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
+        if cartridge.serial:
+            self.uses[cartridge.serial] = session
+
+
 class House:
     """A simulated pen on a PTY, a driver and its supervisor."""
 
@@ -82,6 +115,8 @@ class House:
             operators=load_operators(),
             profiles=load_profiles(),
             mode="demo",
+            memory=Memory(),
+            ledger=Ledger(),
         )
         self.supervisor = Supervisor(endpoint.url, self.driver, monotonic_ms=clock.monotonic_ms, random=Random(3))
 
@@ -93,9 +128,9 @@ class House:
     async def treat(self) -> None:
         await self.prepare()
         await self.driver.arm("test")
-        await self.driver.set_depth(500)
-        await self.driver.set_rate(100_000)
-        await self.driver.start("test")
+        await self.driver.ask(SetDepth(depth_um=500))
+        await self.driver.ask(SetRate(rate_mhz=100_000))
+        await self.driver.ask(Start(source="test"))
         await self.until(lambda house: house.pen.truth.motor_driven)
 
     async def prepare(self) -> None:
@@ -107,6 +142,8 @@ class House:
                 skin="thick",
                 zone="cheek",
                 checklist=dict.fromkeys(load_library().checklist, True),
+                answers=dict.fromkeys(load_library().questions, False),
+                consent="form 1",
             )
         )
 
@@ -134,7 +171,7 @@ async def test_a_treatment_is_recorded_and_replays_to_the_same_decisions(house: 
     await house.treat()
     await asyncio.sleep(0.3)
     with contextlib.suppress(ControlRefused):
-        await house.driver.set_depth(5000)
+        await house.driver.ask(SetDepth(depth_um=5000))
     house.pen.press_button()
     await house.until(lambda h: h.driver.view().phase == "paused")
     await house.driver.close("completed", "done")

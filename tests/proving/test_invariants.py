@@ -40,6 +40,8 @@ PLAN = resolve_plan(
         patient="p-0001", operator="demo-master-aesthetician", protocol="facial-rejuvenation", skin="thick",
         zone="nose",
         checklist=dict.fromkeys(LIBRARY.checklist, True),
+        answers=dict.fromkeys(LIBRARY.questions, False),
+        consent="form 1",
     ),
     model="NW-1", today=TODAY, library=LIBRARY, operators=load_operators(), profiles=load_profiles(), mode="demo",
 )  # fmt: skip

@@ -48,6 +48,8 @@ def plan(**changes: Any) -> SessionPlan:
         "skin": library.protocols[protocol].skins[0],
         "zone": "cheek",
         "checklist": dict.fromkeys(library.checklist, True),
+        "answers": dict.fromkeys(library.questions, False),
+        "consent": "form 1",
     }
     return SessionPlan.model_validate({**given, **changes})
 

@@ -1,0 +1,336 @@
+"""Pure: what has to be so before a pen is armed, as one table of what passes, what does not, and why.
+
+The same table is shown to a person, decides about arming and goes into the record: there is no second list of checks.
+A check that reads the pen is *open* until the pen was read; arming reads it anew and then takes nothing open for good.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Literal
+
+from controller.cartridges import expiry_problem
+from controller.envelope import depth_limit, lease_ceilings
+from controller.events import CartridgeSnapshot, ReadinessRow
+from controller.inputs import Inspected, PenFacts
+from controller.plan import ResolvedPlan
+from controller.starting import seat_sentence
+from controller.state import MachineState
+from controller.transitions import fault_names
+from controller.units import format_mm
+from firmware_bridge.snapshot import PenSnapshot
+from firmware_bridge.wire.messages import Capability, Fault
+
+A_TIME_ZONE = timedelta(days=1)
+"""A pen may have been calibrated where it was tomorrow already."""
+
+SELF_TEST_GOOD_MS = 30 * 60 * 1000
+"""A self-test speaks for a pen that was not rebooted for about the length of a treatment; then it is made anew."""
+
+RETRACT_BIT = 0x01
+PARTS = ("retract", "depth sensor", "rate sensor", "current sensor", "battery", "memory")
+"""The parts of a self-test, by bit, as the message table has them."""
+
+UNREAD = "Not read from the pen yet."
+
+Outcome = Literal["passes", "note", "open", "fails"]
+
+
+def first_failure(rows: tuple[ReadinessRow, ...], *, open_counts: bool) -> ReadinessRow | None:
+    """The first check that stands in the way of arming; with ``open_counts`` also one whose answer is not there."""
+    bad = {"fails", "open"} if open_counts else {"fails"}
+    return next((row for row in rows if row.outcome in bad), None)
+
+
+def readiness(state: MachineState, now_ms: int) -> tuple[ReadinessRow, ...]:
+    """Every check before arming, in the order a person would mend them. Empty while no session is open."""
+    plan = state.plan
+    if plan is None:
+        return ()
+    pen, seen = state.pen, state.seen
+    if pen is None or seen is None or now_ms - state.seen_at_ms > pen.dead_man_ms:
+        words = "The pen is not connected or says nothing. Check the cable, then arm again."
+        return (_row("pen", "no_pen", "fails", words), *_paper(state, plan))
+    return (
+        *_pen(state, pen, seen),
+        _self_test(state, pen, now_ms),
+        _battery(plan, seen),
+        *_read(state, plan),
+        *_paper(state, plan),
+    )
+
+
+def _row(check: str, because: str, outcome: Outcome, sentence: str) -> ReadinessRow:
+    return ReadinessRow(check=check, because=because, outcome=outcome, sentence=sentence)
+
+
+def _check(check: str, good: str, *troubles: tuple[bool, str, str]) -> ReadinessRow:
+    """A row from conditions that must not hold, (it holds, because, sentence), the first of them deciding."""
+    for holds, because, sentence in troubles:
+        if holds:
+            return _row(check, because, "fails", sentence)
+    return _row(check, "", "passes", good)
+
+
+# The pen --------------------------------------------------------------------------------------------------------------
+
+
+def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[ReadinessRow]:
+    has = Capability(pen.capabilities)
+    this_pen = f"{pen.model}/{pen.serial}"
+    yield _check(
+        "pen",
+        f"{this_pen} answers; it stops by itself after {pen.dead_man_ms} ms of silence.",
+        (
+            not has & Capability.DEAD_MAN,
+            "no_dead_man",
+            "This pen does not stop by itself when it hears nothing; such a pen is never armed.",
+        ),
+        (
+            bool(has & Capability.DEPTH_MANUAL and not has & Capability.DEPTH_SENSED),
+            "depth_unknown",
+            "Depth is a dial on this pen and the pen does not measure it; such a pen is never armed.",
+        ),
+        (
+            bool(seen.faults & ~Fault.INGRESS),
+            "pen_fault",
+            f"The pen reports {fault_names(seen.faults)}. Remove the cause and clear the fault first.",
+        ),
+        (
+            this_pen != state.session_pen,
+            "other_pen",
+            f"This session was prepared for the pen {state.session_pen}; connected is {this_pen}. Close the session "
+            "and prepare a new one for this pen.",
+        ),
+        (seen.lease != 0, "lease_alive", "The pen still holds an earlier lease. STOP it, then arm again."),
+    )
+    yield _check(
+        "fluid ingress",
+        "The pen senses no fluid." if has & Capability.INGRESS_SENSED else "Confirmed by eye; this pen has no sensor.",
+        (
+            bool(seen.faults & Fault.INGRESS),
+            "ingress",
+            "The pen senses fluid behind its membrane: what is in it can reach the next patient. Take it out of use, "
+            "and have it cleaned and checked.",
+        ),
+    )
+
+
+def _self_test(state: MachineState, pen: PenFacts, now_ms: int) -> ReadinessRow:
+    """The pen's test of its own parts, with the proof that its needles are in."""
+    check = "self-test"
+    if not pen.capabilities & Capability.SELF_TEST:
+        out = state.seen is not None and state.seen.needles_out
+        words = "This pen does not test itself; its home switch says that the needles are in."
+        if out:
+            return _row(check, "", "note", words)
+        return _row(check, "self_test", "fails", "The needles are not confirmed out of reach. Do not use this pen.")
+    result = state.inspection.self_test if state.inspection is not None else None
+    if result is None or now_ms - state.inspected_at_ms > SELF_TEST_GOOD_MS:
+        return _row(check, "self_test", "open", UNREAD)
+    if result.problem:
+        return _row(check, "self_test", "fails", f"The self-test was not done: {result.problem} Arm again.")
+    failed = [part for bit, part in enumerate(PARTS) if result.tested & ~result.passed & 1 << bit]
+    if failed or not result.passed & RETRACT_BIT:
+        what = ", ".join(failed) or "retract"
+        return _row(check, "self_test", "fails", f"The pen's self-test failed: {what}. Have the pen repaired.")
+    tested = [part for bit, part in enumerate(PARTS) if result.tested & 1 << bit]
+    return _row(check, "", "passes", f"Passed: {', '.join(tested)}; needles proved in.")
+
+
+def _battery(plan: ResolvedPlan, seen: PenSnapshot) -> ReadinessRow:
+    """Whether the charge lasts for what is planned, at the load of a treatment."""
+    check = "battery"
+    life_ms, charge = plan.profile.battery_life_ms, seen.battery_permille
+    if charge is None or life_ms is None:
+        return _row(check, "", "note", "The pen does not say its charge; begin with a full one.")
+    left_ms = charge * life_ms // 1000
+    needed_ms = plan.planned_ms
+    words = f"{charge / 10:.0f} %: {left_ms // 60_000} minutes at full load, {_minutes(needed_ms)} planned"
+    if left_ms < needed_ms:
+        return _row(check, "battery", "fails", f"{words}. Charge the pen first, or plan fewer zones.")
+    return _row(check, "", "passes", f"{words}.")
+
+
+def _minutes(ms: int) -> str:
+    return f"{-(-ms // 60_000)} minutes" if ms else "an unknown time"
+
+
+# What is read on the way to arming ------------------------------------------------------------------------------------
+
+
+def _read(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
+    seen, given = state.seen, state.inspection
+    if seen is not None and not seen.cartridge_present:
+        yield _row(
+            "cartridge", "cartridge_missing", "fails", "No cartridge is inserted. Insert a new one, then arm again."
+        )
+        given = given.model_copy(update={"cartridge": None}) if given is not None else None
+    elif given is None:
+        yield _row("cartridge", "cartridge", "open", UNREAD)
+    else:
+        yield _cartridge(state, plan, given)
+    if given is None:
+        yield _row("calibration", "calibration", "open", UNREAD)
+        return
+    yield _calibration(given)
+    yield _clock(state, given)
+    yield _reach(state, plan, given)
+
+
+def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
+    cartridge, today = given.cartridge, date.fromisoformat(given.today)
+    if cartridge is None:
+        return _row("cartridge", given.cartridge_because, "fails", given.cartridge_problem)
+    attested, expired = plan.cartridge_attested, expiry_problem(cartridge.expiry, today)
+    words = (
+        f"{cartridge.name}, {cartridge.needle_count} needles, {format_mm(cartridge.needle_length_um)}"
+        f"{_until(cartridge)}: {'unused' if cartridge.unused == 'verified' else 'attested as opened now'}."
+    )
+    return _check(
+        "cartridge",
+        words,
+        (
+            cartridge.unused == "verified" and cartridge.tag == 0 and not cartridge.scanned,
+            "cartridge",
+            "The cartridge does not say which it is, so reuse could not be told. Take another one.",
+        ),
+        (
+            given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag),
+            "cartridge_used",
+            "This cartridge was used before. Needles are for one patient and one session: insert a new one, discard "
+            "this one as sharps.",
+        ),
+        (expired is not None, *(expired or ("", ""))),
+        (
+            bool(given.attest) and not attested,
+            "cartridge_attest",
+            f"Whether this cartridge was used before cannot be checked: {given.attest} Look at it; when it is new and "
+            "was opened now, attest that.",
+        ),
+    )
+
+
+def _until(cartridge: CartridgeSnapshot) -> str:
+    return f", until {cartridge.expiry}" if cartridge.expiry is not None else ""
+
+
+def _calibration(given: Inspected) -> ReadinessRow:
+    calibration, today = given.calibration, date.fromisoformat(given.today)
+    if calibration is None:
+        return _row(
+            "calibration",
+            "calibration",
+            "fails",
+            "The pen holds no valid calibration, so its true depth is not known. Have it calibrated before treating.",
+        )
+    return _check(
+        "calibration",
+        f"Certificate {calibration.certificate}, valid until {calibration.due_on}; "
+        f"true depth known to ± {format_mm(calibration.depth_uncertainty_um)}.",
+        (
+            date.fromisoformat(calibration.due_on) <= today,
+            "calibration_due",
+            f"The calibration {calibration.certificate} was valid until {calibration.due_on}. Have the pen calibrated.",
+        ),
+    )
+
+
+def _clock(state: MachineState, given: Inspected) -> ReadinessRow:
+    calibration, today = given.calibration, date.fromisoformat(given.today)
+    since = date.fromisoformat(calibration.calibrated_on) if calibration is not None else date.min
+    row = _check(
+        "clock",
+        f"It is {given.today}.",
+        (
+            since > today + A_TIME_ZONE,
+            "clock",
+            f"It is {given.today} by this computer, and the pen was calibrated on {since.isoformat()}: one of the two "
+            "is wrong, so no date can be trusted. Set the computer's clock, then arm again.",
+        ),
+    )
+    if row.outcome == "passes" and state.clock_jumped:
+        return _row("clock", "", "note", f"It is {given.today}; the clock was set while this session was open.")
+    return row
+
+
+def _reach(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
+    """Whether anything could be treated at all, and how deep in the first zone."""
+    sources = state.sources_with(given)
+    limit = depth_limit(sources, 0)
+    depth_um, rate_mhz = lease_ceilings(sources, plan.zones)
+    if given.cartridge is None or given.calibration is None:
+        return _row("limits", limit.limited_by, "open", "Known when cartridge and calibration are.")
+    if depth_um == 0 or rate_mhz == 0:
+        return _row("limits", limit.limited_by, "fails", f"Nothing could be treated. {limit.sentence}")
+    return _row("limits", "", "passes", f"{state.zone}: {limit.sentence}")
+
+
+# What is on paper -----------------------------------------------------------------------------------------------------
+
+
+def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
+    unanswered = plan.screening.asked - plan.screening.answered
+    accepted = plan.screening.accepted_soft + plan.screening.prescribed
+    yield _check(
+        "contraindications",
+        f"{plan.screening.asked} questions answered"
+        + (f", {accepted} treated with a reason or a physician's approval." if accepted else "."),
+        (
+            unanswered > 0,
+            "screening",
+            f"{unanswered} of {plan.screening.asked} questions about contraindications were not answered. Nothing is "
+            "assumed: ask them, then prepare the session with the answers.",
+        ),
+    )
+    yield _check(
+        "checklist",
+        f"{len(plan.checklist)} points confirmed.",
+        (bool(plan.missing), "checklist", f"Not confirmed yet: {', '.join(plan.missing)}. Confirm each, then arm."),
+    )
+    yield _check(
+        "consent",
+        "A reference to the signed consent is kept at the site.",
+        (
+            not plan.consent,
+            "consent",
+            "No reference to a signed consent was given. Prepare the session with it: where the signed form is.",
+        ),
+    )
+    yield _interval(plan)
+    library = f"{plan.library}, signed by {plan.library_signed_by}" if plan.library_signed_by else plan.library
+    if plan.demo:
+        yield _row("library", "", "note", f"{library}: demo only, nobody signed its numbers.")
+    else:
+        yield _row("library", "", "passes", f"{library}.")
+    yield _check(
+        "operator",
+        f"{plan.operator}: {plan.operator_scope}.",
+        (not state.attended, "seat", seat_sentence(state)),
+    )
+    yield _check(
+        "journal",
+        "The record accepts.",
+        (
+            bool(state.journal_problem),
+            "journal",
+            f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
+        ),
+    )
+    if state.latched:
+        words = "What interrupted the treatment has not been cleared yet."
+        yield _row("interruption", "interruption", "fails", words)
+
+
+def _interval(plan: ResolvedPlan) -> ReadinessRow:
+    course = plan.course
+    where = f"Session {course.number}" + (f" of {course.sessions}" if course.sessions is not None else "")
+    if plan.interval_open:
+        return _row("course", "interval", "fails", plan.interval_open)
+    if plan.interval_reason:
+        return _row("course", "", "note", f"{where}, earlier than planned, for the reason {plan.interval_reason}.")
+    if plan.resumes:
+        return _row("course", "", "note", f"{where}, resumed: the dose of {plan.resumes} counts on.")
+    last = f"; the last was on {course.last_on}" if course.last_on else ""
+    if course.sessions is not None and course.number > course.sessions:
+        return _row("course", "", "note", f"{where}: more than the course has{last}.")
+    return _row("course", "", "passes", f"{where}{last}.")
