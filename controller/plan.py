@@ -23,6 +23,7 @@ from controller.units import Micrometres, Millihertz
 
 PSEUDONYM = r"^[A-Za-z0-9-]{4,40}$"
 MS_PER_S = 1000
+MS_PER_MIN = 60 * MS_PER_S
 
 
 class SessionPlan(Record):
@@ -150,6 +151,7 @@ def snapshot_profile(model: str, profile: PenProfile) -> ProfileSnapshot:
         labelled_rate_max_mhz=profile.labelled_rate_max_mhz,
         depth_tolerance_um=profile.depth_tolerance_um,
         rate_tolerance_percent=profile.rate_tolerance_percent,
+        battery_life_ms=None if profile.battery_life_min is None else profile.battery_life_min * MS_PER_MIN,
         curve=tuple(CurveStep(depth_um=p.depth_um, rate_max_mhz=p.rate_max_mhz) for p in profile.depth_rate_curve),
     )
 

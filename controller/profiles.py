@@ -19,13 +19,17 @@ class CurvePoint(DataModel):
 
 
 class PenProfile(DataModel):
-    """The data sheet of one pen model. Depths in µm, rates in mHz, tolerance of the pen's own depth sensing in µm."""
+    """The data sheet of one pen model. Depths in µm, rates in mHz, tolerance of the pen's own depth sensing in µm.
+
+    ``battery_life_min`` is how long a full battery lasts at the load of a treatment, None where there is none to ask.
+    """
 
     labelled_depth_max_um: FromMm = Field(alias="labelled_depth_max_mm")
     labelled_rate_max_mhz: FromHz = Field(alias="labelled_rate_max_hz")
     depth_tolerance_um: FromMm = Field(alias="depth_tolerance_mm")
     rate_tolerance_percent: int = Field(ge=1, le=50)
     depth_rate_curve: tuple[CurvePoint, ...] = Field(min_length=1)
+    battery_life_min: int | None = Field(default=None, ge=1, le=600)
 
     @model_validator(mode="after")
     def _curve_falls(self) -> Self:

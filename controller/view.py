@@ -5,7 +5,8 @@ A measured value is None ("not measured", or the status is stale): a screen neve
 
 from typing import Literal
 
-from controller.events import LimitSet, Record, ZoneDose
+from controller.events import CartridgeSnapshot, CourseSnapshot, LimitSet, ReadinessRow, Record, ZoneDose
+from controller.readiness import first_failure, readiness
 from controller.state import MachineState, Phase
 from firmware_bridge.wire.messages import PenState
 
@@ -24,7 +25,7 @@ class AlarmView(Record):
 
 
 class PenView(Record):
-    """One pen, now. Depths in µm, rates in mHz, times in ms."""
+    """One pen, now. Depths in µm, rates in mHz, times in ms. ``readiness`` is the table of checks before arming."""
 
     url: str
     pen: str | None
@@ -35,7 +36,13 @@ class PenView(Record):
     session: str | None
     patient: str | None
     operator: str | None
+    protocol: str | None
+    library: str | None
     demo: bool
+    course: CourseSnapshot | None
+    resumes: str | None
+    readiness: tuple[ReadinessRow, ...]
+    cartridge: CartridgeSnapshot | None
     zone: str | None
     zones: tuple[str, ...]
     missing: tuple[str, ...]
@@ -82,10 +89,14 @@ def view(
     age_ms = now_ms - state.seen_at_ms if state.seen is not None else None
     seen = state.seen if age_ms is not None and age_ms <= STALE_MS else None
     next_step = NEXT_STEP[state.phase]
+    rows = readiness(state, now_ms) if state.phase in {Phase.PREPARED, Phase.ARMING} else ()
+    problem = first_failure(rows, open_counts=False)
     if pen is None:
         next_step = "Connect the pen."
     elif state.phase is Phase.PREPARED and plan is not None and plan.missing:
         next_step = f"Confirm: {', '.join(plan.missing)}."
+    elif state.phase is Phase.PREPARED and problem is not None:
+        next_step = problem.sentence
     needles = state.cartridge.needle_count if state.cartridge else None
     return PenView(
         url=url,
@@ -97,7 +108,13 @@ def view(
         session=state.session,
         patient=plan.patient if plan else None,
         operator=plan.operator if plan else None,
+        protocol=plan.protocol if plan else None,
+        library=plan.library if plan else None,
         demo=plan.demo if plan else False,
+        course=plan.course if plan else None,
+        resumes=plan.resumes if plan else None,
+        readiness=rows,
+        cartridge=state.cartridge,
         zone=state.zone or None,
         zones=tuple(plan.zones) if plan else (),
         missing=plan.missing if plan else (),
