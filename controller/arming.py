@@ -2,7 +2,8 @@
 
 A person asks (``ArmAsked``) → the pen is read (``Inspected``) and every check of :mod:`controller.readiness` passes →
 the cartridge is marked as used (``ConsumeIntended``, journalled before it is sent) → the pen grants a lease
-(``LeaseGranted``) or not (``ArmFailed``). Anything in between that ends the phase ends the attempt; a lease that comes too late is stopped.
+(``LeaseGranted``) or not (``ArmFailed``). Anything in between that ends the phase ends the attempt; a lease that comes
+too late is stopped.
 """
 
 from dataclasses import replace

@@ -11,7 +11,7 @@ from contextlib import suppress
 from random import Random
 from typing import Literal
 
-from controller.errors import ControlRefused
+from controller.errors import ControllerError, ControlRefused
 from controller.events import CartridgeSnapshot, LinkAdvisory
 from controller.inputs import (
     ArmAsked,
@@ -122,7 +122,10 @@ class SessionDriver:
         if facts is None:
             raise ControlRefused("no_pen", "No pen is connected. Plug it in, then prepare the session.")
         now = self._clock.utc()
-        history = await self._memory.patient(plan.patient)
+        try:
+            history = await self._memory.patient(plan.patient)
+        except ControllerError as error:
+            raise ControlRefused("site_memory", f"{error} No session was opened.") from error
         try:
             resolved = resolve_plan(
                 plan,
@@ -140,7 +143,11 @@ class SessionDriver:
             raise
         session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
         self._command(Prepare(session=session, plan=resolved))
-        await self._memory.opened(session, plan, now)
+        try:
+            await self._memory.opened(session, plan, now)
+        except ControllerError as error:
+            self._apply(Close(outcome="interrupted", reason="the site could not keep what the session began with"))
+            raise ControlRefused("site_memory", f"{error} No session was opened.") from error
         with suppress(WireError):  # what was not read stays open in the table; arming reads again, and says why not
             await self.examine()
         return self.view()
@@ -180,6 +187,10 @@ class SessionDriver:
             refusal = getattr(error, "refusal", None)
             because = f"pen_{Refusal(refusal).name.lower()}" if refusal in set(Refusal) else type(error).__name__
             self._command(ArmFailed(because=because, sentence=f"{error} The pen is not armed."))
+        except ControlRefused as refused:
+            if self.state.phase is Phase.ARMING:
+                self._apply(ArmFailed(because=refused.because, sentence=refused.sentence))
+            raise
         except asyncio.CancelledError:
             self._apply(ArmFailed(because="cancelled", sentence="Arming was broken off. The pen is not armed."))
             raise

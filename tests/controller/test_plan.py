@@ -173,7 +173,9 @@ def test_a_session_too_early_needs_a_reason_and_says_the_earliest_day() -> None:
     early = past(visit(days_ago=10))
     outcome, sentence = interval_row(resolve(early))
     assert outcome == "fails"
-    earliest = TODAY - timedelta(days=10) + timedelta(days=LIBRARY.protocols["facial-rejuvenation"].course.interval_days)
+    earliest = (
+        TODAY - timedelta(days=10) + timedelta(days=LIBRARY.protocols["facial-rejuvenation"].course.interval_days)
+    )
     assert earliest.isoformat() in sentence
     reason = next(iter(LIBRARY.override_reasons))
     assert interval_row(resolve(early, interval_reason=reason))[0] == "note"

@@ -63,9 +63,7 @@ def test_a_well_prepared_pen_passes_every_check_and_says_how(make_rig: Treat) ->
         ({"consent": "   "}, "consent"),
     ],
 )
-def test_what_is_missing_on_paper_stands_in_the_way(
-    make_rig: Treat, change: dict[str, object], expected: str
-) -> None:
+def test_what_is_missing_on_paper_stands_in_the_way(make_rig: Treat, change: dict[str, object], expected: str) -> None:
     rig = make_rig(**change)
     assert because(rig) == expected
     assert rig.state.phase is Phase.PREPARED
@@ -186,4 +184,3 @@ def test_a_fault_and_an_interruption_stand_in_the_way_until_a_person_clears_them
     assert rows(rig)["interruption"].outcome == "fails"
     assert rig.state.seen is not None
     assert rig.state.seen.faults & Fault.INTERNAL
-

@@ -5,16 +5,25 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
 
-from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
-from controller.errors import ControlRefused
-from controller.events import CartridgeSnapshot, Event, InputChunk, SessionClosed
+from controller.cartridges import CartridgeUse, NotSerialised, Unreachable, Unused, UsedBy
+from controller.errors import ControlRefused, DataError
+from controller.events import (
+    CartridgeSnapshot,
+    ClockStepped,
+    Event,
+    Examined,
+    InputChunk,
+    PenArmed,
+    Refused,
+    SessionClosed,
+)
 from controller.history import PatientHistory
-from controller.inputs import SetDepth, SetRate, Start
+from controller.inputs import Attest, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
 from controller.operators import load_operators
@@ -24,6 +33,7 @@ from controller.profiles import load_profiles
 from controller.recording import replayed
 from controller.session import SessionDriver
 from controller.state import MachineState
+from controller.view import PenView
 from firmware_bridge.supervisor import Supervisor
 from firmware_bridge.wire.operations import CARTRIDGE_CONSUME, Operation
 from simulators.endpoints.live import LivePen
@@ -34,13 +44,15 @@ RESPONSE_FRAME, ARMED_FRAME = 0x0B, 0x05
 
 
 class WallClock:
-    """The real clocks."""
+    """The real clocks; the time of day can be set."""
+
+    set_by = timedelta(0)
 
     def monotonic_ms(self) -> int:
         return time.monotonic_ns() // 1_000_000
 
     def utc(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.set_by
 
 
 class MemorySink:
@@ -75,11 +87,14 @@ class Memory:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.broken = False
 
     async def patient(self, patient: str) -> PatientHistory:
         return PatientHistory(patient=patient)
 
     async def opened(self, session: str, plan: SessionPlan, on: datetime) -> None:
+        if self.broken:
+            raise DataError("The site's memory cannot be written.")
         self.told.append(session)
 
 
@@ -88,6 +103,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.uses: dict[str, str] = {}
+        self.claims = 0
 
     async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
         if not cartridge.serial:
@@ -96,6 +112,9 @@ class Ledger:
         return Unused() if by is None else UsedBy(session=by, on="2026-01-01")
 
     async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
+        self.claims += 1
+        if self.uses.get(cartridge.serial, session) != session:
+            raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
         if cartridge.serial:
             self.uses[cartridge.serial] = session
 
@@ -105,7 +124,8 @@ class House:
 
     def __init__(self, pen: SimulatedPen, endpoint: PtyEndpoint, sink: MemorySink) -> None:
         self.pen, self.endpoint, self.sink = pen, endpoint, sink
-        clock = WallClock()
+        self.memory, self.ledger, self.clock = Memory(), Ledger(), WallClock()
+        clock = self.clock
         self.driver = SessionDriver(
             endpoint.url,
             sink=sink,
@@ -115,8 +135,8 @@ class House:
             operators=load_operators(),
             profiles=load_profiles(),
             mode="demo",
-            memory=Memory(),
-            ledger=Ledger(),
+            memory=self.memory,
+            ledger=self.ledger,
         )
         self.supervisor = Supervisor(endpoint.url, self.driver, monotonic_ms=clock.monotonic_ms, random=Random(3))
 
@@ -133,8 +153,8 @@ class House:
         await self.driver.ask(Start(source="test"))
         await self.until(lambda house: house.pen.truth.motor_driven)
 
-    async def prepare(self) -> None:
-        await self.driver.prepare(
+    async def prepare(self, **changes: object) -> PenView:
+        return await self.driver.prepare(
             SessionPlan(
                 patient="p-0001",
                 operator="demo-physician",
@@ -144,7 +164,7 @@ class House:
                 checklist=dict.fromkeys(load_library().checklist, True),
                 answers=dict.fromkeys(load_library().questions, False),
                 consent="form 1",
-            )
+            ).model_copy(update=changes)
         )
 
 
@@ -368,3 +388,123 @@ async def test_a_session_asked_for_twice_loses_nothing_of_the_first_ones_record(
     for given, now_ms in replayed(house.sink.of(InputChunk)):
         state = step(state, given, now_ms).state
     assert state.session is None
+
+
+# Before arming --------------------------------------------------------------------------------------------------------
+
+
+async def test_preparing_reads_the_pen_and_shows_the_whole_table(house: House) -> None:
+    view = await house.prepare()
+    assert {row.outcome for row in view.readiness} == {"passes", "note"}
+    assert view.next_step == "Arm the pen."
+    assert view.session in house.memory.told
+    tested = [event for event in house.sink.of(Examined) if event.self_test_passed is not None]
+    assert len(tested) == 1
+    await house.driver.arm("test")
+    assert house.driver.state.inspected_at_ms, "the self-test of a moment ago speaks for this arming, too"
+
+
+async def test_a_cartridge_is_claimed_at_the_site_after_the_journal_has_it_and_before_the_lease(house: House) -> None:
+    await house.prepare()
+    house.sink.fails_to_flush = True
+    with pytest.raises(ControlRefused):
+        await house.driver.arm("test")
+    assert house.ledger.claims == 0
+    house.sink.fails_to_flush = False
+    await house.driver.arm("test")
+    cartridge = house.driver.state.cartridge
+    assert cartridge is not None
+    assert house.ledger.uses == {cartridge.serial: house.driver.state.session}
+    assert cartridge.unused == "verified"
+
+
+async def test_a_cartridge_that_another_station_used_is_found_in_the_ledger(house: House) -> None:
+    assert house.pen.cartridge is not None
+    house.ledger.uses[house.pen.cartridge.serial] = "another session"
+    view = await house.prepare()
+    assert next(row for row in view.readiness if row.check == "cartridge").because == "cartridge_used"
+    with pytest.raises(ControlRefused, match="used before"):
+        await house.driver.arm("test")
+
+
+async def test_two_stations_at_one_cartridge_in_the_same_moment(house: House) -> None:
+    await house.prepare()
+    looked_up = house.ledger.cartridge
+
+    async def then_the_other_is_quicker(cartridge: CartridgeSnapshot) -> CartridgeUse:
+        use = await looked_up(cartridge)
+        house.ledger.uses[cartridge.serial] = "another session"
+        return use
+
+    house.ledger.cartridge = then_the_other_is_quicker  # type: ignore[method-assign]
+    with pytest.raises(ControlRefused, match="has just used"):
+        await house.driver.arm("test")
+    assert house.driver.view().phase == "prepared"
+    assert house.pen.truth.lease == 0
+    assert house.pen.cartridge is not None
+    assert not house.pen.cartridge.used
+
+
+async def test_an_unreachable_ledger_asks_for_the_operators_word_and_the_record_says_so(house: House) -> None:
+    async def silent(cartridge: CartridgeSnapshot) -> CartridgeUse:
+        return Unreachable(problem="the site's database does not answer")
+
+    house.ledger.cartridge = silent  # type: ignore[method-assign]
+    await house.prepare()
+    with pytest.raises(ControlRefused, match="database does not answer"):
+        await house.driver.arm("test")
+    await house.driver.ask(Attest(source="test"))
+    await house.driver.arm("test")
+    assert house.sink.of(PenArmed)[0].cartridge.unused == "attested"
+
+
+async def test_a_refused_plan_is_a_near_miss_in_the_record_that_tells_no_answer(house: House) -> None:
+    library = load_library()
+    hard = next(name for name, asked in library.questions.items() if asked.severity == "hard")
+    with pytest.raises(ControlRefused, match="is not treated"):
+        await house.prepare(answers=dict.fromkeys(library.questions, False) | {hard: True})
+    kept = [event for _, event in house.sink.kept if isinstance(event, Refused)]
+    assert [event.because for event in kept] == ["contraindicated"]
+    assert hard not in kept[0].model_dump_json()
+
+
+async def test_a_site_that_cannot_remember_opens_no_session(house: House) -> None:
+    house.memory.broken = True
+    with pytest.raises(ControlRefused, match="No session was opened"):
+        await house.prepare()
+    assert house.driver.view().phase == "no_session"
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+async def test_a_clock_that_is_set_in_mid_treatment_disturbs_nothing(house: House, hours: int) -> None:
+    await house.treat()
+    house.clock.set_by = timedelta(hours=hours)
+    await house.until(lambda h: h.sink.of(ClockStepped))
+    await asyncio.sleep(0.2)
+    assert house.pen.truth.motor_driven
+    assert round(house.sink.of(ClockStepped)[0].by_ms / 3_600_000) == hours
+    assert len(house.sink.of(ClockStepped)) == 1
+
+
+async def test_a_cartridge_is_replaced_over_a_real_line(house: House) -> None:
+    await house.treat()
+    await house.driver.ask(Pause(source="test"))
+    await house.driver.exchange_cartridge("", "test")
+    await house.until(lambda h: h.driver.view().phase == "prepared")
+    house.pen.remove_cartridge()
+    fresh = house.pen.insert_cartridge()
+    await house.until(lambda h: h.driver.state.seen is not None and h.driver.state.seen.cartridge_present)
+    await house.driver.arm("test")
+    assert [armed.cartridge.serial for armed in house.sink.of(PenArmed)][-1] == fresh.serial
+    assert len(house.ledger.uses) == 2
+
+
+async def test_garbage_from_a_scanner_is_refused_and_changes_nothing(house: House) -> None:
+    await house.prepare()
+    with pytest.raises(ControlRefused) as caught:
+        await house.driver.exchange_cartridge("\x00ÿgarbage]]", "test")
+    assert caught.value.because == "cartridge_code"
+    await house.driver.close("stopped", "x")
+    with pytest.raises(ControlRefused) as caught:
+        await house.prepare(cartridge_code="(01)nonsense")
+    assert caught.value.because == "cartridge_code"
