@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from controller import arming
+from controller import arming, closed_loop
+from controller.alarm_table import UNCERTAIN_COMMAND
 from controller.datafile import nearest
 from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
 from controller.events import (
@@ -14,7 +15,6 @@ from controller.events import (
     SetpointChanged,
     SoftLimitOverridden,
     Stopped,
-    TreatmentPaused,
     TreatmentStarted,
     ZoneChanged,
 )
@@ -30,6 +30,7 @@ from controller.inputs import (
     Inspected,
     JournalState,
     LeaseGranted,
+    OperationUncertain,
     Pause,
     Prepare,
     Seated,
@@ -45,8 +46,10 @@ from controller.transitions import (
     desired,
     disarm,
     off_since,
+    pause,
     refuse,
     session_closed,
+    stands,
     without_session,
     wrong_phase,
 )
@@ -59,7 +62,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case Stop():
             return _stop(state, given, now_ms)
         case Pause():
-            return _pause(state, given, now_ms)
+            return _pause(state, given, now_ms, at_host=True)
         case Start():
             return _start(state, given.source, now_ms)
         case SetDepth():
@@ -91,7 +94,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
             return _close(state, given, now_ms)
         case Seated():
             return _seated(state, given, now_ms)
-        case JournalState():
+        case JournalState() | OperationUncertain():
             return Step(state)  # handled by the machine before it comes here
 
 
@@ -105,7 +108,7 @@ def _prepare(state: MachineState, given: Prepare) -> Step:
         return refuse(state, "prepare", "session_open", "A session is open on this pen. Close it first.")
     if state.pen is None:
         return refuse(state, "prepare", "no_pen", "No pen is connected. Plug it in, then prepare the session.")
-    if state.alarms.active or state.latched:
+    if state.alarms.blocking or state.latched:
         return refuse(
             state, "prepare", "alarm", "An alarm is still active on this pen. Acknowledge and clear it, then prepare."
         )
@@ -128,6 +131,8 @@ def _prepare(state: MachineState, given: Prepare) -> Step:
         seen=state.seen,
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
+        alarms=state.alarms,
+        standing=state.standing,
     )
     opened = SessionOpened(
         pen=state.session_pen,
@@ -203,7 +208,8 @@ def _start(state: MachineState, source: str, now_ms: int) -> Step:
     problem = start_problem(state, now_ms)
     if problem is not None:
         return refuse(state, "start", *problem)
-    state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None)
+    loop = closed_loop.started(state, now_ms)
+    state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None, loop=loop)
     started = TreatmentStarted(
         source=source,
         depth_commanded_um=Micrometres(state.depth_commanded_um),
@@ -212,11 +218,11 @@ def _start(state: MachineState, source: str, now_ms: int) -> Step:
     return Step(state, desired(state), (started,))
 
 
-def _pause(state: MachineState, given: Pause, now_ms: int) -> Step:
+def _pause(state: MachineState, given: Pause, now_ms: int, *, at_host: bool = False) -> Step:
+    """Only a person who pauses at the host has the needles withdrawn first; whatever else pauses, pauses at once."""
     if state.phase is not Phase.TREATING:
         return wrong_phase(state, "pause")
-    state = replace(state, phase=Phase.PAUSED, paused_since_ms=now_ms, motor_off_since_ms=now_ms)
-    return Step(state, desired(state), (TreatmentPaused(source=given.source),))
+    return pause(state, given.source, now_ms, ramped=at_host)
 
 
 def _seated(state: MachineState, given: Seated, now_ms: int) -> Step:
@@ -262,7 +268,8 @@ def _faults_cleared(state: MachineState, given: FaultsClearedByPerson) -> Step:
         book, acknowledged = book.acknowledge(alarm.name, given.by)
         events.extend(acknowledged)
     phase = Phase.PREPARED if state.phase is Phase.INTERRUPTED else state.phase
-    state = replace(state, phase=phase, latched=(), alarms=book, interruption="")
+    standing = stands(state.standing, UNCERTAIN_COMMAND.name, None)
+    state = replace(state, phase=phase, latched=(), alarms=book, interruption="", standing=standing)
     return Step(state, None, (*events, FaultsCleared(faults=given.faults, by=given.by)))
 
 

@@ -191,10 +191,18 @@ class Seated(Record):
 
 
 class JournalState(Record):
-    """Whether the journal accepts: empty when it does, else why not."""
+    """Whether the journal accepts: empty when it does, else why not; and how full the place for it is."""
 
     type: Literal["journal_state"] = "journal_state"
     problem: str
+    fill_permille: int = 0
+
+
+class OperationUncertain(Record):
+    """An operation that is never sent again stayed unanswered and its outcome could not be learned."""
+
+    type: Literal["operation_uncertain"] = "operation_uncertain"
+    operation: str
 
 
 Command = Annotated[
@@ -215,7 +223,8 @@ Command = Annotated[
     | FaultsCleared
     | Close
     | Seated
-    | JournalState,
+    | JournalState
+    | OperationUncertain,
     Field(discriminator="type"),
 ]
 LinkChange = Annotated[LinkUp | LinkDown, Field(discriminator="type")]

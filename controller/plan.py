@@ -13,6 +13,7 @@ from controller.datafile import nearest
 from controller.errors import ControlRefused
 from controller.events import Record
 from controller.library import Library
+from controller.loop import ClosedLoopLimits
 from controller.operators import Operators
 from controller.profiles import PenProfile, Profiles
 from controller.units import Micrometres, Millihertz
@@ -44,6 +45,8 @@ class ZonePlan(Record):
     hard_um: Micrometres
     rate_max_mhz: Millihertz
     source: str
+    dwell_ms: int | None = None
+    dwell_hard_ms: int | None = None
 
 
 class CurveStep(Record):
@@ -62,6 +65,7 @@ class ProfileSnapshot(Record):
     depth_tolerance_um: Micrometres
     rate_tolerance_percent: int
     curve: tuple[CurveStep, ...]
+    closed_loop: ClosedLoopLimits | None = None  # None in records from before there was one
 
 
 class ResolvedPlan(Record):
@@ -101,6 +105,7 @@ def snapshot_profile(model: str, profile: PenProfile) -> ProfileSnapshot:
         depth_tolerance_um=profile.depth_tolerance_um,
         rate_tolerance_percent=profile.rate_tolerance_percent,
         curve=tuple(CurveStep(depth_um=p.depth_um, rate_max_mhz=p.rate_max_mhz) for p in profile.depth_rate_curve),
+        closed_loop=profile.closed_loop.limits(),
     )
 
 

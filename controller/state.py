@@ -8,6 +8,7 @@ from controller.dose import DoseTally
 from controller.envelope import Sources
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, LimitSet, Refused
 from controller.inputs import PenFacts
+from controller.loop import IDLE, Loop, Stage
 from controller.plan import ResolvedPlan
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability
@@ -77,11 +78,18 @@ class MachineState:
     latched: tuple[tuple[str, str], ...] = ()  # alarm → detail, held until a person clears the interruption
     doses: tuple[DoseTally, ...] = ()
     journal_problem: str = ""
+    loop: Loop = IDLE
+    standing: tuple[tuple[str, str], ...] = ()  # alarm → detail of conditions that hold until told otherwise
 
     @property
     def armed(self) -> bool:
         """A lease is held and may be used."""
-        return self.lease != 0 and self.phase in {Phase.PAUSED, Phase.TREATING}
+        return self.lease != 0 and (self.phase is Phase.TREATING or self.phase is Phase.PAUSED)
+
+    @property
+    def motor_commanded(self) -> bool:
+        """The pen is told to run: treating, or the needles are withdrawn after a pause."""
+        return self.phase is Phase.TREATING or (self.phase is Phase.PAUSED and self.loop.stage is Stage.WITHDRAW)
 
     @property
     def sets_depth(self) -> bool:
