@@ -27,6 +27,7 @@ from controller.inputs import (
     LeaseGranted,
     LinkDown,
     LinkUp,
+    OperationUncertain,
     Pause,
     Prepare,
     Seated,
@@ -177,7 +178,11 @@ class SessionDriver:
             self._emit_inputs()
             await self._flush()
             self._still(self.state.phase is Phase.ARMING)
-            await consume(pen, cartridge.tag)
+            try:
+                await consume(pen, cartridge.tag)
+            except RequestUncertain:
+                self._apply(OperationUncertain(operation="marking the cartridge as used"))
+                raise
         self._still(self.state.phase is Phase.ARMING)
         lease = await pen.arm(
             depth_ceiling_um=self.state.depth_ceiling_um,
