@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from controller import arming, preparing
+from controller import arming, closed_loop, preparing
+from controller.alarm_table import UNCERTAIN_COMMAND
 from controller.datafile import nearest
 from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
 from controller.events import (
@@ -13,7 +14,6 @@ from controller.events import (
     SetpointChanged,
     SoftLimitOverridden,
     Stopped,
-    TreatmentPaused,
     TreatmentStarted,
     ZoneChanged,
 )
@@ -33,7 +33,9 @@ from controller.inputs import (
     Inspected,
     JournalState,
     LeaseGranted,
+    OperationUncertain,
     Pause,
+    PauseAudio,
     Prepare,
     Seated,
     SetDepth,
@@ -48,8 +50,10 @@ from controller.transitions import (
     desired,
     disarm,
     off_since,
+    pause,
     refuse,
     session_closed,
+    stands,
     without_session,
     wrong_phase,
 )
@@ -62,7 +66,7 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case Stop():
             return _stop(state, given, now_ms)
         case Pause():
-            return _pause(state, given, now_ms)
+            return _pause(state, given, now_ms, at_host=True)
         case Start():
             return _start(state, given.source, now_ms)
         case SetDepth():
@@ -96,13 +100,16 @@ def command(state: MachineState, given: Command, now_ms: int) -> Step:  # noqa: 
         case Acknowledge():
             book, events = state.alarms.acknowledge(given.alarm, given.by)
             return Step(replace(state, alarms=book), None, events)
+        case PauseAudio():
+            book, events = state.alarms.pause_audio(given.by, now_ms, given.for_ms)
+            return Step(replace(state, alarms=book), None, events)
         case FaultsClearedByPerson():
             return _faults_cleared(state, given)
         case Close():
             return _close(state, given, now_ms)
         case Seated():
             return _seated(state, given, now_ms)
-        case JournalState():
+        case JournalState() | OperationUncertain():
             return Step(state)  # handled by the machine before it comes here
 
 
@@ -145,7 +152,8 @@ def _start(state: MachineState, source: str, now_ms: int) -> Step:
     problem = start_problem(state, now_ms)
     if problem is not None:
         return refuse(state, "start", *problem)
-    state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None)
+    loop = closed_loop.started(state, now_ms)
+    state = replace(state, phase=Phase.TREATING, motor_off_since_ms=None, loop=loop)
     started = TreatmentStarted(
         source=source,
         depth_commanded_um=Micrometres(state.depth_commanded_um),
@@ -154,11 +162,11 @@ def _start(state: MachineState, source: str, now_ms: int) -> Step:
     return Step(state, desired(state), (started,))
 
 
-def _pause(state: MachineState, given: Pause, now_ms: int) -> Step:
+def _pause(state: MachineState, given: Pause, now_ms: int, *, at_host: bool = False) -> Step:
+    """Only a person who pauses at the host has the needles withdrawn first; whatever else pauses, pauses at once."""
     if state.phase is not Phase.TREATING:
         return wrong_phase(state, "pause")
-    state = replace(state, phase=Phase.PAUSED, paused_since_ms=now_ms, motor_off_since_ms=now_ms)
-    return Step(state, desired(state), (TreatmentPaused(source=given.source),))
+    return pause(state, given.source, now_ms, ramped=at_host)
 
 
 def _seated(state: MachineState, given: Seated, now_ms: int) -> Step:
@@ -204,7 +212,8 @@ def _faults_cleared(state: MachineState, given: FaultsClearedByPerson) -> Step:
         book, acknowledged = book.acknowledge(alarm.name, given.by)
         events.extend(acknowledged)
     phase = Phase.PREPARED if state.phase is Phase.INTERRUPTED else state.phase
-    state = replace(state, phase=phase, latched=(), alarms=book, interruption="")
+    standing = stands(state.standing, UNCERTAIN_COMMAND.name, None)
+    state = replace(state, phase=phase, latched=(), alarms=book, interruption="", standing=standing)
     return Step(state, None, (*events, FaultsCleared(faults=given.faults, by=given.by)))
 
 

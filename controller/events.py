@@ -339,7 +339,7 @@ class TreatmentStarted(EventBase):
 
 
 class TreatmentPaused(EventBase):
-    """The motor was commanded off; the pen stays armed."""
+    """Motor off, after the needles were withdrawn where a person paused it at the host; the pen stays armed."""
 
     durable: ClassVar[bool] = True
     type: Literal["treatment_paused"] = "treatment_paused"
@@ -400,6 +400,35 @@ class AlarmCleared(EventBase):
     alarm: str
 
 
+class AudioPaused(EventBase):
+    """A person silenced the alarms for ``for_ms`` ms; they go on being shown."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["audio_paused"] = "audio_paused"
+    by: str
+    for_ms: int
+
+
+class AudioPauseEnded(EventBase):
+    """Alarms are heard again before the time was up, because of a new HIGH one."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["audio_pause_ended"] = "audio_pause_ended"
+    alarm: str
+
+
+class DoseWarning(EventBase):
+    """A zone's time on skin came to 80 % of its dwell budget (nearly), to it, or to the hard one, which pauses."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["dose_warning"] = "dose_warning"
+    zone: str
+    treated_ms: int
+    dwell_ms: int | None
+    dwell_hard_ms: int | None
+    level: Literal["nearly", "budget", "hard"]
+
+
 class FaultsCleared(EventBase):
     """A person cleared the pen's latched faults; ``faults`` are their names."""
 
@@ -419,6 +448,7 @@ class ZoneDose(Record):
     depth_measured_max_um: int | None
     depth_measured_mean_um: int | None
     rate_measured_mean_mhz: int | None
+    passes: int = 0  # stretches with the motor on that had at least a second on skin
 
 
 class SessionClosed(EventBase):
@@ -484,6 +514,9 @@ Event = Annotated[
     | AlarmRaised
     | AlarmAcknowledged
     | AlarmCleared
+    | AudioPaused
+    | AudioPauseEnded
+    | DoseWarning
     | FaultsCleared
     | SessionClosed
     | InputChunk

@@ -215,6 +215,14 @@ class Acknowledge(Record):
     by: str
 
 
+class PauseAudio(Record):
+    """A person silences the sound of alarms for a while; what is shown stays, and a new HIGH alarm sounds at once."""
+
+    type: Literal["pause_audio"] = "pause_audio"
+    by: str
+    for_ms: int
+
+
 class FaultsCleared(Record):
     """A person cleared what interrupted the session; the pen's own faults were cleared first."""
 
@@ -239,10 +247,18 @@ class Seated(Record):
 
 
 class JournalState(Record):
-    """Whether the journal accepts: empty when it does, else why not."""
+    """Whether the journal accepts: empty when it does, else why not; and how full the place for it is."""
 
     type: Literal["journal_state"] = "journal_state"
     problem: str
+    fill_permille: int = 0
+
+
+class OperationUncertain(Record):
+    """An operation that is never sent again stayed unanswered and its outcome could not be learned."""
+
+    type: Literal["operation_uncertain"] = "operation_uncertain"
+    operation: str
 
 
 Command = Annotated[
@@ -264,10 +280,12 @@ Command = Annotated[
     | DeclareZone
     | Stop
     | Acknowledge
+    | PauseAudio
     | FaultsCleared
     | Close
     | Seated
-    | JournalState,
+    | JournalState
+    | OperationUncertain,
     Field(discriminator="type"),
 ]
 LinkChange = Annotated[LinkUp | LinkDown, Field(discriminator="type")]

@@ -6,10 +6,12 @@ to the same decisions, live, in replay, and thousands of times faster than life.
 
 from dataclasses import replace
 
-from controller import commands
-from controller.alarms import (
+from controller import closed_loop, commands
+from controller.alarm_table import (
+    CARTRIDGE_UNFIT,
     DEPTH_OVER_LIMIT,
     JOURNAL_FAILED,
+    JOURNAL_NEARLY_FULL,
     LEASE_ENDED,
     LINK_LOST,
     PEN_FAULT,
@@ -17,16 +19,19 @@ from controller.alarms import (
     RETRACT_FAILED,
     STALL,
     STOP_NOT_CONFIRMED,
+    UNCERTAIN_COMMAND,
 )
-from controller.dose import DoseTally
+from controller.dose import add_to_zone, dwell_level, dwell_warnings, over_hard_budget, treated_ms
 from controller.events import Event, PenConnected, PenDisarmed, PenLost, StopConfirmed
-from controller.inputs import Input, JournalState, LinkDown, LinkUp, StatusSeen, Tick
+from controller.inputs import Input, Inspected, JournalState, LinkDown, LinkUp, OperationUncertain, StatusSeen, Tick
+from controller.loop import IDLE, Stage
 from controller.state import (
     OVER_LIMIT_HOLD_MS,
     PAUSE_MAX_MS,
     RETRACT_SLACK_MS,
     MachineState,
     Phase,
+    SendSetpoint,
     SendStop,
     Step,
 )
@@ -36,15 +41,20 @@ from controller.transitions import (
     fault_names,
     interrupt,
     latch,
+    motor_off,
     off_since,
+    pause,
     session_closed,
     stale,
+    stands,
     without_session,
 )
 from controller.units import format_mm
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, Fault, PenState
 
+HALF_U32, U32 = 1 << 31, 1 << 32
+NEARLY_FULL_PERMILLE, LESS_FULL_PERMILLE = 900, 850
 PRESSES = 256  # press counters count modulo
 _RESTING = {PenState.IDLE, PenState.FAULT, PenState.SELF_TEST}
 _FAULT_ALARMS = (
@@ -68,9 +78,15 @@ def step(state: MachineState, given: Input, now_ms: int) -> Step:
             made = _link_down(state, given, now_ms)
         case JournalState():
             made = _journal(state, given, now_ms)
+        case OperationUncertain():
+            made = Step(
+                replace(state, standing=stands(state.standing, UNCERTAIN_COMMAND.name, given.operation)),
+            )
+        case Inspected():
+            made = commands.command(_inspected(state, given), given, now_ms)
         case _:
             made = commands.command(state, given, now_ms)
-    return _with_alarms(made, now_ms)
+    return _with_alarms(_looped(made, now_ms), now_ms)
 
 
 # What the pen says ----------------------------------------------------------------------------------------------------
@@ -78,9 +94,36 @@ def step(state: MachineState, given: Input, now_ms: int) -> Step:
 
 def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int) -> Step:
     before = state.seen
-    state = replace(state, seen=seen, seen_at_ms=sent_at_ms)
-    if state.phase is Phase.TREATING and before is not None:
-        state = replace(state, doses=_add_dose(state.doses, state.zone, before, seen))
+    if before is not None and _older(before, seen):
+        return Step(state)  # a line that brings old news after new: a press counter that went back is no press
+    doses, plan, loop = state.doses, state.plan, state.loop
+    events: tuple[Event, ...] = ()
+    if plan is not None:
+        level = 0
+        zone_plan = plan.zones.get(state.zone)
+        if before is not None and (before.state is PenState.RUNNING or seen.state is PenState.RUNNING):
+            needles = state.cartridge.needle_count if state.cartridge is not None else None
+            doses = add_to_zone(doses, state.zone, before, seen, needles)
+        if zone_plan is not None and (zone_plan.dwell_ms is not None or zone_plan.dwell_hard_ms is not None):
+            time_ms = treated_ms(doses, state.zone)
+            level = dwell_level(time_ms, zone_plan)
+            if doses is not state.doses:
+                was = dwell_level(treated_ms(state.doses, state.zone), zone_plan)
+                if level != was:
+                    events = dwell_warnings(state.zone, was, level, time_ms, zone_plan)
+        if state.armed:
+            loop = closed_loop.watch(state, seen, sent_at_ms, level)
+    state = replace(state, seen=seen, seen_at_ms=sent_at_ms, doses=doses, loop=loop)
+    made = _judged(state, before, seen, now_ms)
+    return replace(made, events=events + made.events) if events else made
+
+
+def _older(before: PenSnapshot, seen: PenSnapshot) -> bool:
+    """Whether a status was made before one that is known already."""
+    return seen.boot_id == before.boot_id and (seen.pen_time_ms - before.pen_time_ms) % U32 >= HALF_U32
+
+
+def _judged(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot, now_ms: int) -> Step:
     if state.phase is Phase.STOPPING:
         return _confirm(state, seen, now_ms)
     if not state.armed:
@@ -91,15 +134,25 @@ def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     if state.over_limit_since_ms is not None and now_ms - state.over_limit_since_ms >= _hold_ms(state, seen):
         detail = f"measured {format_mm(seen.depth_measured_um)}"
         return interrupt(state, DEPTH_OVER_LIMIT.name, detail, now_ms)
-    return _presses(state, before, seen, now_ms)
+    stops = closed_loop.at_once(state, seen)
+    if stops is not None:
+        return interrupt(state, *stops, now_ms)
+    made = _presses(state, before, seen, now_ms)
+    if made.state.phase is Phase.TREATING:
+        why = _enough(made.state)
+        if why:
+            paused = pause(made.state, why, now_ms)
+            return replace(paused, events=made.events + paused.events)
+    return made
 
 
-def _add_dose(
-    doses: tuple[DoseTally, ...], zone: str, before: PenSnapshot, after: PenSnapshot
-) -> tuple[DoseTally, ...]:
-    if not any(tally.zone == zone for tally in doses):
-        doses = (*doses, DoseTally(zone))
-    return tuple(tally.add(before, after) if tally.zone == zone else tally for tally in doses)
+def _enough(state: MachineState) -> str:
+    """Why treatment pauses by itself, or nothing: as a pause's source."""
+    if closed_loop.off_skin_too_long(state):
+        return "contact: off the skin for too long"
+    if state.loop.flags and over_hard_budget(state.doses, state.zone, state.plan):
+        return f"dose: {state.zone} has had all its time on skin"
+    return ""
 
 
 def _watch_depth(state: MachineState, seen: PenSnapshot, now_ms: int) -> MachineState:
@@ -131,8 +184,8 @@ def _presses(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot,
         return Step(state)
     if state.phase is Phase.PAUSED and (before.state is PenState.RUNNING or button + pedal > 1):
         # Whoever presses on a running pen means off, whoever else paused it in that moment; so does a press and
-        # another where the first was not answered yet.
-        return Step(state)
+        # another where the first was not answered yet. Needles that are withdrawn then stay where they are.
+        return _withdrawn(Step(state), now_ms) if state.loop.stage is Stage.WITHDRAW else Step(state)
     return commands.toggle(state, "pen button" if button else "foot pedal", now_ms)
 
 
@@ -189,6 +242,10 @@ def _tick(state: MachineState, now_ms: int) -> Step:
             return _lose(state, f"no fresh status for {now_ms - state.seen_at_ms} ms", now_ms)
         if state.phase is Phase.PAUSED and now_ms - state.paused_since_ms > PAUSE_MAX_MS:
             return disarm(state, "paused for longer than allowed", now_ms)
+        loop = closed_loop.advance(state, now_ms)
+        if loop is not state.loop:
+            ended = loop.stage is Stage.OFF
+            state = replace(state, loop=loop, motor_off_since_ms=now_ms if ended else state.motor_off_since_ms)
     return Step(state, desired(state))
 
 
@@ -249,10 +306,60 @@ def _link_down(state: MachineState, given: LinkDown, now_ms: int) -> Step:
 
 
 def _journal(state: MachineState, given: JournalState, now_ms: int) -> Step:
-    state = replace(state, journal_problem=given.problem)
+    nearly_full = any(name == JOURNAL_NEARLY_FULL.name for name, _detail in state.standing)
+    full = given.fill_permille >= (LESS_FULL_PERMILLE if nearly_full else NEARLY_FULL_PERMILLE)
+    said = f"{given.fill_permille / 10:.0f} % full" if full else None
+    state = replace(
+        state,
+        journal_problem=given.problem,
+        standing=stands(state.standing, JOURNAL_NEARLY_FULL.name, said),
+    )
     if given.problem and state.armed:
         return interrupt(state, JOURNAL_FAILED.name, given.problem, now_ms)
     return Step(state)
+
+
+# Cartridge ------------------------------------------------------------------------------------------------------------
+
+
+def _inspected(state: MachineState, given: Inspected) -> MachineState:
+    """What was read anew settles what was uncertain, and tells of a cartridge that must not be used."""
+    standing = stands(state.standing, UNCERTAIN_COMMAND.name, None)
+    cartridge, unfit = given.cartridge, None
+    if cartridge is not None and given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag):
+        unfit = "used before"
+    elif cartridge is not None and cartridge.expiry is not None and cartridge.expiry < given.today:  # both ISO dates
+        unfit = f"could be used until {cartridge.expiry}"
+    return replace(state, standing=stands(standing, CARTRIDGE_UNFIT.name, unfit))
+
+
+# The closed loop ------------------------------------------------------------------------------------------------------
+
+
+def _withdrawn(made: Step, now_ms: int) -> Step:
+    """The step with the withdrawal at its end."""
+    state = motor_off(made.state, now_ms)
+    return replace(made, state=state, send=desired(state))
+
+
+def _looped(made: Step, now_ms: int) -> Step:
+    """Whatever a step did: without a lease there is no loop, a withdrawal ends when it may not go on, and what is sent
+    is remembered with its time."""
+    state = made.state
+    loop = state.loop
+    if not state.armed:
+        return made if loop is IDLE else replace(made, state=replace(state, loop=IDLE))
+    if loop.stage is Stage.WITHDRAW and not closed_loop.may_withdraw(state):
+        made = _withdrawn(made, now_ms)
+        state = made.state
+        loop = state.loop
+    send = made.send
+    if isinstance(send, SendSetpoint) and (
+        send.motor is not loop.motor or send.depth_um != loop.depth_um or send.rate_mhz != loop.rate_mhz
+    ):
+        loop = replace(loop, motor=send.motor, depth_um=send.depth_um, rate_mhz=send.rate_mhz, sent_since_ms=now_ms)
+        return replace(made, state=replace(state, loop=loop))
+    return made
 
 
 # Alarms ---------------------------------------------------------------------------------------------------------------
@@ -260,7 +367,16 @@ def _journal(state: MachineState, given: JournalState, now_ms: int) -> Step:
 
 def _with_alarms(made: Step, now_ms: int) -> Step:
     state = made.state
-    if not state.latched and not state.alarms.active and state.stopping is None and state.motor_off_since_ms is None:
+    book = state.alarms
+    if (
+        not state.latched
+        and not book.active
+        and state.stopping is None
+        and state.motor_off_since_ms is None
+        and not state.standing
+        and not book.pending
+        and (state.loop is IDLE or closed_loop.calm(state.loop))
+    ):
         return made
     state, holding = _conditions(state, now_ms)
     book, events = state.alarms.observe(holding, now_ms)
@@ -268,7 +384,7 @@ def _with_alarms(made: Step, now_ms: int) -> Step:
 
 
 def _conditions(state: MachineState, now_ms: int) -> tuple[MachineState, dict[str, str]]:
-    holding = dict(state.latched)
+    holding = dict(state.latched) | dict(state.standing) | closed_loop.conditions(state)
     pen, seen, stopping = state.pen, state.seen, state.stopping
     dead_man_ms = pen.dead_man_ms if pen else 0
     if stopping is not None and now_ms - stopping.since_ms > dead_man_ms:

@@ -16,6 +16,7 @@ from controller.errors import ControlRefused
 from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose
 from controller.history import PatientHistory, approval_for, approval_sentence, course_state
 from controller.library import LoadedLibrary, TreatmentProtocol
+from controller.loop import ClosedLoopLimits
 from controller.operators import Operators, operator_problem
 from controller.profiles import CartridgeProfile, PenProfile, Profiles
 from controller.screening import screen
@@ -92,6 +93,7 @@ class ProfileSnapshot(Record):
     rate_tolerance_percent: int
     curve: tuple[CurveStep, ...]
     battery_life_ms: int | None = None
+    closed_loop: ClosedLoopLimits | None = None  # None in records from before there was one
 
 
 class ResolvedPlan(Record):
@@ -153,6 +155,7 @@ def snapshot_profile(model: str, profile: PenProfile) -> ProfileSnapshot:
         rate_tolerance_percent=profile.rate_tolerance_percent,
         battery_life_ms=None if profile.battery_life_min is None else profile.battery_life_min * MS_PER_MIN,
         curve=tuple(CurveStep(depth_um=p.depth_um, rate_max_mhz=p.rate_max_mhz) for p in profile.depth_rate_curve),
+        closed_loop=profile.closed_loop.limits(),
     )
 
 

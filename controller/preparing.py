@@ -25,7 +25,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         return refuse(state, "prepare", "session_open", "A session is open on this pen. Close it first.")
     if state.pen is None:
         return refuse(state, "prepare", "no_pen", "No pen is connected. Plug it in, then prepare the session.")
-    if state.alarms.active or state.latched:
+    if state.alarms.blocking or state.latched:
         return refuse(
             state, "prepare", "alarm", "An alarm is still active on this pen. Acknowledge and clear it, then prepare."
         )
@@ -48,6 +48,8 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         seen=state.seen,
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
+        alarms=state.alarms,
+        standing=state.standing,
         doses=tuple(DoseTally.resumed(dose) for dose in plan.resumed_doses),
     )
     opened = SessionOpened(

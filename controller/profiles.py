@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from controller.datafile import DataModel, FromHz, FromMm, load_data
 from controller.gs1 import gtin_is_sound
+from controller.loop import ClosedLoopLimits
 from controller.units import Millihertz
 
 
@@ -16,6 +17,47 @@ class CurvePoint(DataModel):
 
     depth_um: FromMm = Field(alias="depth_mm")
     rate_max_mhz: FromHz = Field(alias="rate_max_hz")
+
+
+class ClosedLoopSheet(DataModel):
+    """How a pen is watched and ramped: deviations as (tolerance, hold time), an immediate class, ramps, contact.
+
+    The tolerances themselves are the pen's. Times in ms, unless the file's key says seconds or minutes.
+    """
+
+    settle_ms: int = Field(ge=100, le=2_000)
+    depth_hold_ms: int = Field(ge=100, le=10_000)
+    depth_stop_um: FromMm = Field(alias="depth_stop_mm", gt=0)
+    rate_slack_mhz: FromHz = Field(alias="rate_slack_hz")
+    rate_hold_ms: int = Field(ge=100, le=10_000)
+    rate_stop_percent: int = Field(ge=10, le=100)
+    stall_below_mhz: FromHz = Field(alias="stall_below_hz", gt=0)
+    stall_hold_ms: int = Field(ge=100, le=1_000)
+    spin_up_ms: int = Field(ge=0, le=500)
+    withdraw_ms: int = Field(ge=0, le=250)
+    contact_off_ms: int = Field(ge=20, le=1_000)
+    contact_on_ms: int = Field(ge=20, le=1_000)
+    contact_warn_s: int = Field(ge=5, le=120)
+    contact_pause_s: int = Field(ge=5, le=300)
+    temperature_warn_c: int = Field(ge=30, le=80)
+    battery_mah: int | None = Field(default=None, gt=0)
+    battery_warn_min: int = Field(ge=1, le=60)
+    cartridge_life_strokes: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _warns_before_it_acts(self) -> Self:
+        if self.contact_warn_s >= self.contact_pause_s:
+            raise ValueError("closed_loop: contact_warn_s must be less than contact_pause_s")
+        return self
+
+    def limits(self) -> ClosedLoopLimits:
+        """As it goes into plans and records."""
+        return ClosedLoopLimits(
+            **self.model_dump(exclude={"contact_warn_s", "contact_pause_s", "temperature_warn_c"}),
+            contact_warn_ms=self.contact_warn_s * 1000,
+            contact_pause_ms=self.contact_pause_s * 1000,
+            temperature_warn_dc=self.temperature_warn_c * 10,
+        )
 
 
 class PenProfile(DataModel):
@@ -30,6 +72,7 @@ class PenProfile(DataModel):
     rate_tolerance_percent: int = Field(ge=1, le=50)
     depth_rate_curve: tuple[CurvePoint, ...] = Field(min_length=1)
     battery_life_min: int | None = Field(default=None, ge=1, le=600)
+    closed_loop: ClosedLoopSheet
 
     @model_validator(mode="after")
     def _curve_falls(self) -> Self:

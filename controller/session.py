@@ -27,6 +27,7 @@ from controller.inputs import (
     LeaseGranted,
     LinkDown,
     LinkUp,
+    OperationUncertain,
     Prepare,
     Seated,
     StatusSeen,
@@ -223,7 +224,11 @@ class SessionDriver:
             await self._ledger.claim(cartridge, session)
         self._still(self.state.phase is Phase.ARMING)
         if cartridge.tag:
-            await consume(pen, cartridge.tag)
+            try:
+                await consume(pen, cartridge.tag)
+            except RequestUncertain:
+                self._apply(OperationUncertain(operation="marking the cartridge as used"))
+                raise
             self._still(self.state.phase is Phase.ARMING)
 
     async def _examine(self, *, with_self_test: bool) -> bool:

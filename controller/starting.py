@@ -1,5 +1,6 @@
 """Pure: what stands in the way of turning the motor on, or of leaving it on."""
 
+from controller.dose import over_hard_budget
 from controller.envelope import depth_limit, rate_limit
 from controller.state import MachineState
 from controller.transitions import stale
@@ -20,8 +21,9 @@ def start_problem(state: MachineState, now_ms: int) -> tuple[str, str] | None:
     problem = setting_problem(state)
     if problem is not None:
         return problem
-    if state.alarms.active:
-        return "alarm", f"An alarm is active: {state.alarms.active[0].sentence}"
+    blocking = state.alarms.blocking
+    if blocking:
+        return "alarm", f"An alarm is active: {blocking[0].sentence}"
     return None
 
 
@@ -41,6 +43,12 @@ def setting_problem(state: MachineState) -> tuple[str, str] | None:
         return "no_depth", "No needle depth is set. Set the depth for this zone, then start."
     if state.rate_commanded_mhz == 0 and state.sets_rate:
         return "no_rate", "No puncture rate is set. Set the rate for this zone, then start."
+    if over_hard_budget(state.doses, state.zone, state.plan):
+        return (
+            "dwell_budget",
+            f"{state.zone} has had all the time on skin that the protocol gives it. Declare another zone, or close the "
+            "session.",
+        )
     if not state.sets_depth:
         limit = depth_limit(state.sources(), state.rate_for_limits_mhz)
         dialled_um = state.seen.depth_measured_um if state.seen is not None else None

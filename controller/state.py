@@ -8,6 +8,7 @@ from controller.dose import DoseTally
 from controller.envelope import Sources
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, LimitSet, Refused
 from controller.inputs import Inspected, PenFacts
+from controller.loop import IDLE, Loop, Stage
 from controller.plan import ResolvedPlan
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.snapshot import PenSnapshot
@@ -82,11 +83,18 @@ class MachineState:
     inspected_at_ms: int = 0
     scope_used: bool = False  # a depth beyond the operator's own scope was set in this session
     clock_jumped: bool = False  # since the dates were last looked at
+    loop: Loop = IDLE
+    standing: tuple[tuple[str, str], ...] = ()  # alarm → detail of conditions that hold until told otherwise
 
     @property
     def armed(self) -> bool:
         """A lease is held and may be used."""
-        return self.lease != 0 and self.phase in {Phase.PAUSED, Phase.TREATING}
+        return self.lease != 0 and (self.phase is Phase.TREATING or self.phase is Phase.PAUSED)
+
+    @property
+    def motor_commanded(self) -> bool:
+        """The pen is told to run: treating, or the needles are withdrawn after a pause."""
+        return self.phase is Phase.TREATING or (self.phase is Phase.PAUSED and self.loop.stage is Stage.WITHDRAW)
 
     @property
     def sets_depth(self) -> bool:

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from controller.events import PenDisarmed, Refused, SessionClosed
+from controller import closed_loop
+from controller.alarm_table import CARTRIDGE_UNFIT
+from controller.events import PenDisarmed, Refused, SessionClosed, TreatmentPaused
+from controller.loop import Stage
 from controller.state import (
     MachineState,
     Phase,
@@ -49,8 +52,27 @@ def desired(state: MachineState) -> Send | None:
         return SendStop()
     if state.depth_commanded_um > limit.effective or state.rate_commanded_mhz > rates.effective:
         return SendStop()  # cannot happen; were it to, nothing deeper than the limit leaves this function
-    motor = state.phase is Phase.TREATING
-    return SendSetpoint(motor, state.depth_commanded_um, state.rate_commanded_mhz, state.seen.pen_time_ms)
+    motor, depth_um, rate_mhz = closed_loop.to_send(state)
+    return SendSetpoint(motor, depth_um, rate_mhz, state.seen.pen_time_ms)
+
+
+def pause(state: MachineState, source: str, now_ms: int, *, ramped: bool = False) -> Step:
+    """Motor off, still armed. ``ramped``, for a person who asks at the host: the needles come out turning, at once they
+    go to the least depth, and the motor goes off a moment later. Everything else is never ramped."""
+    loop = closed_loop.paused(state, now_ms, ramped=ramped)
+    state = replace(
+        state,
+        phase=Phase.PAUSED,
+        paused_since_ms=now_ms,
+        motor_off_since_ms=None if loop.stage is Stage.WITHDRAW else now_ms,
+        loop=loop,
+    )
+    return Step(state, desired(state), (TreatmentPaused(source=source),))
+
+
+def motor_off(state: MachineState, now_ms: int) -> MachineState:
+    """The state with a withdrawal at its end: motor off."""
+    return replace(state, loop=closed_loop.paused(state, now_ms, ramped=False), motor_off_since_ms=now_ms)
 
 
 def stale(state: MachineState, now_ms: int) -> bool:
@@ -82,6 +104,12 @@ def interrupt(state: MachineState, alarm: str, detail: str, now_ms: int) -> Step
     return Step(state, SendStop(), (PenDisarmed(reason=f"stopped by the alarm {alarm}"),))
 
 
+def stands(standing: tuple[tuple[str, str], ...], name: str, detail: str | None) -> tuple[tuple[str, str], ...]:
+    """The standing conditions with this one set to hold with its detail, or taken away where that is None."""
+    others = tuple(item for item in standing if item[0] != name)
+    return others if detail is None else (*others, (name, detail))
+
+
 def latch(latched: tuple[tuple[str, str], ...], raised: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The latched alarms with these added; a name that is latched keeps its first detail."""
     known = {name for name, _detail in latched}
@@ -90,7 +118,7 @@ def latch(latched: tuple[tuple[str, str], ...], raised: list[tuple[str, str]]) -
 
 def off_since(state: MachineState, now_ms: int) -> int | None:
     """Since when the needles should be on their way out: now, if the motor was on, else as before."""
-    return now_ms if state.phase is Phase.TREATING else state.motor_off_since_ms
+    return now_ms if state.motor_commanded else state.motor_off_since_ms
 
 
 def session_closed(state: MachineState, outcome: str, reason: str) -> SessionClosed:
@@ -113,6 +141,7 @@ def without_session(state: MachineState) -> MachineState:
         latched=state.latched,
         motor_off_since_ms=state.motor_off_since_ms,
         journal_problem=state.journal_problem,
+        standing=tuple(item for item in state.standing if item[0] != CARTRIDGE_UNFIT.name),
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes what is made from the message table: the protocol document, the C header and the test vectors.
+"""Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from generator.alarms import make_alarms
 from generator.header import make_header
 from generator.markdown import make_protocol
 from generator.vectors import make_vectors
@@ -19,6 +20,7 @@ def generated_files() -> Mapping[Path, str]:
     """Every generated file under the project's root, with the text it should have."""
     files = {
         ROOT / "docs" / "protocol.md": make_protocol(),
+        ROOT / "docs" / "alarms.md": make_alarms(),
         ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}

@@ -180,7 +180,8 @@ void send_status(void) /* [V] */
         .depth_set_um = pen.depth_set_um, .depth_measured_um = (int16_t)kept.depth_um,
         .rate_set_mhz = pen.rate_set_mhz, .rate_measured_mhz = (uint32_t)kept.rate_mhz,
         .battery_permille = (uint16_t)kept.battery_permille, .temperature_dc = (int16_t)kept.temperature_dc,
-        .contact = kept.depth_um > 0.0 ? NW_CONTACT_ON_SKIN : NW_CONTACT_OFF_SKIN, .strokes = (uint32_t)kept.strokes,
+        .contact = pen.motor ? NW_CONTACT_ON_SKIN : NW_CONTACT_OFF_SKIN, /* pressed on while it runs */
+        .strokes = (uint32_t)kept.strokes,
         .button_presses = pen.button_presses, .pedal_presses = pen.pedal_presses,
     };
     status.motor_current_ma = pen.motor ? (uint16_t)(kept.jammed ? 900 : 100 + pen.rate_set_mhz / 1000) : 0;

@@ -1,0 +1,45 @@
+"""What is told before the day begins."""
+
+from datetime import date
+
+import pytest
+
+from controller.notices import Notice, start_of_day
+
+TODAY = date(2026, 5, 4)
+
+
+def told(**changes: object) -> tuple[Notice, ...]:
+    facts: dict[str, object] = {
+        "today": TODAY, "library": "house v3", "library_signed": True, "library_valid_until": date(2027, 1, 1),
+        "calibrations_due": {"NW-1/T1": date(2026, 12, 1)}, "broker_problem": "", "waiting_entries": 0,
+    }  # fmt: skip
+    return start_of_day(**(facts | changes))  # type: ignore[arg-type]
+
+
+def test_a_day_on_which_all_is_well_begins_in_silence() -> None:
+    assert told() == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "stops", "says"),
+    [
+        ({"library_signed": False}, False, "signed by no physician"),
+        ({"library_valid_until": date(2026, 5, 3)}, True, "was valid until 2026-05-03"),
+        ({"library_valid_until": date(2026, 5, 5)}, False, "tomorrow"),
+        ({"library_valid_until": date(2026, 5, 4)}, False, ", today."),
+        ({"calibrations_due": {"NW-1/T1": None}}, True, "no valid calibration"),
+        ({"calibrations_due": {"NW-1/T1": TODAY}}, True, "ended on 2026-05-04"),
+        ({"calibrations_due": {"NW-1/T1": date(2026, 6, 3)}}, False, "in 30 days"),
+        ({"broker_problem": "refused", "waiting_entries": 12}, False, "12 entries of the record wait"),
+    ],
+)
+def test_each_notice(changes: dict[str, object], stops: bool, says: str) -> None:
+    (notice,) = told(**changes)
+    assert notice.stops is stops
+    assert says in notice.sentence
+
+
+def test_what_stops_treatment_comes_first() -> None:
+    notices = told(broker_problem="refused", library_signed=False, calibrations_due={"NW-1/T1": None})
+    assert [notice.stops for notice in notices] == [True, False, False]
