@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, Protocol
 
+from controller.cartridges import CartridgeUse
 from controller.errors import ControllerError
-from controller.events import Event
+from controller.events import CartridgeSnapshot, Event
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -36,6 +37,16 @@ class EventSink(Protocol):
 
     def problem(self) -> str | None:
         """Why events are not accepted just now, or None."""
+
+
+class UseLedger(Protocol):
+    """What the site knows of which cartridge was used in which session."""
+
+    async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
+        """Whether a cartridge was used; answers within about a second and raises nothing."""
+
+    async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
+        """Notes that a session uses it; the same session may say so again. Raises ControlRefused."""
 
 
 class Pen(Protocol):

@@ -4,9 +4,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from controller.datafile import DataModel, FromHz, FromMm, load_data
+from controller.gs1 import gtin_is_sound
 from controller.units import Millihertz
 
 
@@ -47,11 +48,23 @@ class PenProfile(DataModel):
 
 
 class CartridgeProfile(DataModel):
-    """The data sheet of one cartridge model."""
+    """The data sheet of one cartridge model.
+
+    ``gtin`` is the product number in its code (GS1, 14 digits), ``strokes_life`` what its maker gives the needles.
+    """
 
     needle_count: int = Field(ge=1, le=255)
     needle_length_um: FromMm = Field(alias="needle_length_mm")
     pens: tuple[str, ...]
+    gtin: str | None = None
+    strokes_life: int | None = Field(default=None, ge=1)
+
+    @field_validator("gtin")
+    @classmethod
+    def _gtin_is_sound(cls, gtin: str | None) -> str | None:
+        if gtin is not None and not gtin_is_sound(gtin):
+            raise ValueError(f"{gtin!r} is no GTIN: 14 digits in quotes, of which the last is their check digit")
+        return gtin
 
 
 class Profiles(DataModel):
@@ -60,6 +73,18 @@ class Profiles(DataModel):
     format: Literal["needlework-pens/1"]
     pens: dict[str, PenProfile]
     cartridges: dict[str, CartridgeProfile]
+
+    @model_validator(mode="after")
+    def _gtins_differ(self) -> Self:
+        known: dict[str, str] = {}
+        for name, cartridge in self.cartridges.items():
+            if cartridge.gtin is not None and known.setdefault(cartridge.gtin, name) != name:
+                raise ValueError(f"the cartridges {known[cartridge.gtin]} and {name} have the same gtin")
+        return self
+
+    def cartridge_of(self, gtin: str) -> tuple[str, CartridgeProfile] | None:
+        """The cartridge model with this product number, and its name; None where no data sheet has it."""
+        return next(((name, sheet) for name, sheet in self.cartridges.items() if sheet.gtin == gtin), None)
 
 
 def load_profiles(path: Path | None = None) -> Profiles:
