@@ -17,7 +17,7 @@ from logger.entry import Entry
 from logger.store_tables import CARTRIDGE_USES, ENTRIES, ENTRY_COLUMNS
 
 SERIAL_START_CHARS: Final = 16
-"""What uses are looked up by: as much of a serial number as a pen can hold. Who asks decides which of them are meant."""
+"""What uses are looked up by: as much of a serial number as a pen can hold. Who asks decides which are meant."""
 
 _USING: Final = ("pen_armed",)
 """Types of events that say that a cartridge is used."""

@@ -1,4 +1,4 @@
-"""A thread for what may hang: a disk, a database. Whoever asks waits for a limited time, the thread for as long as it is."""
+"""A thread for what may hang: a disk, a database. The thread may wait for it; whoever asks waits a limited time."""
 
 import asyncio
 import threading

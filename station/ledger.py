@@ -83,8 +83,8 @@ class SiteLedger:
         except _Away as away:
             raise ControlRefused(
                 "ledger",
-                f"{away} The use of this cartridge could not be noted, so nobody would find out if it came back. The pen "
-                "is not armed. Check the disk's free space and the permissions of the state directory.",
+                f"{away} The use of this cartridge could not be noted, so nobody would find out if it came back. The "
+                "pen is not armed. Check the disk's free space and the permissions of the state directory.",
             ) from away
         if other is not None:
             problem = used_problem(UsedBy(session=other.session, on=_day(other.utc_us)), session)
