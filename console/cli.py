@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cartridge_app import cartridge_app
 from console.exits import Code
+from console.report_app import report_app
 from console.trouble import Told, Troubles, show
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(report_app, name="report")
+app.add_typer(cartridge_app, name="cartridge")
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

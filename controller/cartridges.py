@@ -1,4 +1,4 @@
-"""Cartridges: what a scanned code says of one, whether it fits, how long it lasts, and whether it was used before. Pure.
+"""Cartridges: what a scanned code says, whether it fits, how long it lasts, whether it was used before. Pure.
 
 A cartridge is for one patient and one session. Two may be told apart only by their serial numbers; where a maker gives
 none, or nobody can be asked, a person says that it is new, and the record says that a person said so.
@@ -170,7 +170,7 @@ def fit_problem(
         return (
             "cartridge_fit",
             f"The plan goes to {format_mm(planned_depth_um)} and this cartridge's needles have "
-            f"{format_mm(profile.needle_length_um)}. Take a cartridge with longer needles, or plan a shallower treatment.",
+            f"{format_mm(profile.needle_length_um)}. Take a cartridge with longer needles, or plan to stay shallower.",
         )
     if inserted is None:
         return None
@@ -195,7 +195,7 @@ def expiry_problem(expiry: str | None, today: date) -> Problem | None:
 
 
 def mismatch(scanned: ScannedCartridge, inserted: CartridgeSnapshot) -> Problem | None:
-    """Why the cartridge scanned is not the one the pen reads, or None. What one of the two does not know is not compared."""
+    """Why the cartridge scanned is not the one the pen reads, or None; compared is what both know."""
     pairs = (
         ("serial", scanned.serial, inserted.serial, _same(scanned.serial, inserted.serial)),
         ("lot", scanned.lot, inserted.lot, _same(scanned.lot, inserted.lot)),
@@ -205,8 +205,8 @@ def mismatch(scanned: ScannedCartridge, inserted: CartridgeSnapshot) -> Problem 
         if on_code and in_pen and not same:
             return (
                 "cartridge_mismatch",
-                f"Scanned is {what} {on_code}, but inserted is {what} {in_pen}. Scan the package of the cartridge that is "
-                "in the pen, or insert the one that was scanned.",
+                f"Scanned is {what} {on_code}, but inserted is {what} {in_pen}. Scan the package of the cartridge that "
+                "is in the pen, or insert the one that was scanned.",
             )
     return None
 

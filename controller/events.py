@@ -461,6 +461,23 @@ class SessionClosed(EventBase):
     doses: tuple[ZoneDose, ...]
 
 
+class CartridgeReconciled(EventBase):
+    """What the site's ledger said, after the fact, of a cartridge that ``session`` used.
+
+    ``reused``: ``other_session`` had used it before. ``used_again``: it did so afterwards. ``unused``: no other session
+    is known. ``not_serialised``: nobody can tell. ``serial_sha256`` is the digest (hex) of its serial number, empty
+    where it has none.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["cartridge_reconciled"] = "cartridge_reconciled"
+    session: str
+    lot: str
+    serial_sha256: str
+    result: Literal["unused", "reused", "used_again", "not_serialised"]
+    other_session: str | None
+
+
 class InputChunk(EventBase):
     """Every input of the machine over about a second, in columns, in the order it was taken.
 
@@ -519,6 +536,7 @@ Event = Annotated[
     | DoseWarning
     | FaultsCleared
     | SessionClosed
+    | CartridgeReconciled
     | InputChunk
     | LinkAdvisory,
     Field(discriminator="type"),

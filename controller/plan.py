@@ -248,12 +248,12 @@ def prepare_refused(because: str) -> Refused:
     return Refused(asked="prepare", because=because, sentence="A session was not prepared. Nothing changed.")
 
 
-def scanned(code: str, today: date) -> ScannedCartridge | None:
+def scanned(code: str, today: date, *, separators_sent: bool) -> ScannedCartridge | None:
     """What a scanned code says; None where none was scanned. Raises ControlRefused for one that cannot be read."""
     if not code:
         return None
     try:
-        return read_code(code, today=today)
+        return read_code(code, today=today, separators_sent=separators_sent)
     except CodeUnreadable as error:
         raise ControlRefused("cartridge_code", f"{error} Nothing changed.") from error
 

@@ -52,13 +52,13 @@ class SiteMemory(Protocol):
 
 
 class UseLedger(Protocol):
-    """What the site knows of the use of cartridges."""
+    """What the site knows of which cartridge was used in which session."""
 
     async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
-        """Whether this cartridge was used, as far as the site knows. Never raises: what cannot be asked says so."""
+        """Whether a cartridge was used; answers within about a second and raises nothing."""
 
     async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
-        """Notes that this session uses it. Idempotent for one session. Raises ControllerError for another's."""
+        """Notes that a session uses it; the same session may say so again. Raises ControlRefused."""
 
 
 class Pen(Protocol):

@@ -60,6 +60,7 @@ SETTLE_S = 1.0  # beyond dead-man and retract time, how long a stop may take to 
 class SessionDriver:
     """Drives one pen. Give it to a supervisor as its listener, and run :meth:`run` beside that.
 
+    ``scanner_sends_separators``: somebody has checked that the scanner used here sends a code's separators.
     ``tick_observer`` hears how late each tick was, in seconds.
     """
 
@@ -76,6 +77,7 @@ class SessionDriver:
         mode: Literal["demo", "clinic"],
         memory: SiteMemory,
         ledger: UseLedger,
+        scanner_sends_separators: bool = False,
         tick_observer: Callable[[float], None] | None = None,
     ) -> None:
         self.url = url
@@ -91,6 +93,7 @@ class SessionDriver:
         self._mode = mode
         self._memory = memory
         self._ledger = ledger
+        self._separators_sent = scanner_sends_separators
         self._clock_ahead_ms: int | None = None
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
@@ -137,7 +140,7 @@ class SessionDriver:
                 profiles=self._profiles,
                 mode=self._mode,
                 history=history,
-                scan=scanned(plan.cartridge_code, now.date()),
+                scan=scanned(plan.cartridge_code, now.date(), separators_sent=self._separators_sent),
             )
         except ControlRefused as refused:
             self._sink.emit(prepare_refused(refused.because), session=None)
@@ -160,7 +163,7 @@ class SessionDriver:
 
     async def exchange_cartridge(self, code: str, source: str) -> PenView:
         """Another cartridge in this session; ``code`` as the scanner gave it, or empty. Raises ControlRefused."""
-        scan = scanned(code, self._clock.utc().date())
+        scan = scanned(code, self._clock.utc().date(), separators_sent=self._separators_sent)
         return await self.ask(ExchangeCartridge(source=source, scan=scan))
 
     async def examine(self) -> PenView:

@@ -30,6 +30,7 @@ from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.sqlite_files import create_private, read_only_uri
 from logger.store_tables import ABOUT, CONFLICTS, ENTRIES, ENTRY_COLUMNS, METADATA
+from logger.uses import CartridgeUsed, catch_up, keep_uses, select_uses
 
 _FORMAT = 1
 _PAGE_ENTRIES = 200
@@ -157,6 +158,7 @@ class Store:
                 connection.execute(insert(ABOUT).values(format=_FORMAT))
             else:
                 _check_format(found, self._where)
+                catch_up(connection)
 
     def close(self) -> None:
         """Releases the database. Safe to call twice."""
@@ -189,6 +191,7 @@ class Store:
                     return Appended(span, 0, 0, conflict=conflict)
                 if fresh:
                     connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
+                    keep_uses(connection, fresh)
                     span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
                 return Appended(span, len(fresh), len(known))
         except SQLAlchemyError as error:
@@ -260,6 +263,11 @@ class Store:
         query = select(*columns).where(CONFLICTS.c.station == station).order_by(CONFLICTS.c.sequence)
         with self._reading() as connection:
             return [Conflict(*row) for row in connection.execute(query)]
+
+    def uses(self, serial: str) -> list[CartridgeUsed]:
+        """Every use of cartridges whose serial number begins as this one does, oldest first. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return select_uses(connection, serial)
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
         query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)

@@ -44,6 +44,20 @@ CONFLICTS = Table(
     Column("reason", Text, nullable=False),
     Column("body", _Bytes, nullable=False),
 )
+CARTRIDGE_USES = Table(
+    "cartridge_uses",
+    METADATA,
+    Column("station", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("session", Text, nullable=False),
+    Column("utc_us", BigInteger, nullable=False),
+    Column("lot", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("serial_start", Text, nullable=False),
+    Column("unused", Text, nullable=False),
+    Index("cartridge_uses_serial", "serial_start"),
+)
+"""A projection: everything in it can be made again from ``entries``."""
 ENTRY_COLUMNS = [
     ENTRIES.c[name]
     for name in (

@@ -107,6 +107,12 @@ class StationSettings(BaseSettings):
     """Who may operate, and how deep; none means the examples shipped."""
     profiles: Path | None = None
     """Data sheets of pens and cartridges; none means those shipped."""
+    ledger: str | None = None
+    """Path or SQLAlchemy URL of the site's use ledger: the store of the recorder that records every station. None
+    where this station is the site's only one: its own ledger knows every cartridge then."""
+    scanner_sends_separators: bool = False
+    """A technician has seen (`needlework cartridge read`) that the scanners here send FNC1 between fields, so that a
+    code that could also be read as one without separators is read as it stands."""
     stop_port: int = Field(default=STOP_PORT, ge=0, le=65535)
     """Loopback port of the STOP listener; 0 takes any free one."""
     api: Literal["unix", "tcp"] = "tcp" if sys.platform == "win32" else "unix"
@@ -138,6 +144,19 @@ class StationSettings(BaseSettings):
                 BrokerUrl.parse(value)
             except BrokerUrlError as error:
                 raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger_is_a_place(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            from sqlalchemy import make_url  # noqa: PLC0415 takes a while; most stations have no URL here
+            from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 as above
+
+            try:
+                make_url(value)
+            except ArgumentError as error:
+                raise ValueError("it is neither a path nor a database's URL") from error
         return value
 
     @field_validator("state_dir")
@@ -183,6 +202,11 @@ class StationSettings(BaseSettings):
     def journal_path(self) -> Path:
         """The station's journal."""
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def ledger_path(self) -> Path:
+        """This station's own use ledger."""
+        return self.state_dir / "ledger.sqlite"
 
     @property
     def store_place(self) -> str:

@@ -162,10 +162,12 @@ def files_exist(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework pens", run),
     (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
+    (r"needlework cartridge read '.*'( --json)?", run),
+    (r"needlework report overrides.*", examined),
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
-    (r"printf .* \| needlework treat .*", piped),
+    (r"(printf|cat) .* \| needlework (treat|cartridge read) .*", piped),
     (r"make \w+.*", made),
     (r"python -m pytest --pen .*", pytest_option),
     (r"python -m benchmarks --.*", benchmarks_option),

@@ -1,0 +1,96 @@
+"""The store knows which session used which cartridge, of every station, and finds it by its serial number."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from controller.cartridges import PEN_TEXT_CHARS
+from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, PenArmed
+from controller.units import Micrometres, Millihertz
+from logger.entry import GENESIS, Entry, entry_hash
+from logger.errors import StoreUnusable
+from logger.store import Store
+from logger.uses import SERIAL_START_CHARS, uses_in
+from tests.logger.making import grouped, opened
+
+
+def armed(serial: str, lot: str = "L2407A", unused: str = "verified") -> PenArmed:
+    """A pen that was armed with this cartridge."""
+    return PenArmed(
+        lease=9,
+        depth_ceiling_um=Micrometres(1000),
+        rate_ceiling_mhz=Millihertz(120_000),
+        cartridge=CartridgeSnapshot(
+            name=f"lot {lot}", tag=7, needle_count=12, needle_length_um=Micrometres(1500), lot=lot, serial=serial,
+            expiry="2027-01-31", unused=unused,  # type: ignore[arg-type]
+        ),
+        calibration=CalibrationSnapshot(
+            certificate="C-1", calibrated_on="2026-01-01", due_on="2027-01-01", depth_gain_ppm=0, depth_offset_um=0,
+            depth_uncertainty_um=Micrometres(20), rate_gain_ppm=0,
+        ),
+    )  # fmt: skip
+
+
+def chained(events: list[tuple[str | None, Event]], station: str = "room-1", start_us: int = 0) -> list[Entry]:
+    """A station's chain of these events, a second apart."""
+    entries: list[Entry] = []
+    previous = GENESIS
+    for number, (session, event) in enumerate(events, 1):
+        utc_us = start_us + number * 1_000_000
+        fields = (number, utc_us, number, session, event.type, 1, event.model_dump_json().encode())
+        digest = entry_hash(station.encode(), previous, *fields)
+        entries.append(Entry(station, *fields, previous, digest))
+        previous = digest
+    return entries
+
+
+def test_uses_of_all_stations_are_found_by_serial_oldest_first(store: Store) -> None:
+    later = chained([("s-2", opened()), ("s-2", armed("C7"))], "room-2", start_us=10_000_000)
+    store.append(later, seen_utc_us=0)
+    store.append(chained([("s-1", opened()), ("s-1", armed("C7")), ("s-1", armed("C8"))]), seen_utc_us=0)
+    assert [(used.station, used.session, used.utc_us) for used in store.uses("C7")] == [
+        ("room-1", "s-1", 2_000_000),
+        ("room-2", "s-2", 12_000_000),
+    ]
+    assert store.uses("C9") == []
+
+
+def test_a_batch_sent_twice_is_one_use(store: Store) -> None:
+    entries = chained([("s-1", armed("C7"))])
+    store.append(entries, seen_utc_us=0)
+    store.append(entries, seen_utc_us=0)
+    assert len(store.uses("C7")) == 1
+
+
+def test_a_serial_that_a_pen_cut_is_found_under_the_whole_one(store: Store) -> None:
+    whole = "S" * SERIAL_START_CHARS + "0042"
+    store.append(chained([("s-1", armed(whole[:SERIAL_START_CHARS]))]), seen_utc_us=0)
+    assert [used.serial for used in store.uses(whole)] == [whole[:SERIAL_START_CHARS]]
+    assert SERIAL_START_CHARS == PEN_TEXT_CHARS
+
+
+def test_a_store_from_before_uses_were_noted_notes_them_when_it_is_opened(tmp_path: Path) -> None:
+    place = tmp_path / "store.db"
+    store = Store.open(place)
+    store.append(chained([("s-1", armed("C7")), ("s-1", grouped(1))]), seen_utc_us=0)
+    with store._engine.begin() as connection:
+        connection.execute(text("DROP TABLE cartridge_uses"))
+    store.close()
+    reader = Store.open_to_read(place)
+    with pytest.raises(StoreUnusable, match="cartridge_uses"):
+        reader.uses("C7")
+    reader.close()
+    for _ in range(2):
+        store = Store.open(place)
+        assert [used.session for used in store.uses("C7")] == ["s-1"]
+        store.close()
+
+
+def test_what_a_later_version_wrote_is_passed_over() -> None:
+    (entry,) = chained([("s-1", armed("C7"))])
+    assert [used.unused for used in uses_in([entry])] == ["verified"]
+    strange = Entry(
+        entry.station, 1, 1, 1, "s-1", "pen_armed", 2, b'{"type":"pen_armed","version":2}', GENESIS, GENESIS
+    )
+    assert list(uses_in([strange])) == []
