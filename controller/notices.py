@@ -78,7 +78,9 @@ def _calibration(today: date, pen: str, due: date | None) -> tuple[Notice, ...]:
         sentence = f"The calibration of {pen} ended on {due.isoformat()}, so it is not armed. Have it calibrated."
         return (Notice("calibration", sentence, stops=True),)
     if (due - today).days <= SOON_DAYS:
-        sentence = f"The calibration of {pen} ends on {due.isoformat()}, {_days(due, today)}. Have it calibrated by then."
+        sentence = (
+            f"The calibration of {pen} ends on {due.isoformat()}, {_days(due, today)}. Have it calibrated by then."
+        )
         return (Notice("calibration", sentence),)
     return ()
 

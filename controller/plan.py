@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from controller.cartridges import CodeUnreadable, ScannedCartridge, fit_problem, read_code
+from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
 from controller.errors import ControlRefused
 from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose
@@ -246,16 +246,6 @@ def resolve_plan(
 def prepare_refused(because: str) -> Refused:
     """What the record keeps of a plan that was refused: the reason in words may tell an answer, so not those."""
     return Refused(asked="prepare", because=because, sentence="A session was not prepared. Nothing changed.")
-
-
-def scanned(code: str, today: date, *, separators_sent: bool) -> ScannedCartridge | None:
-    """What a scanned code says; None where none was scanned. Raises ControlRefused for one that cannot be read."""
-    if not code:
-        return None
-    try:
-        return read_code(code, today=today, separators_sent=separators_sent)
-    except CodeUnreadable as error:
-        raise ControlRefused("cartridge_code", f"{error} Nothing changed.") from error
 
 
 def _check_library(library: LoadedLibrary, today: date, mode: Literal["demo", "clinic"]) -> None:

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 from controller.cartridges import CartridgeUse
 from controller.errors import ControllerError
 from controller.events import CartridgeSnapshot, Event
-from controller.history import PatientHistory
-from controller.plan import SessionPlan
+from controller.history import ClosedSession, OpenedSession, PatientHistory
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -47,8 +46,11 @@ class SiteMemory(Protocol):
     async def patient(self, patient: str) -> PatientHistory:
         """Earlier visits, approvals and answers. Raises ControllerError when it cannot be read."""
 
-    async def opened(self, session: str, plan: SessionPlan, on: datetime) -> None:
+    async def opened(self, session: OpenedSession) -> None:
         """Keeps what a session began with: answers and consent, too. Raises ControllerError."""
+
+    async def closed(self, session: str, closed: ClosedSession) -> None:
+        """Keeps what it came to. Raises ControllerError."""
 
 
 class UseLedger(Protocol):

@@ -35,14 +35,12 @@ from controller.inputs import (
     Tick,
 )
 from controller.inspection import consume, examine, pen_facts
-from controller.library import Library
 from controller.machine import step
-from controller.operators import Operators
-from controller.plan import SessionPlan, prepare_refused, resolve_plan, scanned
-from controller.ports import Clock, EventSink, Pen, RecordUnavailable, SiteMemory, UseLedger
-from controller.profiles import Profiles
+from controller.plan import SessionPlan, prepare_refused
+from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.readiness import readiness
 from controller.recording import InputRecorder
+from controller.site import Site
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from controller.transitions import fault_names
 from controller.view import PenView, view
@@ -60,7 +58,6 @@ SETTLE_S = 1.0  # beyond dead-man and retract time, how long a stop may take to 
 class SessionDriver:
     """Drives one pen. Give it to a supervisor as its listener, and run :meth:`run` beside that.
 
-    ``scanner_sends_separators``: somebody has checked that the scanner used here sends a code's separators.
     ``tick_observer`` hears how late each tick was, in seconds.
     """
 
@@ -71,13 +68,7 @@ class SessionDriver:
         sink: EventSink,
         clock: Clock,
         random: Random,
-        library: Library,
-        operators: Operators,
-        profiles: Profiles,
-        mode: Literal["demo", "clinic"],
-        memory: SiteMemory,
-        ledger: UseLedger,
-        scanner_sends_separators: bool = False,
+        site: Site,
         tick_observer: Callable[[float], None] | None = None,
     ) -> None:
         self.url = url
@@ -87,13 +78,7 @@ class SessionDriver:
         self._sink = sink
         self._clock = clock
         self._random = random
-        self._library = library
-        self._operators = operators
-        self._profiles = profiles
-        self._mode = mode
-        self._memory = memory
-        self._ledger = ledger
-        self._separators_sent = scanner_sends_separators
+        self._site = site
         self._clock_ahead_ms: int | None = None
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
@@ -127,28 +112,14 @@ class SessionDriver:
             raise ControlRefused("no_pen", "No pen is connected. Plug it in, then prepare the session.")
         now = self._clock.utc()
         try:
-            history = await self._memory.patient(plan.patient)
-        except ControllerError as error:
-            raise ControlRefused("site_memory", f"{error} No session was opened.") from error
-        try:
-            resolved = resolve_plan(
-                plan,
-                model=facts.model,
-                today=now.date(),
-                library=self._library,
-                operators=self._operators,
-                profiles=self._profiles,
-                mode=self._mode,
-                history=history,
-                scan=scanned(plan.cartridge_code, now.date(), separators_sent=self._separators_sent),
-            )
+            resolved = await self._site.resolve(plan, model=facts.model, now=now)
         except ControlRefused as refused:
             self._sink.emit(prepare_refused(refused.because), session=None)
             raise
         session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
         self._command(Prepare(session=session, plan=resolved))
         try:
-            await self._memory.opened(session, plan, now)
+            await self._site.opened(session, plan, resolved, now)
         except ControllerError as error:
             self._apply(Close(outcome="interrupted", reason="the site could not keep what the session began with"))
             raise ControlRefused("site_memory", f"{error} No session was opened.") from error
@@ -163,7 +134,7 @@ class SessionDriver:
 
     async def exchange_cartridge(self, code: str, source: str) -> PenView:
         """Another cartridge in this session; ``code`` as the scanner gave it, or empty. Raises ControlRefused."""
-        scan = scanned(code, self._clock.utc().date(), separators_sent=self._separators_sent)
+        scan = self._site.scanned(code, self._clock.utc().date())
         return await self.ask(ExchangeCartridge(source=source, scan=scan))
 
     async def examine(self) -> PenView:
@@ -224,7 +195,7 @@ class SessionDriver:
         self._emit_inputs()
         await self._flush()
         if not claimed:
-            await self._ledger.claim(cartridge, session)
+            await self._site.ledger.claim(cartridge, session)
         self._still(self.state.phase is Phase.ARMING)
         if cartridge.tag:
             try:
@@ -242,9 +213,9 @@ class SessionDriver:
         found = await examine(
             pen,
             plan,
-            ledger=self._ledger,
+            ledger=self._site.ledger,
             session=session,
-            profiles=self._profiles,
+            profiles=self._site.profiles,
             today=self._clock.utc().date(),
             with_self_test=with_self_test,
         )

@@ -1,4 +1,4 @@
-"""Pure: who may put their name to a closed session, and as what. Signatures are entries that are added, never changed."""
+"""Pure: who may put their name to a closed session, and as what. Signatures are added, never changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -22,7 +22,7 @@ from controller.events import (
     Refused,
     SessionClosed,
 )
-from controller.history import PatientHistory
+from controller.history import ClosedSession, OpenedSession, PatientHistory
 from controller.inputs import Attest, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
@@ -32,6 +32,7 @@ from controller.ports import RecordUnavailable
 from controller.profiles import load_profiles
 from controller.recording import replayed
 from controller.session import SessionDriver
+from controller.site import Site
 from controller.state import MachineState
 from controller.view import PenView
 from firmware_bridge.supervisor import Supervisor
@@ -92,9 +93,12 @@ class Memory:
     async def patient(self, patient: str) -> PatientHistory:
         return PatientHistory(patient=patient)
 
-    async def opened(self, session: str, plan: SessionPlan, on: datetime) -> None:
+    async def opened(self, session: OpenedSession) -> None:
         if self.broken:
             raise DataError("The site's memory cannot be written.")
+        self.told.append(session.session)
+
+    async def closed(self, session: str, closed: ClosedSession) -> None:
         self.told.append(session)
 
 
@@ -131,12 +135,14 @@ class House:
             sink=sink,
             clock=clock,
             random=Random(2),
-            library=load_library(),
-            operators=load_operators(),
-            profiles=load_profiles(),
-            mode="demo",
-            memory=self.memory,
-            ledger=self.ledger,
+            site=Site(
+                library=load_library(),
+                operators=load_operators(),
+                profiles=load_profiles(),
+                mode="demo",
+                memory=self.memory,
+                ledger=self.ledger,
+            ),
         )
         self.supervisor = Supervisor(endpoint.url, self.driver, monotonic_ms=clock.monotonic_ms, random=Random(3))
 

@@ -1,0 +1,72 @@
+"""What a site brings to every session on its pens: its data, what it remembers, and its ledger of cartridges."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from controller.cartridges import CodeUnreadable, ScannedCartridge, read_code
+from controller.errors import ControllerError, ControlRefused
+from controller.history import OpenedSession
+from controller.library import LoadedLibrary
+from controller.operators import Operators
+from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
+from controller.ports import SiteMemory, UseLedger
+from controller.profiles import Profiles
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site. ``scanner_sends_separators``: somebody has checked that its scanner sends a code's separators."""
+
+    library: LoadedLibrary
+    operators: Operators
+    profiles: Profiles
+    mode: Literal["demo", "clinic"]
+    memory: SiteMemory
+    ledger: UseLedger
+    scanner_sends_separators: bool = False
+
+    def scanned(self, code: str, today: date) -> ScannedCartridge | None:
+        """What a scanned code says; None where none was scanned. Raises ControlRefused for one that cannot be read."""
+        if not code:
+            return None
+        try:
+            return read_code(code, today=today, separators_sent=self.scanner_sends_separators)
+        except CodeUnreadable as error:
+            raise ControlRefused("cartridge_code", f"{error} Nothing changed.") from error
+
+    async def resolve(self, plan: SessionPlan, *, model: str, now: datetime) -> ResolvedPlan:
+        """A plan with everything looked up, for a pen of ``model``. Raises ControlRefused."""
+        try:
+            history = await self.memory.patient(plan.patient)
+        except ControllerError as error:
+            raise ControlRefused("site_memory", f"{error} No session was opened.") from error
+        return resolve_plan(
+            plan,
+            model=model,
+            today=now.date(),
+            library=self.library,
+            operators=self.operators,
+            profiles=self.profiles,
+            mode=self.mode,
+            history=history,
+            scan=self.scanned(plan.cartridge_code, now.date()),
+        )
+
+    async def opened(self, session: str, asked: SessionPlan, plan: ResolvedPlan, now: datetime) -> None:
+        """Keeps at the site what a session began with. Raises ControllerError when it cannot be kept."""
+        approvals = {zone.approval for zone in plan.zones.values() if zone.approval}
+        await self.memory.opened(
+            OpenedSession(
+                session=session,
+                patient=plan.patient,
+                operator=plan.operator,
+                on=now.date(),
+                protocol=plan.protocol,
+                skin=plan.skin,
+                answers=asked.answers,
+                consent=asked.consent,
+                approvals=tuple(sorted(approvals)),
+                resumes=plan.resumes,
+            )
+        )
