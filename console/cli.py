@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.exits import Code
+from console.library_app import library_app
 from console.trouble import Told, Troubles, show
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(library_app, name="library")
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -12,7 +12,7 @@ from pydantic import Field
 from controller.datafile import nearest
 from controller.errors import ControlRefused
 from controller.events import Record
-from controller.library import Library
+from controller.library import LoadedLibrary
 from controller.operators import Operators
 from controller.profiles import PenProfile, Profiles
 from controller.units import Micrometres, Millihertz
@@ -109,7 +109,7 @@ def resolve_plan(
     *,
     model: str,
     today: date,
-    library: Library,
+    library: LoadedLibrary,
     operators: Operators,
     profiles: Profiles,
     mode: Literal["demo", "clinic"],
@@ -169,7 +169,7 @@ def resolve_plan(
             )
             for name, zone in protocol.zones.items()
         },
-        override_reasons=library.override_reasons,
+        override_reasons=tuple(library.override_reasons),
         checklist=dict(plan.checklist),
         missing=tuple(item for item in library.checklist if not plan.checklist.get(item, False)),
         profile=snapshot_profile(model, profiles.pens[model]),

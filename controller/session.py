@@ -38,7 +38,7 @@ from controller.inputs import (
     Tick,
 )
 from controller.inspection import consume, pen_facts, read_calibration, read_cartridge
-from controller.library import Library
+from controller.library import LoadedLibrary
 from controller.machine import step
 from controller.operators import Operators
 from controller.plan import SessionPlan, resolve_plan
@@ -72,7 +72,7 @@ class SessionDriver:
         sink: EventSink,
         clock: Clock,
         random: Random,
-        library: Library,
+        library: LoadedLibrary,
         operators: Operators,
         profiles: Profiles,
         mode: Literal["demo", "clinic"],
