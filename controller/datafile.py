@@ -152,23 +152,29 @@ def read_bounded(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe must not hold the start up
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(f"{path}: cannot be opened: {str(why).lower()}. Nothing was loaded.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+        raise DataError(f"{path}: cannot be opened: {_why(error)}. Nothing was loaded.") from error
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{path}: not a regular file. Nothing was loaded.")
         if status.st_size > FILE_MAX_BYTES:
             raise DataError(
                 f"{path}: {status.st_size} bytes; a data file has at most {FILE_MAX_BYTES}. Nothing was read of it."
             )
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(FILE_MAX_BYTES + 1)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {str(error.strerror).lower()}. Nothing was loaded.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {_why(error)}. Nothing was loaded.") from error
+    finally:
+        os.close(descriptor)
     if len(content) > FILE_MAX_BYTES:
         raise DataError(f"{path}: it grew beyond {FILE_MAX_BYTES} bytes while it was read. Nothing was loaded.")
     return content
+
+
+def _why(error: OSError | ValueError) -> str:
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    return (said or type(error).__name__).lower()
 
 
 def parse_data(model: type[Model], content: bytes, name: str) -> Model:
@@ -196,7 +202,7 @@ def _sentence(name: str, tree: Tree, errors: Iterable[ErrorDetails]) -> str:
     line, reason = found[0]
     more = len(found) - 1
     rest = f" There {'is 1 more mistake' if more == 1 else f'are {more} more mistakes'} in it." if more else ""
-    return f"{name}:{line}: {reason}. Nothing was loaded.{rest}"
+    return f"{name}:{line}: {reason}{'' if reason.endswith('?') else '.'} Nothing was loaded.{rest}"
 
 
 def _place(tree: Tree, error: ErrorDetails) -> tuple[int, str]:

@@ -63,13 +63,13 @@ class ZoneLimits(DataModel):
                 raise misplaced(f"for {skin} skin, {error}", "soft_mm", skin) from error
             if self.hard_um[skin] == 0:
                 raise misplaced(f"a hard limit of 0 for {skin} skin; leave the zone out instead", "hard_mm", skin)
+        if self.rate_max_mhz == 0:
+            raise misplaced("a rate of 0 treats nothing; leave the zone out instead", "rate_max_hz")
         for name, key in (("rate", "rate_recommended_hz"), ("dwell", "dwell_s")):
             try:
                 getattr(self, name)
             except GuardrailError as error:
                 raise misplaced(str(error), key) from error
-        if self.rate_max_mhz == 0:
-            raise misplaced("a rate of 0 treats nothing; leave the zone out instead", "rate_max_hz")
         return self
 
 
@@ -155,6 +155,5 @@ class Library(DataModel):
 
     def _known(self, source: str | None, *at: str) -> None:
         if source is not None and source not in self.sources:
-            raise misplaced(
-                f"the source {source} is not listed. {nearest(source, list(self.sources)).rstrip('.')}", *at
-            )
+            known = nearest(source, list(self.sources)).rstrip(".")
+            raise misplaced(f"the source {source} is not listed. {known}", *at)

@@ -46,7 +46,8 @@ def usable(library: LoadedLibrary, today: date) -> tuple[Use, str]:
         )
     if not library.signed:
         return "demo", (
-            "Nobody signed it. To treat patients with it, the responsible physician signs it (`needlework library sign`)."
+            "Nobody signed it. To treat patients with it, the responsible physician signs it "
+            "(`needlework library sign`)."
         )
     return "clinic", f"Signed by {library.signed_by}, valid until {library.valid_until.isoformat()}."
 
@@ -57,7 +58,8 @@ def show(settings: StationSettings, *, as_json: bool) -> int:
     if as_json:
         print_json({**_heads(settings, library), "content": library.content.model_dump(mode="json")})
     else:
-        say(out(), library_view(library, _name(settings)))
+        console = out()
+        say(console, library_view(library, _name(settings), width=console.width))
     return Code.DONE
 
 

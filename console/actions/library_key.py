@@ -22,12 +22,7 @@ PASSPHRASE_MIN = 8
 
 def make_key(file: Path, identity: str, licence: str, valid_until: str, *, with_passphrase: bool, as_json: bool) -> int:
     """Writes the private key and prints the clinic's entry for the public one. Raises DataError, ConsoleError."""
-    try:
-        parse_data(TrustedKeys, physicians_file(identity, licence, valid_until, PLACEHOLDER_KEY).encode(), "entry")
-    except DataError as error:
-        reason, _, _ = str(error).partition(": ")[2].removeprefix("physicians → ").partition(" Nothing was loaded.")
-        told = Told("usage", f"That is no entry for a physician: {reason}", "No key was made.", "Correct it.")
-        raise ConsoleError(told, Code.USAGE) from error
+    _check_entry(identity, licence, valid_until)
     made = make_key_file(file, new_passphrase() if with_passphrase else None)
     public = made.public_key().public_bytes_raw()
     entry: dict[str, Any] = {
@@ -47,6 +42,22 @@ def make_key(file: Path, identity: str, licence: str, valid_until: str, *, with_
     console.print(Text(f"The private key is in {file}. Keep it to yourself: whoever has it signs as {identity}."))
     console.print(Text(f"Its fingerprint, to compare by voice with the clinic's file: {spaced(entry['fingerprint'])}"))
     return Code.DONE
+
+
+def _check_entry(identity: str, licence: str, valid_until: str) -> None:
+    """Raises ConsoleError unless the clinic's file can hold these words and gives them back."""
+    reason = ""
+    try:
+        text = physicians_file(identity, licence, valid_until, PLACEHOLDER_KEY)
+        read = parse_data(TrustedKeys, text.encode(), "entry").physicians.get(identity)
+    except DataError as error:
+        reason, _, _ = str(error).partition(": ")[2].removeprefix("physicians → ").partition(" Nothing was loaded.")
+    else:
+        if read is None or (read.licence, read.valid_until.isoformat()) != (licence, valid_until):
+            reason = "its words would be read as others."
+    if reason:
+        told = Told("usage", f"That is no entry for a physician: {reason}", "No key was made.", "Correct it.")
+        raise ConsoleError(told, Code.USAGE)
 
 
 def physicians_file(identity: str, licence: str, valid_until: str, public: bytes) -> str:

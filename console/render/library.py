@@ -9,9 +9,11 @@ from rich.text import Text
 from controller.library import LoadedLibrary
 from controller.library_content import Library, Question, TreatmentProtocol, ZoneLimits
 from controller.library_diff import Change
-from controller.units import MHZ_PER_HZ, format_hz, format_mm
+from controller.units import MHZ_PER_HZ, format_mm
 
-BAR_COLUMNS = 20
+BAR_COLUMNS, NARROW_BAR_COLUMNS = 20, 8
+WIDE = 96
+"""From this width on the bars are drawn long; below it every number still has its place in 80 columns."""
 _MS_PER_S = 1000
 _STYLES = {"looser": "bold yellow", "stricter": "green", "other": ""}
 _MARKS = {"looser": "▲", "stricter": "▽", "other": "·"}
@@ -28,13 +30,14 @@ def verdict_view(library: LoadedLibrary, name: str, use: str, reason: str) -> Re
     return Group(_heads(library, name), Text(""), Text(f"{word}: {reason}", style=style))
 
 
-def library_view(library: LoadedLibrary, name: str) -> RenderableType:
-    """The whole library: limits first, then what is asked and given, then the sources."""
+def library_view(library: LoadedLibrary, name: str, *, width: int) -> RenderableType:
+    """The whole library: limits first, then what is asked and given, then the sources. ``width`` in columns."""
+    columns = BAR_COLUMNS if width >= WIDE else NARROW_BAR_COLUMNS
     content = library.content
     deepest_um = max(hard for _, _, zone in _zones(content) for hard in zone.hard_um.values())
     parts: list[RenderableType] = [_heads(library, name)]
     for title, protocol in content.protocols.items():
-        parts += [Text(""), *_protocol(title, protocol, deepest_um)]
+        parts += [Text(""), *_protocol(title, protocol, deepest_um, columns)]
     parts += [Text(""), Text("Questions", style="bold"), _questions(content.questions)]
     for heading, texts in (
         ("Checklist, confirmed before arming", content.checklist),
@@ -96,24 +99,23 @@ def _zones(content: Library) -> list[tuple[str, str, ZoneLimits]]:
     ]
 
 
-def _protocol(title: str, protocol: TreatmentProtocol, deepest_um: int) -> list[RenderableType]:
+def _protocol(title: str, protocol: TreatmentProtocol, deepest_um: int, columns: int) -> list[RenderableType]:
     course = protocol.course
     often = f"{course.sessions} sessions, at least {course.interval_days} days apart"
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("zone", no_wrap=True)
-    table.add_column("skin", no_wrap=True)
-    table.add_column(f"0 to {format_mm(deepest_um)}", no_wrap=True)
+    table.add_column("zone")
+    table.add_column("skin")
+    table.add_column("depth", no_wrap=True)
     for heading in ("soft", "hard", "rate", "passes", "dwell"):
         table.add_column(heading, no_wrap=True, justify="right")
-    table.add_column("source", no_wrap=True)
     for name, zone in protocol.zones.items():
         for number, skin in enumerate(protocol.skins):
             soft, hard = zone.soft_um[skin], zone.hard_um[skin]
-            once = (_rate(zone), str(zone.passes), _dwell(zone), _sources(zone)) if number == 0 else ("", "", "", "")
+            once = (_rate(zone), str(zone.passes), _dwell(zone)) if number == 0 else ("", "", "")
             table.add_row(
                 name if number == 0 else "",
                 skin,
-                _bar(soft, hard, deepest_um),
+                _bar(soft, hard, deepest_um, columns),
                 Text(format_mm(soft), style="green"),
                 Text(format_mm(hard), style="yellow"),
                 *once,
@@ -123,30 +125,38 @@ def _protocol(title: str, protocol: TreatmentProtocol, deepest_um: int) -> list[
         Text.assemble((title, "bold"), f"  {often}"),
         table,
         key,
+        *_sources(protocol),
         *(Text(f"  aftercare: {line}", style="dim") for line in protocol.aftercare),
     ]
 
 
-def _bar(soft_um: int, hard_um: int, deepest_um: int) -> Text:
+def _bar(soft_um: int, hard_um: int, deepest_um: int, columns: int) -> Text:
     """Recommended depth, then what needs a reason, then what is never allowed; never drawn deeper than it is."""
-    soft, hard = (BAR_COLUMNS * depth_um // deepest_um for depth_um in (soft_um, hard_um))
-    return Text.assemble(("█" * soft, "green"), ("▒" * (hard - soft), "yellow"), ("·" * (BAR_COLUMNS - hard), "dim"))
+    soft, hard = (columns * depth_um // deepest_um for depth_um in (soft_um, hard_um))
+    return Text.assemble(("█" * soft, "green"), ("▒" * (hard - soft), "yellow"), ("·" * (columns - hard), "dim"))
 
 
 def _rate(zone: ZoneLimits) -> str:
-    most = format_hz(zone.rate_max_mhz)
-    if zone.rate_recommended_mhz is None:
-        return most
-    return f"{zone.rate_recommended_mhz / MHZ_PER_HZ:.1f}/{most}"
+    """Recommended and greatest rate, or the greatest alone."""
+    rates = [zone.rate_max_mhz] if zone.rate_recommended_mhz is None else [zone.rate_recommended_mhz, zone.rate_max_mhz]
+    return "/".join(f"{rate_mhz / MHZ_PER_HZ:g}" for rate_mhz in rates) + " Hz"
 
 
 def _dwell(zone: ZoneLimits) -> str:
     return f"{zone.dwell_ms / _MS_PER_S:g}/{zone.dwell_hard_ms / _MS_PER_S:g} s"
 
 
-def _sources(zone: ZoneLimits) -> str:
-    named = (zone.source, zone.rate_source, zone.dwell_source)
-    return ", ".join(dict.fromkeys(source for source in named if source is not None))
+def _sources(protocol: TreatmentProtocol) -> list[Text]:
+    """Which sources stand behind which zones, in as few lines as there are combinations."""
+    zones: dict[str, list[str]] = {}
+    for name, zone in protocol.zones.items():
+        named = dict.fromkeys(
+            f"{what} {source}"
+            for what, source in (("depth", zone.source), ("rate", zone.rate_source), ("dwell", zone.dwell_source))
+            if source is not None
+        )
+        zones.setdefault(", ".join(named), []).append(name)
+    return [Text(f"  sources: {named} ({', '.join(names)})", style="dim") for named, names in zones.items()]
 
 
 def _questions(questions: Mapping[str, Question]) -> Table:
