@@ -9,6 +9,7 @@ import typer
 
 from console.cartridge_app import cartridge_app
 from console.exits import Code
+from console.library_app import library_app
 from console.report_app import report_app
 from console.trouble import Told, Troubles, show
 
@@ -28,6 +29,7 @@ sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", 
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(report_app, name="report")
 app.add_typer(cartridge_app, name="cartridge")
+app.add_typer(library_app, name="library")
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

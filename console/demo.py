@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -27,10 +28,10 @@ from console.story import Kind, Story, StoryBroken
 from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
-from controller.library import load_library
 from logger.records import session_record
 from logger.verify import verify_journal
 from station.client import StationClient
+from station.libraries import clinic_library
 from station.settings import PenSetting, StationSettings, load_settings
 from station.signals import on_ending_signals
 from station.supervise import Supervisor
@@ -114,7 +115,9 @@ async def _treat(console: Console, settings: StationSettings, station: StationCl
 
     pen = (await station.status()).pens[0]
     console.print(Text.assemble("Treating through ", (str(pen.view.pen), "bold"), f" at {pen.url}"))
-    story = Story(station, f"demo-{secrets.token_hex(3)}", load_library(settings.library).checklist, tell)
+    story = Story(
+        station, f"demo-{secrets.token_hex(3)}", clinic_library(settings, datetime.now(UTC).date()).checklist, tell
+    )
     watching = asyncio.create_task(watch(settings, display), name="live view")
     try:
         return await story.play()

@@ -5,7 +5,7 @@ with a reason, pauses, and STOP.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,7 +36,7 @@ class Story:
 
     station: StationClient
     patient: str
-    checklist: tuple[str, ...]
+    checklist: Collection[str]
     tell: Tell
     pace: float = 1.0
 

@@ -18,13 +18,13 @@ from controller.history import PatientHistory, approval_for, approval_sentence, 
 from controller.library import LoadedLibrary, TreatmentProtocol
 from controller.loop import ClosedLoopLimits
 from controller.operators import Operators, operator_problem
-from controller.profiles import CartridgeProfile, PenProfile, Profiles
+from controller.profiles import CartridgeProfile, Profiles
 from controller.screening import screen
 from controller.units import Micrometres, Millihertz
 
 PSEUDONYM = r"^[A-Za-z0-9-]{4,40}$"
-MS_PER_S = 1000
-MS_PER_MIN = 60 * MS_PER_S
+
+MS_PER_MIN = 60_000
 
 
 class SessionPlan(Record):
@@ -145,8 +145,9 @@ def _found(kind: str, name: str, known: list[str]) -> None:
         raise ControlRefused(f"unknown_{kind}", f"There is no {kind} {name!r}. {nearest(name, known)} Nothing changed.")
 
 
-def snapshot_profile(model: str, profile: PenProfile) -> ProfileSnapshot:
-    """A data sheet as it goes into records."""
+def snapshot_profile(model: str, profiles: Profiles) -> ProfileSnapshot:
+    """The data sheet of a pen model as it goes into records."""
+    profile = profiles.pens[model]
     return ProfileSnapshot(
         model=model,
         labelled_depth_max_um=profile.labelled_depth_max_um,
@@ -155,7 +156,7 @@ def snapshot_profile(model: str, profile: PenProfile) -> ProfileSnapshot:
         rate_tolerance_percent=profile.rate_tolerance_percent,
         battery_life_ms=None if profile.battery_life_min is None else profile.battery_life_min * MS_PER_MIN,
         curve=tuple(CurveStep(depth_um=p.depth_um, rate_max_mhz=p.rate_max_mhz) for p in profile.depth_rate_curve),
-        closed_loop=profile.closed_loop.limits(),
+        closed_loop=profiles.closed_loops[profile.closed_loop].limits(),
     )
 
 
@@ -234,7 +235,7 @@ def resolve_plan(
         interval_reason=plan.interval_reason,
         resumes=plan.resumes,
         resumed_doses=resumed or (),
-        profile=snapshot_profile(model, profiles.pens[model]),
+        profile=snapshot_profile(model, profiles),
         cartridge_model=cartridge[0] if cartridge else None,
         cartridge_needle_count=cartridge[1].needle_count if cartridge else None,
         cartridge_needle_length_um=cartridge[1].needle_length_um if cartridge else None,
@@ -279,8 +280,8 @@ def _zone_plans(
             rate_max_mhz=zone.rate_max_mhz,
             source=sources[zone.source],
             passes=zone.passes,
-            dwell_ms=zone.dwell_s * MS_PER_S,
-            dwell_hard_ms=zone.dwell_hard_s * MS_PER_S,
+            dwell_ms=zone.dwell_ms,
+            dwell_hard_ms=zone.dwell_hard_ms,
             approved_cap_um=approval.depth_max_um if approval is not None else None,
             approval=approval.id if approval is not None else "",
             approved_words=approval_sentence(approval) if approval is not None else "",

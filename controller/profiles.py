@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from controller.datafile import DataModel, FromHz, FromMm, load_data
+from controller.datafile import DataModel, FromHz, FromMm, load_data, nearest
 from controller.gs1 import gtin_is_sound
 from controller.loop import ClosedLoopLimits
 from controller.units import Millihertz
@@ -72,7 +72,7 @@ class PenProfile(DataModel):
     rate_tolerance_percent: int = Field(ge=1, le=50)
     depth_rate_curve: tuple[CurvePoint, ...] = Field(min_length=1)
     battery_life_min: int | None = Field(default=None, ge=1, le=600)
-    closed_loop: ClosedLoopSheet
+    closed_loop: str
 
     @model_validator(mode="after")
     def _curve_falls(self) -> Self:
@@ -115,11 +115,22 @@ class CartridgeProfile(DataModel):
 
 
 class Profiles(DataModel):
-    """The data sheets of a clinic."""
+    """The data sheets of a clinic. Each pen names one of ``closed_loops``."""
 
     format: Literal["needlework-pens/1"]
+    closed_loops: dict[str, ClosedLoopSheet] = Field(default_factory=dict)
     pens: dict[str, PenProfile]
     cartridges: dict[str, CartridgeProfile]
+
+    @model_validator(mode="after")
+    def _closed_loops_exist(self) -> Self:
+        for name, pen in self.pens.items():
+            if pen.closed_loop not in self.closed_loops:
+                raise ValueError(
+                    f"the pen {name} names the closed_loop {pen.closed_loop!r}. "
+                    f"{nearest(pen.closed_loop, list(self.closed_loops))}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _gtins_differ(self) -> Self:

@@ -16,7 +16,6 @@ from typing import Any
 
 from controller.errors import DataError
 from controller.events import StationStopped
-from controller.library import load_library
 from controller.operators import load_operators
 from controller.ports import RecordUnavailable
 from controller.profiles import load_profiles
@@ -34,6 +33,7 @@ from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
 from station.errors import SettingsError, StationError, StationTaken, Trouble
 from station.exits import Exit
+from station.libraries import clinic_library
 from station.lines import Announce, failure_line, say_line
 from station.models import BusStatus, RecordStatus, StationStatus
 from station.parts import Parts
@@ -208,7 +208,7 @@ class Station:
     def _make_pens(self, journal: Journal) -> tuple[StationPen, ...]:
         settings = self._settings
         try:
-            library = load_library(settings.library)
+            library = clinic_library(settings, self._clock.utc().date())
             operators = load_operators(settings.operators)
             profiles = load_profiles(settings.profiles)
         except DataError as error:

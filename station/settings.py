@@ -103,6 +103,8 @@ class StationSettings(BaseSettings):
     """Path or SQLAlchemy URL of the recorder's store; none means an SQLite file in the state directory."""
     library: Path | None = None
     """The clinic's signed protocol library; none means the unsigned example shipped, marked so in every record."""
+    trusted_physicians: Path | None = None
+    """Public keys of the physicians whose signature under a library is accepted; none means that no signature is."""
     operators: Path | None = None
     """Who may operate, and how deep; none means the examples shipped."""
     profiles: Path | None = None

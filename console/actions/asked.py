@@ -3,12 +3,11 @@
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from console.exits import Code
 from console.trouble import ConsoleError, Told
-from console.words import spoken
 from controller.plan import PSEUDONYM, SessionPlan
 from controller.view import PenView
 
@@ -69,8 +68,8 @@ def taken_up(asked: Asked, view: PenView) -> str:
     return said
 
 
-def plan_of(asked: Asked, checklist: Sequence[str]) -> SessionPlan:
-    """The session asked for, its checklist answered. Raises ConsoleError for what is missing."""
+def plan_of(asked: Asked, checklist: Mapping[str, str]) -> SessionPlan:
+    """The session asked for, its checklist (point and text) answered. Raises ConsoleError for what is missing."""
     missing = [f"--{name}" for name in ("protocol", "skin", "zone") if not getattr(asked, name)]
     if missing:
         raise ConsoleError(
@@ -80,7 +79,7 @@ def plan_of(asked: Asked, checklist: Sequence[str]) -> SessionPlan:
     answers = {item: item in asked.confirmed for item in checklist} | dict.fromkeys(asked.confirmed, True)
     if sys.stdin.isatty():
         for item in (item for item in checklist if not answers[item]):
-            answer = input(f"{spoken(item).capitalize()}? [y/N] ")
+            answer = input(f"{checklist[item]}. Confirmed? [y/N] ")
             answers[item] = answer.strip().lower() in ("y", "yes")
     return SessionPlan(
         patient=asked.patient or f"p-{secrets.token_hex(4)}",

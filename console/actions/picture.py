@@ -5,6 +5,7 @@ import io
 import random
 import re
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -19,7 +20,7 @@ from console.screen import err
 from console.story import Kind, Story
 from console.trouble import ConsoleError, Told
 from console.watching import Watcher
-from controller.library import load_library
+from station.libraries import clinic_library
 from station.settings import load_settings
 from station.supervise import Supervisor
 
@@ -57,7 +58,7 @@ async def _pictured(state: Path) -> LivePicture:
     settings = load_settings(state_dir=state, stop_port=0)
     async with asyncio.timeout(DEADLINE_S), Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
         watcher = Watcher(house.settings)
-        checklist = load_library(settings.library).checklist
+        checklist = clinic_library(settings, datetime.now(UTC).date()).checklist
         story = Story(station, f"demo-{random.getrandbits(24):06x}", checklist, tell)
         tasks = [
             asyncio.create_task(watcher.follow(), name="live frames"),

@@ -10,6 +10,7 @@ import termios
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -23,10 +24,10 @@ from console.treat_lines import HELP, Order, parse, waiting_s
 from console.trouble import ConsoleError, Told, show, told_of
 from console.watching import ScreenDisplay, TreatDisplay, watch
 from console.words import hz, mm, spoken
-from controller.library import load_library
 from controller.plan import SessionPlan
 from station.client import SeatClient, StationClient
 from station.errors import StationError, StationRefused
+from station.libraries import clinic_library
 from station.models import PenStatus
 from station.settings import StationSettings
 from station.signals import on_ending_signals
@@ -48,7 +49,7 @@ def treat(settings: StationSettings, asked: Asked) -> int:
         check_open(asked, before.view)
     else:
         # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
-        plan = plan_of(asked, load_library(settings.library).checklist)
+        plan = plan_of(asked, clinic_library(settings, datetime.now(UTC).date()).checklist)
     return asyncio.run(_treat(settings, asked, plan))
 
 

@@ -48,7 +48,7 @@ Draw = Callable[..., str]
 @cache
 def profile() -> ProfileSnapshot:
     """The data sheet shipped for the pen NW-1."""
-    return snapshot_profile("NW-1", load_profiles().pens["NW-1"])
+    return snapshot_profile("NW-1", load_profiles())
 
 
 @cache

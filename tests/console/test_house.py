@@ -18,8 +18,8 @@ import pytest
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
-CONFIRMED = ("consent_signed", "contraindications_reviewed", "skin_disinfected", "new_sleeve_fitted",
-             "cartridge_new_and_sterile")  # fmt: skip
+CONFIRMED = ("consent_signed", "contraindications_reviewed", "skin_disinfected", "handpiece_disinfected",
+             "new_sleeve_fitted", "no_fluid_seen", "cartridge_new_and_sterile")  # fmt: skip
 TREAT = ("treat", "--operator", "demo-master-aesthetician")
 PREPARE = (*TREAT, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "forehead",
            *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip

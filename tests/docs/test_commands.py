@@ -111,6 +111,23 @@ def examined(text: str, place: Path) -> None:
     assert done.returncode in {0, 1, 2, 3}, (done.returncode, done.stdout + done.stderr)
 
 
+OF_A_LIBRARY = r"needlework library (key|diff|sign|check) .*"
+
+
+def of_a_library(text: str, place: Path) -> None:
+    """Run for real on copies of the example, after the commands of its page that come before it; all succeed."""
+    example = (ROOT / "controller" / "data" / "example_library.yaml").read_bytes()
+    for name in ("old.yaml", "clinic.yaml"):
+        (place / name).write_bytes(example)
+    page = [bare(command.text) for command in ALL if command.page == "docs/library.md"]
+    for line in (line for line in page[: page.index(text) + 1] if re.fullmatch(OF_A_LIBRARY, line)):
+        command, _, into = line.partition(" > ")
+        done = done_here(command, place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        if into:
+            (place / into).write_text(done.stdout, encoding="utf-8")
+
+
 def piped(text: str, place: Path) -> None:
     """What it is fed is for the command's own tests; that the command exists is looked up."""
     parsed(text.partition("| ")[2], place)
@@ -160,10 +177,11 @@ def files_exist(text: str, _: Path) -> None:
 
 
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
-    (r"needlework pens", run),
-    (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
+    (r"needlework (pens|library show)", run),
+    (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
+    (OF_A_LIBRARY, of_a_library),
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
