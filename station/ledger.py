@@ -150,6 +150,11 @@ class SiteLedger:
             raise _Away(f"The site's use ledger {self._shown} did not answer within {SITE_DEADLINE_S:g} s.") from error
         except StoreError as error:
             raise _Away(str(error).replace(site, self._shown)) from error
+        except ImportError as error:
+            raise _Away(
+                f"The site's use ledger {self._shown} cannot be asked: the driver of this kind of database is not "
+                f"installed ({error})."
+            ) from error
         return [(used, utc_us) for its_lot, its, used, utc_us in found if same_cartridge(lot, serial, its_lot, its)]
 
 

@@ -158,6 +158,12 @@ async def test_no_password_is_told(ledger_of: Open) -> None:
     assert "secret" not in str(answer)
 
 
+async def test_a_database_whose_driver_is_not_installed_is_no_answer(ledger_of: Open) -> None:
+    answer = await ledger_of("room-1", "oracle+cx_oracle://clinic:secret@nowhere.invalid/x").cartridge(cartridge())
+    assert is_unreachable(answer, "is not installed")
+    assert "secret" not in str(answer)
+
+
 async def test_a_site_that_hangs_costs_one_deadline_and_then_none_until_it_is_back(
     ledger_of: Open, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
