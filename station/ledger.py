@@ -6,6 +6,7 @@ asked in a thread of its own with a deadline, and the answer is then that nobody
 taken for such a cartridge, and :meth:`SiteLedger.reconcile` asks again later.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,14 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sqlalchemy import make_url
-
 from controller.cartridges import CartridgeUse, NotSerialised, Unreachable, Unused, UsedBy, same_cartridge, used_problem
 from controller.errors import ControlRefused
 from controller.events import CartridgeReconciled, CartridgeSnapshot
-from controller.ports import EventSink
+from controller.ports import EventSink, RecordUnavailable
 from logger.errors import StoreError
-from logger.store import Store
 from station.lane import Lane
 from station.ledger_file import LedgerFile, NotedUse
 
@@ -32,6 +30,9 @@ OWN_DEADLINE_S = 2.0
 """How long it waits for this station's disk: as long as for the journal."""
 COMPARED_FOR = timedelta(days=7)
 """How long a use is compared with the site's: the record of a station whose broker was away arrives late."""
+
+COMPARED_EVERY_S = 300.0
+"""A record that was held up is there minutes later; asking costs the site a few milliseconds for each use."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,7 +51,7 @@ class SiteLedger:
         SQLAlchemy URL, or None where this station is the only one."""
         self._file = LedgerFile(path)
         self._site = site
-        self._shown = site if site is None or "://" not in site else make_url(site).render_as_string()
+        self._shown = "" if site is None else _without_password(site)
         self._utc_now = utc_now
         self._own, self._far = Lane("ledger"), Lane("site-ledger")
 
@@ -148,12 +149,36 @@ class SiteLedger:
         except TimeoutError as error:
             raise _Away(f"The site's use ledger {self._shown} did not answer within {SITE_DEADLINE_S:g} s.") from error
         except StoreError as error:
-            raise _Away(str(error).replace(site, str(self._shown))) from error  # a URL may hold a password
+            raise _Away(str(error).replace(site, self._shown)) from error
+        except ImportError as error:
+            raise _Away(
+                f"The site's use ledger {self._shown} cannot be asked: the driver of this kind of database is not "
+                f"installed ({error})."
+            ) from error
         return [(used, utc_us) for its_lot, its, used, utc_us in found if same_cartridge(lot, serial, its_lot, its)]
+
+
+async def compare_regularly(ledger: SiteLedger, sink: EventSink) -> None:
+    """Compares uses with the site's every ``COMPARED_EVERY_S``, until it is cancelled. A part of the station."""
+    while True:
+        with suppress(RecordUnavailable):  # the journal says so itself, and what it did not take is found again
+            await ledger.reconcile(sink)
+        await asyncio.sleep(COMPARED_EVERY_S)
+
+
+def _without_password(site: str) -> str:
+    """A place as people may read it. Loads what asking the site takes: at the start, not while somebody waits."""
+    from sqlalchemy import make_url  # noqa: PLC0415 0.2 s that a station without a site's ledger does not need
+
+    import logger.store  # noqa: F401, PLC0415 as above
+
+    return make_url(site).render_as_string() if "://" in site else site
 
 
 def _look_up(site: str, serial: str) -> list[tuple[str, str, str, int]]:
     """Lot, serial, session and time of what the site's store has under a serial number. Raises StoreError."""
+    from logger.store import Store  # noqa: PLC0415 loaded when the ledger was made
+
     store = Store.open_to_read(site)  # for each question: a connection kept would miss a store that was restored
     try:
         return [(used.lot, used.serial, used.session, used.utc_us) for used in store.uses(serial)]

@@ -2,6 +2,8 @@
 
 import asyncio
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from controller.events import CartridgeReconciled, CartridgeSnapshot, Event
 from controller.ports import RecordUnavailable, UseLedger
 from logger.store import Store
 from station.lane import Lane
-from station.ledger import COMPARED_FOR, SiteLedger
+from station.ledger import COMPARED_FOR, SiteLedger, compare_regularly
 from tests.logger.test_uses import armed, chained
 
 START = datetime(2026, 6, 15, 9, tzinfo=UTC)
@@ -156,6 +158,12 @@ async def test_no_password_is_told(ledger_of: Open) -> None:
     assert "secret" not in str(answer)
 
 
+async def test_a_database_whose_driver_is_not_installed_is_no_answer(ledger_of: Open) -> None:
+    answer = await ledger_of("room-1", "oracle+cx_oracle://clinic:secret@nowhere.invalid/x").cartridge(cartridge())
+    assert is_unreachable(answer, "is not installed")
+    assert "secret" not in str(answer)
+
+
 async def test_a_site_that_hangs_costs_one_deadline_and_then_none_until_it_is_back(
     ledger_of: Open, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +250,36 @@ async def test_a_finding_the_journal_did_not_take_is_found_again(ledger_of: Open
     sink.full = False
     (told,) = await ledger.reconcile(sink)
     assert isinstance(told, CartridgeReconciled)
+
+
+async def test_comparing_goes_on_when_the_journal_takes_nothing(
+    ledger_of: Open, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station.ledger, "COMPARED_EVERY_S", 0.01)
+    ledger, sink = ledger_of("room-2", site), Sink()
+    sink.full = True
+    await ledger.claim(cartridge(attested=True), "s-2")
+    comparing = asyncio.create_task(compare_regularly(ledger, sink))
+    async with asyncio.timeout(5):
+        while not sink.events:
+            await asyncio.sleep(0.001)
+        sink.full, before = False, len(sink.events)
+        while len(sink.events) == before:
+            await asyncio.sleep(0.001)
+    comparing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await comparing
+    assert await ledger.reconcile(sink) == ()
+
+
+def test_a_station_without_a_sites_ledger_does_not_load_the_store() -> None:
+    program = (
+        "import sys, pathlib, station.ledger\n"
+        "station.ledger.SiteLedger(pathlib.Path('x'), site=None, utc_now=None)\n"
+        "print('sqlalchemy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 async def test_whoever_waits_for_a_lane_may_be_cancelled_and_what_it_does_raises_where_it_is_awaited() -> None:
