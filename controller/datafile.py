@@ -50,16 +50,16 @@ class DataModel(BaseModel):
         known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in content:
             if key not in known:
-                raise Misplaced(f"there is no key {shown(key)} here. {_unit_missing(key, known)}", key)
+                raise Misplaced(f"there is no key {shown(key)} here{_instead(key, known)}", key)
         return content
 
 
-def _unit_missing(key: object, known: list[str]) -> str:
+def _instead(key: object, known: list[str]) -> str:
     """The end of a sentence that refuses a key; a forgotten unit is the likeliest mistake, and named as such."""
     with_unit = [name for name in known if name.startswith(f"{key}_")]
     if with_unit:
-        return f"A quantity's key names its unit: {' or '.join(with_unit)}"
-    return nearest(str(key), known).rstrip(".")
+        return f"; a quantity's key names its unit: {' or '.join(with_unit)}"
+    return f". {nearest(str(key), known).rstrip('.')}"
 
 
 def _mm(value: Any) -> Any:

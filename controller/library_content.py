@@ -53,7 +53,10 @@ class ZoneLimits(DataModel):
 
     @model_validator(mode="after")
     def _soft_within_hard(self) -> Self:
-        for skin in self.soft_um.keys() ^ self.hard_um.keys():
+        one_sided = [
+            skin for skin in (*self.hard_um, *self.soft_um) if (skin in self.soft_um) != (skin in self.hard_um)
+        ]
+        for skin in one_sided:
             side = "soft_mm" if skin in self.soft_um else "hard_mm"
             raise Misplaced(f"only {side} names the skin {skin}; soft and hard limits must name the same skins", side)
         for skin in self.soft_um:
