@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from controller.errors import DataError
 from controller.units import (
@@ -30,9 +29,12 @@ FILE_MAX_BYTES = 256_000
 Model = TypeVar("Model", bound="DataModel")
 
 
-def misplaced(reason: str, *at: str | int) -> PydanticCustomError:
-    """An error for a validator to raise: ``at`` leads from the model that is checked to the part that is wrong."""
-    return PydanticCustomError("misplaced", "{reason}", {"reason": reason, "at": at})
+class Misplaced(ValueError):
+    """For a validator to raise: ``at`` leads from the model that is checked to the part of it that is wrong."""
+
+    def __init__(self, reason: str, *at: str | int) -> None:
+        super().__init__(reason)
+        self.at = at
 
 
 class DataModel(BaseModel):
@@ -48,16 +50,16 @@ class DataModel(BaseModel):
         known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in content:
             if key not in known:
-                raise misplaced(f"there is no key {shown(key)} here. {_unit_missing(key, known)}", key)
+                raise Misplaced(f"there is no key {shown(key)} here{_instead(key, known)}", key)
         return content
 
 
-def _unit_missing(key: object, known: list[str]) -> str:
+def _instead(key: object, known: list[str]) -> str:
     """The end of a sentence that refuses a key; a forgotten unit is the likeliest mistake, and named as such."""
     with_unit = [name for name in known if name.startswith(f"{key}_")]
     if with_unit:
-        return f"A quantity's key names its unit: {' or '.join(with_unit)}"
-    return nearest(str(key), known).rstrip(".")
+        return f"; a quantity's key names its unit: {' or '.join(with_unit)}"
+    return f". {nearest(str(key), known).rstrip('.')}"
 
 
 def _mm(value: Any) -> Any:
@@ -197,7 +199,7 @@ def parse_data(model: type[Model], content: bytes, name: str) -> Model:
         raise DataError(_sentence(name, tree, error.errors(include_url=False))) from error
 
 
-def _sentence(name: str, tree: Tree, errors: Iterable[ErrorDetails]) -> str:
+def _sentence(name: str, tree: Tree, errors: Iterable[Mapping[str, Any]]) -> str:
     found = sorted((_place(tree, error) for error in errors), key=lambda place: place[0])
     line, reason = found[0]
     more = len(found) - 1
@@ -205,15 +207,15 @@ def _sentence(name: str, tree: Tree, errors: Iterable[ErrorDetails]) -> str:
     return f"{name}:{line}: {reason}{'' if reason.endswith('?') else '.'} Nothing was loaded.{rest}"
 
 
-def _place(tree: Tree, error: ErrorDetails) -> tuple[int, str]:
+def _place(tree: Tree, error: Mapping[str, Any]) -> tuple[int, str]:
     """The line of one mistake, and where and what it is."""
     path = tuple(part for part in error["loc"] if part != "[key]")
-    path += tuple(error.get("ctx", {}).get("at", ()))
+    path += getattr(error.get("ctx", {}).get("error"), "at", ())
     where = " → ".join(printable(str(part))[:48] for part in path) or "the file as a whole"
     return tree.line_of(path), f"{where}: {_reason(error)}"
 
 
-def _reason(error: ErrorDetails) -> str:
+def _reason(error: Mapping[str, Any]) -> str:
     kind, given = error["type"], error.get("input")
     if kind == "missing":
         return "this key is missing"

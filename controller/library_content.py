@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
-from controller.datafile import DataModel, Day, FromHz, FromMm, FromS, Id, Words, misplaced, nearest
+from controller.datafile import DataModel, Day, FromHz, FromMm, FromS, Id, Misplaced, Words, nearest
 from controller.guardrail import Guardrail, GuardrailError
 
 FORMAT = "needlework-library/2"
@@ -53,23 +53,26 @@ class ZoneLimits(DataModel):
 
     @model_validator(mode="after")
     def _soft_within_hard(self) -> Self:
-        for skin in self.soft_um.keys() ^ self.hard_um.keys():
+        one_sided = [
+            skin for skin in (*self.hard_um, *self.soft_um) if (skin in self.soft_um) != (skin in self.hard_um)
+        ]
+        for skin in one_sided:
             side = "soft_mm" if skin in self.soft_um else "hard_mm"
-            raise misplaced(f"only {side} names the skin {skin}; soft and hard limits must name the same skins", side)
+            raise Misplaced(f"only {side} names the skin {skin}; soft and hard limits must name the same skins", side)
         for skin in self.soft_um:
             try:
                 self.depth(skin)
             except GuardrailError as error:
-                raise misplaced(f"for {skin} skin, {error}", "soft_mm", skin) from error
+                raise Misplaced(f"for {skin} skin, {error}", "soft_mm", skin) from error
             if self.hard_um[skin] == 0:
-                raise misplaced(f"a hard limit of 0 for {skin} skin; leave the zone out instead", "hard_mm", skin)
+                raise Misplaced(f"a hard limit of 0 for {skin} skin; leave the zone out instead", "hard_mm", skin)
         if self.rate_max_mhz == 0:
-            raise misplaced("a rate of 0 treats nothing; leave the zone out instead", "rate_max_hz")
+            raise Misplaced("a rate of 0 treats nothing; leave the zone out instead", "rate_max_hz")
         for name, key in (("rate", "rate_recommended_hz"), ("dwell", "dwell_s")):
             try:
                 getattr(self, name)
             except GuardrailError as error:
-                raise misplaced(str(error), key) from error
+                raise Misplaced(str(error), key) from error
         return self
 
 
@@ -93,15 +96,15 @@ class TreatmentProtocol(DataModel):
     def _zones_cover_skins(self) -> Self:
         for position, skin in enumerate(self.skins):
             if skin in self.skins[:position]:
-                raise misplaced(f"the skin {skin} is named twice", "skins", position)
+                raise Misplaced(f"the skin {skin} is named twice", "skins", position)
         for name, zone in self.zones.items():
             for skin in self.skins:
                 if skin not in zone.soft_um:
-                    raise misplaced(f"no limits for {skin} skin", "zones", name, "soft_mm")
+                    raise Misplaced(f"no limits for {skin} skin", "zones", name, "soft_mm")
             for skin in zone.soft_um:
                 if skin not in self.skins:
                     known = nearest(skin, list(self.skins)).rstrip(".")
-                    raise misplaced(f"the protocol has no skin {skin}. {known}", "zones", name, "soft_mm", skin)
+                    raise Misplaced(f"the protocol has no skin {skin}. {known}", "zones", name, "soft_mm", skin)
         return self
 
 
@@ -139,7 +142,7 @@ class Library(DataModel):
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.valid_until < self.issued:
-            raise misplaced(f"valid until a day before it was issued ({self.issued.isoformat()})", "valid_until")
+            raise Misplaced(f"valid until a day before it was issued ({self.issued.isoformat()})", "valid_until")
         return self
 
     @model_validator(mode="after")
@@ -156,4 +159,4 @@ class Library(DataModel):
     def _known(self, source: str | None, *at: str) -> None:
         if source is not None and source not in self.sources:
             known = nearest(source, list(self.sources)).rstrip(".")
-            raise misplaced(f"the source {source} is not listed. {known}", *at)
+            raise Misplaced(f"the source {source} is not listed. {known}", *at)

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from controller.datafile import DataModel, Day, Id, misplaced
+from controller.datafile import DataModel, Day, Id, Misplaced
 from controller.errors import DataError
 
 SIGNED_FOR = b"needlework: a physician answers for this protocol library\x00"
@@ -67,7 +67,7 @@ class TrustedKeys(DataModel):
         for identity, physician in self.physicians.items():
             if physician.public_key in seen:
                 other = seen[physician.public_key]
-                raise misplaced(f"the same key as {other}; each has a key of their own", "physicians", identity)
+                raise Misplaced(f"the same key as {other}; each has a key of their own", "physicians", identity)
             seen[physician.public_key] = identity
         return self
 

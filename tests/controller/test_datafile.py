@@ -66,7 +66,7 @@ def test_text_is_refused_with_its_line(text: str | bytes, line: int | None, reas
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("name: a\ninner:\n  x:\n    soft: 0.5\n    dwell_s: 1\n", 4, "'soft' here. A quantity's key names its unit"),
+        ("name: a\ninner:\n  x:\n    soft: 0.5\n    dwell_s: 1\n", 4, "'soft' here; a quantity's key names its unit"),
         ("name: a\ninner:\n  x:\n    soft_mm: 0.5\n    dwel_s: 1\n", 5, "'dwel_s' here. Did you mean dwell_s?"),
         ("name: a\ninner:\n  x:\n    soft_um: 500\n    dwell_s: 1\n", 4, "Did you mean soft_mm?"),
         ("name: a\ninner:\n  x:\n    dwell_s: 1\n", 3, "soft_mm: this key is missing"),
