@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from controller.errors import ControllerError
 from controller.events import Event
+from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -13,6 +14,10 @@ from firmware_bridge.wire.operations import Operation, OutcomeData
 
 class RecordUnavailable(ControllerError):
     """The record did not reach the disk; the message says why and what to do."""
+
+
+class MemoryUnavailable(ControllerError):
+    """What the site keeps of its patients cannot be asked or told just now; the message says what follows."""
 
 
 class Clock(Protocol):
@@ -66,3 +71,20 @@ class Pen(Protocol):
 
     async def outcome(self, key: int) -> OutcomeData | None:
         """What became of an operation that stayed unanswered."""
+
+
+class SiteMemory(Protocol):
+    """What a site keeps of its patients, apart from the journal. Each call has a deadline, and raises
+    MemoryUnavailable; each may be made again without harm."""
+
+    async def patient(self, patient: str) -> PatientHistory:
+        """Everything known of a patient; an empty history for a new one."""
+
+    async def opened(self, session: OpenedSession) -> None:
+        """A session began: its answers and consent reference stay here, its approvals count as used from now on."""
+
+    async def closed(self, session: str, closed: ClosedSession) -> None:
+        """A session ended; approvals it did not need are given back."""
+
+    async def approve(self, approval: Approval) -> None:
+        """A physician approved something ahead, or at the chair."""
