@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.exits import Code
+from console.people_app import PasswordFile, account_app, approve
 from console.trouble import Told, Troubles, show
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(account_app, name="account")
+app.command()(approve)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -155,6 +158,7 @@ def treat(
         typer.Option("--confirmed", help="A confirmed point of the checklist; once for each.", metavar="ITEM"),
     ] = None,
     pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
+    password_file: PasswordFile = None,
     state: State = None,
 ) -> None:
     """Operate a pen: from the keyboard beside the live view, or by lines on standard input.
@@ -167,7 +171,7 @@ def treat(
         from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
 
         asked = Asked(operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()))
-        raise typer.Exit(act(settings, asked))
+        raise typer.Exit(act(settings, asked, password_file))
 
 
 @app.command()

@@ -308,11 +308,14 @@ class SessionClosed(EventBase):
     doses: tuple[ZoneDose, ...]
 
 
-class ApprovalGiven(EventBase):
-    """A physician approved going beyond an operator's scope; ``expires`` is an ISO date, ``protocol`` empty is any."""
+class ApprovedAhead(EventBase):
+    """A physician approved going beyond an operator's scope, ahead for a course or for one visit.
+
+    ``expires`` is an ISO date; ``protocol`` empty is any.
+    """
 
     durable: ClassVar[bool] = True
-    type: Literal["approval_given"] = "approval_given"
+    type: Literal["approved_ahead"] = "approved_ahead"
     approval: str
     patient: str
     zones: tuple[str, ...]
@@ -321,6 +324,17 @@ class ApprovalGiven(EventBase):
     sessions: int
     expires: str
     by: str
+
+
+class ApprovalUsed(EventBase):
+    """For the first time in this session a depth beyond the operator's own scope was set, under this approval."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["approval_used"] = "approval_used"
+    approval: str
+    zone: str
+    scope_um: Micrometres
+    depth_commanded_um: Micrometres
 
 
 class SecurityEvent(EventBase):
@@ -391,7 +405,8 @@ Event = Annotated[
     | AlarmCleared
     | FaultsCleared
     | SessionClosed
-    | ApprovalGiven
+    | ApprovedAhead
+    | ApprovalUsed
     | SecurityEvent
     | InputChunk
     | LinkAdvisory,

@@ -51,24 +51,24 @@ def load_operators(path: Path | None = None) -> Operators:
     return load_data(Operators, path, "operators.yaml")
 
 
-def operator_problem(operator: Operator, today: date) -> tuple[str, str] | None:
+def operator_problem(name: str, operator: Operator, today: date) -> tuple[str, str] | None:
     """Why this person may not treat today: what refuses (for programs) and a sentence; None when they may."""
     if operator.licence is None:
         return (
             "operator_without_licence",
-            "No licence is on file for this operator. Somebody with one must treat, or the clinic enters the licence "
+            f"No licence is on file for {name}. Somebody with one must treat, or the clinic enters the licence "
             "in its operators file. Nothing changed.",
         )
     if today < operator.confirmed.on:
         return (
             "operator_not_confirmed",
-            f"The scope of this operator counts from {operator.confirmed.on.isoformat()}, which is not yet. Somebody "
+            f"The scope of {name} counts from {operator.confirmed.on.isoformat()}, which is not yet. Somebody "
             "confirmed must treat; if that day has passed, this computer's clock is wrong. Nothing changed.",
         )
     if today > operator.qualified_until:
         return (
             "operator_not_qualified",
-            f"The qualification of this operator ended on {operator.qualified_until.isoformat()}. Somebody qualified "
+            f"The qualification of {name} ended on {operator.qualified_until.isoformat()}. Somebody qualified "
             "must operate the pen, or the clinic confirms a new date. Nothing changed.",
         )
     return None

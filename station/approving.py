@@ -6,12 +6,12 @@ from typing import Protocol
 
 from controller.datafile import nearest
 from controller.errors import ControlRefused
-from controller.events import ApprovalGiven
+from controller.events import ApprovedAhead
 from controller.history import Approval
 from controller.operators import Operator, Operators
-from controller.ports import SiteMemory
 from controller.units import Micrometres, format_mm, micrometres_from_mm
 from logger.journal import Journal
+from station.history import SiteHistory
 from station.models import ApproveAsked
 
 
@@ -93,12 +93,12 @@ def _physician_may(by: str, physician: Operator, depth_um: Micrometres) -> None:
         )
 
 
-async def keep_approval(approval: Approval, journal: Journal, memory: SiteMemory) -> None:
+async def keep_approval(approval: Approval, journal: Journal, memory: SiteHistory) -> None:
     """Into the record first, so that none ever counts that the record does not have.
 
     Raises JournalError, MemoryUnavailable.
     """
-    event = ApprovalGiven(
+    event = ApprovedAhead(
         approval=approval.id,
         patient=approval.patient,
         zones=approval.zones,

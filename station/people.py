@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from controller.datafile import nearest
 from controller.errors import ControlRefused
-from controller.events import SecurityEvent
+from controller.events import Event, SecurityEvent
 from controller.operators import Operators, operator_problem
 from logger.errors import RecordError
-from logger.journal import Journal
 from station.accounts import DEMO, Account, Accounts, Role
 from station.clock import StationClock
 from station.errors import AccountRefused, AccountsUnusable, NotAllowed, Trouble
@@ -39,6 +38,16 @@ class Entitled:
     demo: bool
 
 
+class SecurityRecord(Protocol):
+    """Where security events go: the journal, while a station runs."""
+
+    def emit(self, event: Event, *, session: str | None) -> None:
+        """Takes an event, at once."""
+
+    async def flush(self) -> None:
+        """Returns when it is on the disk. Raises RecordError."""
+
+
 class People:
     """The people of one station."""
 
@@ -48,7 +57,7 @@ class People:
         sign_ins: SignIns,
         operators: Operators,
         *,
-        journal: Journal,
+        journal: SecurityRecord,
         clock: StationClock,
         mode: Literal["demo", "clinic"],
     ) -> None:
@@ -137,7 +146,7 @@ class People:
                 f"There is no operator {operator!r} in the clinic's operators file. {nearest(operator, list(known))} "
                 "Nothing changed.",
             )
-        problem = operator_problem(known[operator], self._clock.utc().date())
+        problem = operator_problem(operator, known[operator], self._clock.utc().date())
         if problem is not None:
             raise ControlRefused(*problem)
 
@@ -147,9 +156,14 @@ class People:
     # Looking after accounts -------------------------------------------------------------------------------------------
 
     async def accounts(self, token: str) -> tuple[AccountStatus, ...]:
-        """Every account, for a manager. Raises SignInRefused, NotAllowed, AccountsUnusable."""
-        self.signed_in(token, "manager")
-        return tuple(account_status(found, self._now_s()) for found in await self._all())
+        """Every account, for a manager; that there is none, for anybody.
+
+        Raises SignInRefused, NotAllowed, AccountsUnusable.
+        """
+        found = await self._all()
+        if token or found:
+            self.signed_in(token, "manager")
+        return tuple(account_status(one, self._now_s()) for one in found)
 
     async def add(self, token: str, account: str, role: Role, password: str) -> None:
         """A new account, by a manager; the first one by whoever holds the machine.

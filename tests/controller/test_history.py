@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.events import (
+    ApprovalUsed,
     Event,
     LimitLayer,
     LimitSet,
@@ -286,7 +287,7 @@ def test_a_visit_told_from_its_record() -> None:
     opened, closed = found
     assert (opened.patient, opened.operator, opened.on, opened.answers) == ("P-1", "az-1", TODAY, None)
     assert isinstance(closed, ClosedSession)
-    assert closed.approvals_used is None
+    assert (opened.approvals, closed.approvals_used) == ((), None)  # it broke off: nobody knows
     settings = [(zone.zone, zone.depth_commanded_um, zone.rate_commanded_mhz) for zone in closed.zones]
     assert settings == [("cheek", 500, 100_000), ("nose", 500, 100_000)]
 
@@ -296,3 +297,13 @@ def test_a_record_without_an_end_and_one_without_a_beginning() -> None:
     assert found is not None
     assert found[1] is None
     assert visit_of("s1", recorded()[1:]) is None
+
+
+def test_the_record_says_which_approvals_were_needed() -> None:
+    used = ApprovalUsed(approval="a1", zone="cheek", scope_um=Micrometres(500), depth_commanded_um=Micrometres(900))
+    events = recorded(closed=False)
+    ended: list[Event] = [used, used, SessionClosed(outcome="completed", reason="done", doses=())]
+    found = visit_of("s1", [*events, *((TODAY, event) for event in ended)])
+    assert found is not None
+    assert found[1] is not None
+    assert (found[0].approvals, found[1].approvals_used) == (("a1",), ("a1",))

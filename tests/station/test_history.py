@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.events import SessionClosed, SessionOpened, TreatmentStarted, ZoneDose
@@ -17,8 +17,9 @@ from controller.history import Approval, ClosedSession, OpenedSession, ZoneVisit
 from controller.ports import MemoryUnavailable
 from controller.units import Micrometres, Millihertz
 from logger.journal import Journal
-from station.history import SiteHistory, keep_what_is_recorded
+from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
+from tests.station.conftest import OPERATOR, House
 
 TODAY = date(2026, 6, 1)
 DOSE = ZoneDose(zone="cheek", treated_ms=9000, strokes=900, punctures=None, depth_measured_max_um=480,
@@ -144,6 +145,7 @@ steps = st.lists(
 )
 
 
+@settings(max_examples=15, deadline=None)  # each change waits for the disk, as it does in a clinic
 @given(steps)
 def test_told_twice_is_kept_once(tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, str, bool]]) -> None:
     place = tmp_path_factory.mktemp("twice")
@@ -191,16 +193,19 @@ def test_a_value_that_is_none_of_ours_is_a_trouble_and_no_crash(path: Path, file
 # The journal as the source --------------------------------------------------------------------------------------------
 
 
+def begun() -> SessionOpened:
+    return SessionOpened(pen="NW-1", patient="P-1", operator="az-1", protocol="face", library="l v1", zone="cheek",
+                         skin="thin", demo=True, checklist={})  # fmt: skip
+
+
 async def test_what_the_history_missed_is_told_from_the_journal(tmp_path: Path, file: HistoryFile) -> None:
     times = iter(range(100_000))
     journal = Journal(
         tmp_path / "journal.sqlite", station="room-1", utc_now=lambda: datetime(2026, 6, 1, tzinfo=UTC),
         monotonic_ms=lambda: next(times),
     )  # fmt: skip
-    begun = SessionOpened(pen="NW-1", patient="P-1", operator="az-1", protocol="face", library="l v1", zone="cheek",
-                          skin="thin", demo=True, checklist={})  # fmt: skip
     for session in ("s1", "s2", "s3"):
-        journal.emit(begun, session=session)
+        journal.emit(begun(), session=session)
     started = TreatmentStarted(
         source="api", depth_commanded_um=Micrometres(500), rate_commanded_mhz=Millihertz(100_000)
     )
@@ -246,3 +251,40 @@ async def test_the_loop_never_waits_and_a_slow_disk_is_a_trouble(path: Path) -> 
     assert len((await memory.patient("P-1")).visits) == 1
     assert threads[0].startswith("history")
     await memory.close()
+
+
+async def test_a_session_that_closes_is_known_to_the_next_that_is_prepared(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        await seat.pause()
+        await seat.close("done")
+    house.station.end("test")
+    await house.task
+    kept = HistoryFile(house.settings.history_path)
+    (visit,) = kept.patient("P-4711").visits
+    kept.close()
+    assert (visit.outcome, visit.protocol) == ("completed", "facial-rejuvenation")
+    (zone,) = visit.zones
+    assert (zone.zone, zone.depth_commanded_um, zone.rate_commanded_mhz) == ("cheek", 500, 100_000)
+    assert zone.strokes > 0
+
+
+async def test_nobodys_history_is_given_out_before_the_last_session_is_in_it(tmp_path: Path, path: Path) -> None:
+    times = iter(range(100_000))
+    journal = Journal(
+        tmp_path / "journal.sqlite", station="room-1", utc_now=lambda: datetime(2026, 6, 1, tzinfo=UTC),
+        monotonic_ms=lambda: next(times),
+    )  # fmt: skip
+    memory = SiteHistory(HistoryFile(path), deadline_s=0.2)
+    keeper = HistoryKeeper(memory, journal)
+    journal.emit(begun(), session="s1")
+    journal.emit(SessionClosed(outcome="completed", reason="done", doses=(DOSE,)), session="s1")
+    keeper.closed("s1")
+    with pytest.raises(MemoryUnavailable, match="not in the patients' history yet"):
+        await memory.patient("P-1")
+    keeping = asyncio.create_task(keeper.run())
+    assert [visit.session for visit in (await memory.patient("P-1")).visits] == ["s1"]
+    keeping.cancel()
+    await asyncio.wait({keeping})
+    await memory.close()
+    await journal.close()
