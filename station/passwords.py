@@ -11,7 +11,7 @@ PASSWORD_CHARS_MIN = 10
 PASSWORD_CHARS_MAX = 200
 """Argon2 takes any length; a bound keeps a call small."""
 
-# OWASP's least parameters for Argon2id: 34 ms here, a fifth of a second on a Raspberry Pi 4, and 19 MiB while it runs.
+# OWASP's least parameters for Argon2id: 34 ms here, and 19 MiB while it runs.
 _TIME_COST = 2
 _MEMORY_KIB = 19456
 _PARALLELISM = 1

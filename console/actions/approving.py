@@ -53,7 +53,7 @@ def approve(
     if as_json:
         print_json(approved.model_dump(mode="json"))
     else:
-        out().print(Text(approved.what + (" This is a demonstration." if approved.demo else "")))
+        out().print(Text(approved.what + (" This is a demonstration." if approved.demo else "")), soft_wrap=True)
     return Code.DONE
 
 

@@ -92,7 +92,13 @@ def done_here(text: str, place: Path) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEEDLEWORK_", "XDG_"))}
     environment |= {"NEEDLEWORK_STATE_DIR": str(place), "HOME": str(place), "COLUMNS": "200"}
     done = subprocess.run(
-        [program(words[0]), *words[1:]], env=environment, cwd=place, capture_output=True, text=True, check=False
+        [program(words[0]), *words[1:]],
+        env=environment,
+        cwd=place,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.stdout + done.stderr).strip(), "it said nothing"
@@ -162,8 +168,10 @@ def files_exist(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework pens", run),
     (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
+    (r"needlework approve .*", examined),  # no station: it says so
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
+    (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
     (r"printf .* \| needlework treat .*", piped),
     (r"make \w+.*", made),
