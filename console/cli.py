@@ -10,6 +10,7 @@ import typer
 from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.library_app import library_app
+from console.people_app import PasswordFile, account_app, approve
 from console.report_app import report_app
 from console.trouble import Told, Troubles, show
 
@@ -30,6 +31,8 @@ app.add_typer(sessions_app, name="sessions")
 app.add_typer(report_app, name="report")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
+app.add_typer(account_app, name="account")
+app.command()(approve)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -161,6 +164,7 @@ def treat(
         typer.Option("--confirmed", help="A confirmed point of the checklist; once for each.", metavar="ITEM"),
     ] = None,
     pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
+    password_file: PasswordFile = None,
     state: State = None,
 ) -> None:
     """Operate a pen: from the keyboard beside the live view, or by lines on standard input.
@@ -173,7 +177,7 @@ def treat(
         from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
 
         asked = Asked(operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()))
-        raise typer.Exit(act(settings, asked))
+        raise typer.Exit(act(settings, asked, password_file))
 
 
 @app.command()

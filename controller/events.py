@@ -478,6 +478,44 @@ class CartridgeReconciled(EventBase):
     other_session: str | None
 
 
+class ApprovedAhead(EventBase):
+    """A physician approved going beyond an operator's scope, ahead for a course or for one visit.
+
+    ``expires`` is an ISO date; ``protocol`` empty is any.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["approved_ahead"] = "approved_ahead"
+    approval: str
+    patient: str
+    zones: tuple[str, ...]
+    protocol: str
+    depth_max_um: Micrometres
+    sessions: int
+    expires: str
+    by: str
+
+
+class SecurityEvent(EventBase):
+    """Something about accounts and seats. ``account`` is empty where none of that name is known here: what was typed
+    instead could be anything, a password too."""
+
+    durable: ClassVar[bool] = True
+    type: Literal["security_event"] = "security_event"
+    what: Literal[
+        "signed_in",
+        "sign_in_refused",
+        "locked_out",
+        "signed_out",
+        "seat_refused",
+        "account_added",
+        "account_disabled",
+        "account_unlocked",
+        "password_changed",
+    ]
+    account: str
+
+
 class InputChunk(EventBase):
     """Every input of the machine over about a second, in columns, in the order it was taken.
 
@@ -537,6 +575,8 @@ Event = Annotated[
     | FaultsCleared
     | SessionClosed
     | CartridgeReconciled
+    | ApprovedAhead
+    | SecurityEvent
     | InputChunk
     | LinkAdvisory,
     Field(discriminator="type"),

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from controller.events import (
+    ApprovalUsed,
     Event,
     LimitSet,
     Record,
@@ -273,12 +274,14 @@ class ClosedSession(Record):
 def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[OpenedSession, ClosedSession | None] | None:
     """A visit told from the events of its session, each with its day; None when its opening is not among them.
 
-    The end is None for a session that was not closed. Answers, consent and approvals are not journalled and stay open.
+    The end is None for a session that was not closed. Answers and consent are not journalled and stay open. A session
+    that broke off may have used an approval that its record has not: then all it could go by count as used.
     """
     opened: OpenedSession | None = None
     closed: ClosedSession | None = None
     zone, depth, rate = "", 0, 0
     commanded: dict[str, tuple[int, int]] = {}
+    used: dict[str, None] = {}
     for on, event in events:
         match event:
             case SessionOpened():
@@ -295,16 +298,21 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
                 zone = event.zone
             case SetpointChanged() | TreatmentStarted():
                 depth, rate = event.depth_commanded_um, event.rate_commanded_mhz
+            case ApprovalUsed():
+                used[event.approval] = None
             case SessionClosed():
                 closed = ClosedSession(
-                    outcome=event.outcome, zones=zone_visits(event.doses, commanded), doses=event.doses
+                    outcome=event.outcome,
+                    zones=zone_visits(event.doses, commanded),
+                    doses=event.doses,
+                    approvals_used=None if event.outcome == "interrupted" else tuple(used),
                 )
             case _:
                 pass
         if depth and rate and isinstance(event, ZoneChanged | SetpointChanged | TreatmentStarted):
             # a shallower zone is entered with the setpoint as it is
             commanded[zone] = (depth, rate)
-    return None if opened is None else (opened, closed)
+    return None if opened is None else (opened.model_copy(update={"approvals": tuple(used)}), closed)
 
 
 def zone_visits(doses: Iterable[ZoneDose], commanded: Mapping[str, tuple[int, int]]) -> tuple[ZoneVisit, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from controller.cartridges import CartridgeUse
 from controller.errors import ControllerError
 from controller.events import CartridgeSnapshot, Event
-from controller.history import ClosedSession, OpenedSession, PatientHistory
+from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -15,6 +15,10 @@ from firmware_bridge.wire.operations import Operation, OutcomeData
 
 class RecordUnavailable(ControllerError):
     """The record did not reach the disk; the message says why and what to do."""
+
+
+class MemoryUnavailable(ControllerError):
+    """What the site keeps of its patients cannot be asked or told just now; the message says what follows."""
 
 
 class Clock(Protocol):
@@ -38,19 +42,6 @@ class EventSink(Protocol):
 
     def problem(self) -> str | None:
         """Why events are not accepted just now, or None."""
-
-
-class SiteMemory(Protocol):
-    """What the site remembers of its patients, by pseudonym, and never sends anywhere."""
-
-    async def patient(self, patient: str) -> PatientHistory:
-        """Earlier visits, approvals and answers. Raises ControllerError when it cannot be read."""
-
-    async def opened(self, session: OpenedSession) -> None:
-        """Keeps what a session began with: answers and consent, too. Raises ControllerError."""
-
-    async def closed(self, session: str, closed: ClosedSession) -> None:
-        """Keeps what it came to. Raises ControllerError."""
 
 
 class UseLedger(Protocol):
@@ -91,3 +82,20 @@ class Pen(Protocol):
 
     async def outcome(self, key: int) -> OutcomeData | None:
         """What became of an operation that stayed unanswered."""
+
+
+class SiteMemory(Protocol):
+    """What a site keeps of its patients, apart from the journal. Each call has a deadline, and raises
+    MemoryUnavailable; each may be made again without harm."""
+
+    async def patient(self, patient: str) -> PatientHistory:
+        """Everything known of a patient; an empty history for a new one."""
+
+    async def opened(self, session: OpenedSession) -> None:
+        """A session began: its answers and consent reference stay here, its approvals count as used from now on."""
+
+    async def closed(self, session: str, closed: ClosedSession) -> None:
+        """A session ended; approvals it did not need are given back."""
+
+    async def approve(self, approval: Approval) -> None:
+        """A physician approved something ahead, or at the chair."""

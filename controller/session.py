@@ -215,7 +215,7 @@ class SessionDriver:
             plan,
             ledger=self._site.ledger,
             session=session,
-            profiles=self._site.profiles,
+            profiles=self._site.data.profiles,
             today=self._clock.utc().date(),
             with_self_test=with_self_test,
         )

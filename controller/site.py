@@ -15,13 +15,20 @@ from controller.profiles import Profiles
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One site. ``scanner_sends_separators``: somebody has checked that its scanner sends a code's separators."""
+class ClinicData:
+    """What a clinic decides, read once at the start."""
 
     library: LoadedLibrary
     operators: Operators
     profiles: Profiles
     mode: Literal["demo", "clinic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site. ``scanner_sends_separators``: somebody has checked that its scanner sends a code's separators."""
+
+    data: ClinicData
     memory: SiteMemory
     ledger: UseLedger
     scanner_sends_separators: bool = False
@@ -45,10 +52,10 @@ class Site:
             plan,
             model=model,
             today=now.date(),
-            library=self.library,
-            operators=self.operators,
-            profiles=self.profiles,
-            mode=self.mode,
+            library=self.data.library,
+            operators=self.data.operators,
+            profiles=self.data.profiles,
+            mode=self.data.mode,
             history=history,
             scan=self.scanned(plan.cartridge_code, now.date()),
         )

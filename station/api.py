@@ -7,7 +7,7 @@ A layer over :class:`station.desk.Desk` without decisions of its own. Every answ
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,11 +18,24 @@ from starlette.exceptions import HTTPException
 from controller import inputs
 from controller.errors import ControlRefused
 from controller.plan import SessionPlan
+from controller.ports import MemoryUnavailable
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.errors import WireError
 from logger.errors import RecordError
+from station.api_people import SIGN_IN_HEADER, Approve, add_people
+from station.calls import Marked, body_schema, read_body
 from station.desk import Desk, StationEnding, TooManyViews
-from station.errors import SeatMissing, SeatTaken, StationError, Trouble, UnknownPen
+from station.errors import (
+    AccountRefused,
+    AccountsUnusable,
+    NotAllowed,
+    SeatMissing,
+    SeatTaken,
+    SignInRefused,
+    StationError,
+    Trouble,
+    UnknownPen,
+)
 from station.models import (
     AcknowledgeAlarm,
     CloseSession,
@@ -40,14 +53,11 @@ from station.models import (
     TroubleBody,
 )
 from station.pens import StationPen
+from station.people import People
 from station.seats import Seat
 
-BODY_MAX_BYTES = 65536
-"""The largest call, a session's plan with its checklist, is about 2 kB."""
 SEAT_HEADER = "Needlework-Seat"
 KEY_HEADER = "Needlework-Key"
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,16 @@ STEERING: tuple[Steering, ...] = (
 )
 
 
-def build_api(desk: Desk, status: Callable[[], StationStatus], *, software: str, live_hz: float, key: str) -> FastAPI:
+def build_api(
+    desk: Desk,
+    people: People,
+    approve: Approve,
+    status: Callable[[], StationStatus],
+    *,
+    software: str,
+    live_hz: float,
+    key: str,
+) -> FastAPI:
     """The application. ``key`` is asked for in the header ``Needlework-Key``; empty on a socket with permissions."""
 
     async def ask_key(given: Annotated[str, Header(alias=KEY_HEADER)] = "") -> None:
@@ -157,7 +176,9 @@ def build_api(desk: Desk, status: Callable[[], StationStatus], *, software: str,
     api = FastAPI(
         title="Needlework station", version=software, docs_url=None, redoc_url=None, dependencies=[Depends(ask_key)]
     )
+    api.add_middleware(Marked, mode="demo" if people.demo else "clinic")
     _troubles(api)
+    add_people(api, desk, people, approve)
 
     @api.get("/v1/status")
     async def station_status() -> StationStatus:
@@ -179,12 +200,15 @@ def build_api(desk: Desk, status: Callable[[], StationStatus], *, software: str,
         first = await anext(frames)  # what is refused is refused before the answer has begun
         return StreamingResponse(_lines(first, frames), media_type="application/x-ndjson")
 
-    @api.post("/v1/seats", openapi_extra=_body(TakeSeat))
+    @api.post("/v1/seats", openapi_extra=body_schema(TakeSeat))
     async def take_seat(request: Request) -> SeatGranted:
         """Takes a pen's operating seat."""
-        asked = await _read(request, TakeSeat)
-        seat = desk.take_seat(asked.pen, asked.operator)
-        return SeatGranted(token=seat.token, pen=seat.pen, operator=seat.operator, presence_s=desk.presence_s)
+        asked = await read_body(request, TakeSeat)
+        who = people.seat_for(asked.operator, request.headers.get(SIGN_IN_HEADER, ""))
+        seat = desk.take_seat(asked.pen, who)
+        return SeatGranted(
+            token=seat.token, pen=seat.pen, operator=seat.operator, presence_s=desk.presence_s, demo=who.demo
+        )
 
     @api.post("/v1/seats/heartbeat", status_code=204)
     async def heartbeat(request: Request) -> None:
@@ -216,7 +240,7 @@ def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
         found = desk.pen(pen)
         token = request.headers.get(SEAT_HEADER, "")
         desk.steering(token, found)
-        body = await _read(request, row.body)
+        body = await read_body(request, row.body)
         seat = desk.steering(token, found)  # a body may be long in coming, and the seat lost meanwhile
         found.take_note()
         await row.call(found, body, seat)
@@ -226,7 +250,7 @@ def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
         f"/v1/pens/{{pen}}/{row.name}",
         name=row.name,
         description=f"{row.doc} Needs the pen's seat.",
-        openapi_extra=_body(row.body),
+        openapi_extra=body_schema(row.body),
         response_model=PenStatus,
     )(steer)
 
@@ -240,21 +264,6 @@ async def _lines(first: PenStatus, rest: AsyncIterator[PenStatus]) -> AsyncItera
     yield first.model_dump_json().encode() + b"\n"
     async for frame in rest:
         yield frame.model_dump_json().encode() + b"\n"
-
-
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    """The OpenAPI description of a body we read ourselves."""
-    return {"requestBody": {"content": {"application/json": {"schema": model.model_json_schema()}}, "required": True}}
-
-
-async def _read(request: Request, model: type[Model]) -> Model:
-    """The body, checked as JSON: read as Python objects, strict models would refuse what JSON cannot say."""
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > BODY_MAX_BYTES:
-            raise HTTPException(413, f"A call has at most {BODY_MAX_BYTES} bytes; this one has more.")
-    return model.model_validate_json(bytes(content) or b"{}")
 
 
 # Troubles -------------------------------------------------------------------------------------------------------------
@@ -278,6 +287,11 @@ def _troubles(api: FastAPI) -> None:
     on(UnknownPen, lambda error: (404, error.trouble))
     on(SeatTaken, lambda error: (409, error.trouble))
     on(SeatMissing, lambda error: (403, error.trouble))
+    on(SignInRefused, lambda error: (401, error.trouble))
+    on(NotAllowed, lambda error: (403, error.trouble))
+    on(AccountRefused, lambda error: (409, error.trouble))
+    on(AccountsUnusable, lambda error: (503, error.trouble))
+    on(MemoryUnavailable, lambda error: (503, Trouble("history", str(error), "", "")))
     on(TooManyViews, lambda error: (503, error.trouble))
     on(StationEnding, lambda error: (503, error.trouble))
     on(StationError, lambda error: (500, error.trouble))

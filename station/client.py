@@ -16,9 +16,21 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from controller.plan import SessionPlan
+from station.accounts import Role
 from station.endpoint import Endpoint, read_endpoint
 from station.errors import StationRefused, StationUnreachable, Trouble
-from station.models import PenStatus, SeatGranted, StationStatus, StopAnswer, TroubleBody
+from station.models import (
+    AccountStatus,
+    AccountsTold,
+    ApproveAsked,
+    Approved,
+    PenStatus,
+    SeatGranted,
+    SignedIn,
+    StationStatus,
+    StopAnswer,
+    TroubleBody,
+)
 from station.settings import StationSettings
 
 CALL_DEADLINE_S = 15.0
@@ -27,6 +39,8 @@ STOP_DEADLINE_S = 1.0
 """STOP takes milliseconds; a listener that has not answered in this time is given up for the next way."""
 HEARTBEATS_A_PRESENCE = 4
 """Three heartbeats may be lost before a seat is."""
+
+ACCOUNTS = "/v1/accounts"
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -78,6 +92,10 @@ class StationClient:
         """One pen now; an empty name is the only pen."""
         return await self._call(PenStatus, "GET", f"/v1/pens/{await self.name_of(pen)}")
 
+    def nobody(self) -> "PersonClient":
+        """Who is not signed in: the first account of a station is made that way, the rest is refused."""
+        return PersonClient(self, None)
+
     async def stop(self, pen: str = "") -> StopAnswer:
         """STOP for a pen, or for all of them. Needs no seat."""
         return await self._call(StopAnswer, "POST", f"/v1/pens/{pen}/stop" if pen else "/v1/stop")
@@ -101,12 +119,29 @@ class StationClient:
             raise StationUnreachable(_lost(error)) from error
 
     @asynccontextmanager
-    async def seat(self, operator: str, pen: str = "") -> AsyncIterator["SeatClient"]:
+    async def signed_in(self, account: str, password: str) -> AsyncIterator["PersonClient"]:
+        """Somebody signed in, and out again at the end. Raises StationRefused."""
+        body = {"account": account, "password": password}
+        told = await self._call(SignedIn, "POST", "/v1/sign-in", body=body)
+        person = PersonClient(self, told)
+        try:
+            yield person
+        finally:
+            with suppress(StationUnreachable):  # a station that is gone knows nobody
+                await self.call("POST", "/v1/sign-out", headers=person.headers)
+
+    @asynccontextmanager
+    async def seat(
+        self, operator: str, pen: str = "", *, person: "PersonClient | None" = None
+    ) -> AsyncIterator["SeatClient"]:
         """The operating seat of a pen, kept by heartbeats and given back at the end.
 
-        Raises StationRefused while somebody else holds it.
+        ``person`` is the operator, signed in; only a demonstration's examples do without. Raises StationRefused while
+        somebody else holds it.
         """
-        granted = await self._call(SeatGranted, "POST", "/v1/seats", body={"pen": pen, "operator": operator})
+        body = {"pen": pen, "operator": operator}
+        signed = person.headers if person is not None else None
+        granted = read_answer(SeatGranted, await self.call("POST", "/v1/seats", body=body, headers=signed))
         headers = {"Needlework-Seat": granted.token}
         beating = asyncio.create_task(self._beat(granted, headers), name=f"heartbeat of the seat of {granted.pen}")
         try:
@@ -154,6 +189,44 @@ class StationClient:
 
     async def _call(self, model: type[Answer], method: str, path: str, *, body: dict[str, Any] | None = None) -> Answer:
         return read_answer(model, await self.call(method, path, body=body))
+
+
+class PersonClient:
+    """The calls of somebody signed in. Each raises StationRefused."""
+
+    def __init__(self, station: StationClient, told: SignedIn | None) -> None:
+        self._station = station
+        self.told = told
+        """Who it is; None for nobody."""
+        self.headers = {"Needlework-Sign-In": told.token} if told else {}
+        """What shows it."""
+
+    async def accounts(self) -> tuple[AccountStatus, ...]:
+        """Every account."""
+        return read_answer(AccountsTold, await self._station.call("GET", ACCOUNTS, headers=self.headers)).accounts
+
+    async def add_account(self, account: str, role: Role, password: str) -> None:
+        """A new account."""
+        body = {"account": account, "role": role, "password": password}
+        await self._station.call("POST", ACCOUNTS, body=body, headers=self.headers)
+
+    async def set_password(self, account: str, password: str) -> None:
+        """Another password."""
+        path = f"{ACCOUNTS}/{account}/password"
+        await self._station.call("POST", path, body={"password": password}, headers=self.headers)
+
+    async def disable(self, account: str) -> None:
+        """Nobody works under it any more."""
+        await self._station.call("POST", f"{ACCOUNTS}/{account}/disable", headers=self.headers)
+
+    async def unlock(self, account: str) -> None:
+        """Lets it in again."""
+        await self._station.call("POST", f"{ACCOUNTS}/{account}/unlock", headers=self.headers)
+
+    async def approve(self, asked: ApproveAsked) -> Approved:
+        """A physician's approval."""
+        body = asked.model_dump(mode="json")
+        return read_answer(Approved, await self._station.call("POST", "/v1/approvals", body=body, headers=self.headers))
 
 
 class SeatClient:

@@ -6,14 +6,15 @@ silent is paused, and one that nobody operates is paused whoever started it.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from controller.datafile import nearest
 from logger.messages import AlarmItem
 from station.clock import StationClock
-from station.errors import StationError, Trouble, UnknownPen
+from station.errors import SeatTaken, StationError, Trouble, UnknownPen
 from station.models import Notice, PenStatus
 from station.pens import StationPen
+from station.people import Entitled
 from station.seats import Seat, Seats
 from station.stop import stop_pens
 
@@ -35,10 +36,18 @@ class StationEnding(StationError):
 class Desk:
     """The pens of this station, and who steers them."""
 
-    def __init__(self, pens: Sequence[StationPen], seats: Seats, clock: StationClock) -> None:
+    def __init__(
+        self,
+        pens: Sequence[StationPen],
+        seats: Seats,
+        clock: StationClock,
+        refuse_second: Callable[[str, str], None],
+    ) -> None:
+        """``refuse_second`` hears of an account that asked for a second seat, and of the pen it sits at."""
         self._pens = {pen.name: pen for pen in pens}
         self._seats = seats
         self._clock = clock
+        self._refuse_second = refuse_second
         self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
         self._numbers = 0
         self._views = 0
@@ -92,12 +101,36 @@ class Desk:
         """Silence after which a seat is lost."""
         return self._seats.presence_s
 
-    def take_seat(self, pen: str, operator: str) -> Seat:
-        """The operating seat of a pen; a treatment of somebody else is paused. Raises UnknownPen, SeatTaken."""
+    def take_seat(self, pen: str, who: Entitled) -> Seat:
+        """The operating seat of a pen; a treatment of somebody else is paused. Raises UnknownPen, SeatTaken.
+
+        One account sits at one pen: who asks for a second seat is somebody else under the same id, or has left the
+        first pen to itself.
+        """
         found = self.pen(pen)
-        seat = self._seats.take(found.name, operator, self._clock.monotonic_s())
-        self._sit(found, operator, f"{operator} took the seat")
+        now_s = self._clock.monotonic_s()
+        elsewhere = None if who.demo else self._seats.of(who.operator, now_s)
+        if elsewhere is not None:
+            self._refuse_second(who.operator, elsewhere.pen)
+            raise SeatTaken(
+                Trouble(
+                    "seated_elsewhere",
+                    f"{who.operator} operates {elsewhere.pen} already.",
+                    "One account sits at one pen at a time: the record could not say who treated. Nothing was changed.",
+                    f"Leave {elsewhere.pen} first. If it was not {who.operator} who sat down there, tell a manager.",
+                    because=elsewhere.pen,
+                )
+            )
+        seat = self._seats.take(found.name, who.operator, now_s)
+        self._sit(found, who.operator, f"{who.operator} took the seat")
         return seat
+
+    def unseat(self, operator: str, why: str) -> None:
+        """Takes the seat from somebody who may not keep it; a treatment is paused."""
+        seat = self._seats.of(operator, self._clock.monotonic_s())
+        if seat is not None:
+            self._seats.release(seat.token)
+            self._sit(self._pens[seat.pen], "", f"{operator}: {why}")
 
     def heard(self, token: str) -> Seat:
         """A heartbeat. Raises SeatMissing."""

@@ -7,6 +7,11 @@
     ├── SeatError               who may steer
     │   ├── SeatTaken           somebody else operates this pen
     │   └── SeatMissing         no token, or one that is no longer good
+    ├── AccountError            who may sign in
+    │   ├── SignInRefused       not signed in: wrong, locked out, disabled, or a sign-in that has ended
+    │   ├── NotAllowed          signed in, and not entitled to this
+    │   ├── AccountRefused      an account cannot be made or changed as asked
+    │   └── AccountsUnusable    the accounts file cannot be read or written
     ├── ProcessError            a supervised process did not come up
     └── ClientError             what the client of the API raises
         ├── StationUnreachable  nobody answers at the station's address
@@ -68,6 +73,26 @@ class SeatTaken(SeatError):
 
 class SeatMissing(SeatError):
     """No token, or one that is no longer good."""
+
+
+class AccountError(StationError):
+    """About accounts."""
+
+
+class SignInRefused(AccountError):
+    """Nobody was signed in, or whoever was is no longer."""
+
+
+class NotAllowed(AccountError):
+    """Whoever asks is known, and not entitled to this."""
+
+
+class AccountRefused(AccountError):
+    """An account cannot be made or changed as asked."""
+
+
+class AccountsUnusable(AccountError):
+    """The accounts file cannot be read or written."""
 
 
 class ProcessError(StationError):

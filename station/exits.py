@@ -15,7 +15,8 @@ class Exit(IntEnum):
     TAKEN = 3
     """Another station runs on this state directory, or a port it needs is held."""
     JOURNAL = 4
-    """The journal cannot be opened, is seen to be damaged, or accepts no entry: nothing is treated without a record."""
+    """The journal cannot be opened, is seen to be damaged, or accepts no entry: nothing is treated without a record.
+    Or the accounts or the patients' history cannot be opened, which is left as it was."""
     PEN = 5
     """A pen named on the command line cannot be used: unknown address, absent, busy, forbidden, or not a pen."""
     PART_FAILED = 6

@@ -1,9 +1,12 @@
 """What goes in and out of the local API. Strict and closed: a misspelt key is refused, never ignored."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.history import Approval
+from controller.plan import PSEUDONYM
 from controller.view import PenView
 
 
@@ -28,6 +31,41 @@ class TakeSeat(Asked):
 
     operator: str = Field(min_length=1, max_length=64)
     pen: str = ""
+
+
+class SignInAsked(Asked):
+    """Who signs in. The password is compared, never kept nor written anywhere."""
+
+    account: str = Field(min_length=1, max_length=64)
+    password: str = Field(default="", max_length=1000, repr=False)
+
+
+class AddAccount(Asked):
+    """A new account; its id is the operator's in the operators file."""
+
+    account: str = Field(min_length=1, max_length=64)
+    role: Literal["operator", "physician", "manager"]
+    password: str = Field(max_length=1000, repr=False)
+
+
+class NewPassword(Asked):
+    """Another password for an account."""
+
+    password: str = Field(max_length=1000, repr=False)
+
+
+class ApproveAsked(Asked):
+    """A physician's approval: how deep (mm) in which zones of which patient, for how many sessions, until when.
+
+    ``until`` is an ISO date, its last day; ``protocol`` empty means any.
+    """
+
+    patient: str = Field(pattern=PSEUDONYM)
+    zones: tuple[str, ...] = Field(min_length=1, max_length=64)
+    depth_max_mm: str | int | float
+    sessions: int = Field(ge=1, le=50)
+    until: date
+    protocol: str = Field(default="", max_length=64)
 
 
 class SetDepth(Asked):
@@ -84,6 +122,44 @@ class SeatGranted(Told):
     pen: str
     operator: str
     presence_s: float
+    demo: bool
+
+
+class SignedIn(Told):
+    """A sign-in. The token goes into the header ``Needlework-Sign-In``; it ends ``idle_s`` after it was used last.
+
+    ``demo`` marks one without a password, as a demonstration has them.
+    """
+
+    token: str
+    account: str
+    role: Literal["operator", "physician", "manager"]
+    idle_s: float
+    demo: bool
+
+
+class AccountStatus(Told):
+    """An account. ``state`` is a word, ``locked_for_s`` how long nobody can sign in, None for not or for good."""
+
+    account: str
+    role: Literal["operator", "physician", "manager"]
+    state: Literal["open", "disabled", "locked", "locked until a manager unlocks it"]
+    failures: int
+    locked_for_s: int | None
+
+
+class AccountsTold(Told):
+    """The accounts of a station, by id."""
+
+    accounts: tuple[AccountStatus, ...]
+
+
+class Approved(Told):
+    """An approval as it was kept, and in words."""
+
+    approval: Approval
+    what: str
+    demo: bool
 
 
 class Notice(Told):

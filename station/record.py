@@ -24,7 +24,11 @@ _MAY_MISS = "up to about 1.3 s of telemetry before its end may be missing from t
 class JournalSink:
     """The journal as one pen's event sink. After ``close`` of the journal nothing may be emitted."""
 
-    def __init__(self, journal: Journal, monotonic_s: Callable[[], float]) -> None:
+    def __init__(
+        self, journal: Journal, monotonic_s: Callable[[], float], closed: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """``closed`` hears of each session whose end was queued."""
+        self._closed = closed
         self._journal = journal
         self._monotonic_s = monotonic_s
         self._problem: str | None = None
@@ -36,6 +40,8 @@ class JournalSink:
         if isinstance(event, SetpointChanged):
             self._note = event.note
         self._journal.emit(event, session=session)
+        if isinstance(event, SessionClosed) and session is not None:
+            self._closed(session)
 
     def take_note(self) -> str:
         """The note of the newest change of the setpoint, told once: whoever asked for the number is to hear of it."""

@@ -58,6 +58,12 @@ class Seats:
         seat = self._held.get(pen)
         return seat if seat is not None and now_s - seat.heard_s < self._presence_s else None
 
+    def of(self, operator: str, now_s: float) -> Seat | None:
+        """A seat this operator holds and is present in, if any."""
+        return next(
+            (seat for pen in self._held if (seat := self.holder(pen, now_s)) and seat.operator == operator), None
+        )
+
     def heard(self, token: str, now_s: float) -> Seat:
         """Notes that the holder is present. Raises SeatMissing for a token that holds no seat, or none any more."""
         seat = self._of(token)

@@ -7,19 +7,19 @@ import asyncio
 import gc
 import os
 import random
-import secrets
 import sys
 import traceback
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from controller.errors import DataError
 from controller.events import StationStopped
-from controller.operators import load_operators
-from controller.ports import RecordUnavailable
-from controller.profiles import load_profiles
+from controller.ports import MemoryUnavailable, RecordUnavailable
 from controller.session import SessionDriver
+from controller.site import Site
 from logger.errors import JournalBusy, JournalError, RecordError
 from logger.journal import Journal
 from logger.messages import AlarmItem
@@ -31,13 +31,16 @@ from station.awake import SleepInhibitor, take_priority
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
-from station.errors import SettingsError, StationError, StationTaken, Trouble
+from station.errors import AccountsUnusable, SettingsError, StationError, StationTaken, Trouble
 from station.exits import Exit
-from station.libraries import clinic_library
+from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
+from station.history_file import HistoryFile
+from station.ledger import SiteLedger, compare_regularly
 from station.lines import Announce, failure_line, say_line
 from station.models import BusStatus, RecordStatus, StationStatus
 from station.parts import Parts
 from station.pens import StationPen
+from station.places import approve, load_data, new_token, open_people
 from station.record import JournalSink, begin_record, ended_in_order
 from station.seats import Seats
 from station.serving import ApiServer, bind_api
@@ -49,7 +52,6 @@ DRAIN_S = 2.0
 """How long an ending station lets the recorder catch up. What it has not confirmed stays in the journal."""
 LOOK_S = 0.2
 """How often alarms are compared, and open sessions looked for."""
-SEAT_TOKEN_BYTES = 24
 
 
 class StationFailure(StationError):
@@ -90,11 +92,26 @@ class Station:
             last.push_async_callback(journal.close)
             if not await asyncio.to_thread(ended_in_order, journal.reader):
                 await self._verify()
-            pens = self._make_pens(journal)
+            data = load_data(self._settings, self._clock.utc().date())
+            people = open_people(self._settings, data, journal, self._clock)
+            last.push_async_callback(people.close)
+            history = HistoryFile(self._settings.history_path)
+            memory = SiteHistory(history)
+            last.push_async_callback(memory.close)
+            keeper = HistoryKeeper(memory, journal)
+            ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
+            last.callback(ledger.close)
+            site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
+            pens = self._make_pens(journal, site, keeper)
+            beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+                "history": keeper.run,
+                "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
+            }
             desk = Desk(
                 pens,
-                Seats(self._settings.seat_presence_s, lambda: secrets.token_urlsafe(SEAT_TOKEN_BYTES)),
+                Seats(self._settings.seat_presence_s, new_token),
                 self._clock,
+                lambda operator, _pen: people.note("seat_refused", operator),
             )
             listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
             address = await listener.listen(self._settings.stop_port)
@@ -103,8 +120,10 @@ class Station:
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )
+            await people.begin()
+            await asyncio.to_thread(keep_what_is_recorded, history, journal.reader)
             publisher = self._make_publisher(journal, desk)
-            key = "" if self._settings.api == "unix" else secrets.token_urlsafe(SEAT_TOKEN_BYTES)
+            key = "" if self._settings.api == "unix" else new_token()
             listening, api_address = bind_api(self._settings)
             endpoint = Endpoint(
                 pid=os.getpid(), api=api_address, api_key=key, stop_host=address.host, stop_port=address.port
@@ -112,6 +131,8 @@ class Station:
             server = ApiServer(
                 build_api(
                     desk,
+                    people,
+                    partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
                     lambda: self._status(journal, publisher, desk, endpoint),
                     software=self._software,
                     live_hz=self._settings.live_hz,
@@ -120,7 +141,7 @@ class Station:
                 listening,
             )
             try:
-                failures = await self._go(desk, server, publisher, endpoint)
+                failures = await self._go(desk, server, publisher, endpoint, beside)
             finally:
                 confirmed = await self._finish(desk, server, publisher, journal)
         for name, error in failures.items():
@@ -133,7 +154,12 @@ class Station:
     # Beginning --------------------------------------------------------------------------------------------------------
 
     async def _go(
-        self, desk: Desk, server: ApiServer, publisher: Publisher | None, endpoint: Endpoint
+        self,
+        desk: Desk,
+        server: ApiServer,
+        publisher: Publisher | None,
+        endpoint: Endpoint,
+        beside: Mapping[str, Callable[[], Coroutine[Any, Any, None]]],
     ) -> dict[str, BaseException | None]:
         """Starts the parts, says that the station is ready, and waits until it is to end; the parts that failed."""
         for pen in desk.pens:
@@ -142,6 +168,8 @@ class Station:
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())
+        for name, run in beside.items():
+            self._parts.start(name, run())
         self._parts.start("presence", desk.watch_presence())
         self._parts.start("sleep", self._stay_awake(desk))
         if publisher is not None:
@@ -205,26 +233,16 @@ class Station:
                 Exit.JOURNAL,
             )
 
-    def _make_pens(self, journal: Journal) -> tuple[StationPen, ...]:
-        settings = self._settings
-        try:
-            library = clinic_library(settings, self._clock.utc().date())
-            operators = load_operators(settings.operators)
-            profiles = load_profiles(settings.profiles)
-        except DataError as error:
-            raise StationFailure(Trouble("data", str(error), "", ""), Exit.SETTINGS) from error
+    def _make_pens(self, journal: Journal, site: Site, keeper: HistoryKeeper) -> tuple[StationPen, ...]:
         pens = []
-        for setting in settings.pens:
-            sink = JournalSink(journal, self._clock.monotonic_s)
+        for setting in self._settings.pens:
+            sink = JournalSink(journal, self._clock.monotonic_s, keeper.closed)
             driver = SessionDriver(
                 setting.url,
                 sink=sink,
                 clock=self._clock,
                 random=self._random,
-                library=library,
-                operators=operators,
-                profiles=profiles,
-                mode=settings.mode,
+                site=site,
             )
             pens.append(StationPen(setting, driver, sink, monotonic_ms=self._clock.monotonic_ms, random=self._random))
         return tuple(pens)
@@ -373,6 +391,12 @@ def station_main(settings: StationSettings, *, leash: int | None = None, announc
         trouble, code = error.trouble, Exit.TAKEN
     except SettingsError as error:
         trouble, code = error.trouble, Exit.SETTINGS
+    except DataError as error:
+        trouble, code = Trouble("data", str(error), "", ""), Exit.SETTINGS
+    except AccountsUnusable as error:
+        trouble, code = error.trouble, Exit.JOURNAL
+    except MemoryUnavailable as error:
+        trouble, code = Trouble("history", str(error), "", ""), Exit.JOURNAL
     except (JournalError, RecordUnavailable) as error:
         trouble, code = Trouble("journal", str(error), "", ""), Exit.JOURNAL
     announce(failure_line("station", trouble))

@@ -121,6 +121,8 @@ class StationSettings(BaseSettings):
     """How the local API is reached: a Unix socket, or loopback TCP where there are none."""
     seat_presence_s: float = Field(default=3.0, ge=0.5, le=30.0)
     """An operator's seat not heard of for this long is lost, and a treatment pauses."""
+    sign_in_idle_s: float = Field(default=900.0, ge=60.0, le=43200.0)
+    """A sign-in not used for this long has ended. A seat that is held is kept by presence, not by this."""
     live_hz: float = Field(default=10.0, gt=0.0, le=20.0)
     """Most pictures a second that a live view gets."""
     wait_for_pens: bool = False
@@ -209,6 +211,16 @@ class StationSettings(BaseSettings):
     def ledger_path(self) -> Path:
         """This station's own use ledger."""
         return self.state_dir / "ledger.sqlite"
+
+    @property
+    def accounts_path(self) -> Path:
+        """Who may sign in. Apart from the journal, for this user alone."""
+        return self.state_dir / "accounts.sqlite"
+
+    @property
+    def history_path(self) -> Path:
+        """What stays at the site: visits, answers, consent references, approvals."""
+        return self.state_dir / "history.sqlite"
 
     @property
     def store_place(self) -> str:

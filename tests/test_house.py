@@ -19,7 +19,7 @@ BESIDE_THEM = {
     "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", ".gitignore",
 }  # fmt: skip
 LINES_MAX = 400
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {"controller/events.py": "one short class for each event, and the union of them all"}
 """Files of the packages that may be longer, each with its reason."""
 
 SOURCES = {".py", ".md", ".toml", ".txt", ".c", ".h", ".sh", ".service", ".rules", ".json", ".yaml", ".yml", ".svg", ""}

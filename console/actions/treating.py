@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -19,6 +20,7 @@ from console.actions.asked import Asked, check_open, check_patient, plan_of, tak
 from console.exits import Code
 from console.gauges import set_hz, set_mm
 from console.keys import Key, typed
+from console.passwords import password_for
 from console.screen import err, out
 from console.treat_lines import HELP, Order, parse, waiting_s
 from console.trouble import ConsoleError, Told, show, told_of
@@ -40,29 +42,30 @@ LOOK_EVERY_S = 0.25
 """How often a waiting script looks whether the treatment still goes on."""
 
 
-def treat(settings: StationSettings, asked: Asked) -> int:
+def treat(settings: StationSettings, asked: Asked, password_file: Path | None = None) -> int:
     """Operates a pen until its session is closed or the person leaves. Raises StationError, ConsoleError."""
     check_patient(asked.patient)
-    before = asyncio.run(_before(settings, asked))
+    before, mode = asyncio.run(_before(settings, asked))
+    password = password_for(asked.operator, mode, password_file)
     plan = None
     if before.view.session:
         check_open(asked, before.view)
     else:
         # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
         plan = plan_of(asked, clinic_library(settings, datetime.now(UTC).date()).checklist)
-    return asyncio.run(_treat(settings, asked, plan))
+    return asyncio.run(_treat(settings, asked, plan, password))
 
 
-async def _before(settings: StationSettings, asked: Asked) -> PenStatus:
+async def _before(settings: StationSettings, asked: Asked) -> tuple[PenStatus, str]:
     async with StationClient.of(settings) as station:
-        return await station.pen(asked.pen)
+        return await station.pen(asked.pen), (await station.status()).mode
 
 
-async def _treat(settings: StationSettings, asked: Asked, plan: SessionPlan | None) -> int:
+async def _treat(settings: StationSettings, asked: Asked, plan: SessionPlan | None, password: str) -> int:
     leaving = asyncio.Event()
     async with StationClient.of(settings) as station:
         with on_ending_signals(lambda _: leaving.set()):
-            operating = asyncio.create_task(_operate(settings, station, asked, plan), name="treat")
+            operating = asyncio.create_task(_operate(settings, station, asked, plan, password), name="treat")
             ending = asyncio.create_task(leaving.wait(), name="asked to leave")
             await asyncio.wait({operating, ending}, return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
@@ -76,8 +79,13 @@ async def _treat(settings: StationSettings, asked: Asked, plan: SessionPlan | No
     return operating.result()
 
 
-async def _operate(settings: StationSettings, station: StationClient, asked: Asked, plan: SessionPlan | None) -> int:
-    async with station.seat(asked.operator, asked.pen) as seat:
+async def _operate(
+    settings: StationSettings, station: StationClient, asked: Asked, plan: SessionPlan | None, password: str
+) -> int:
+    async with (
+        station.signed_in(asked.operator, password) as person,
+        station.seat(asked.operator, asked.pen, person=person) as seat,
+    ):
         desk = _Desk(settings, station, seat)
         said = await (desk.take_up(asked) if plan is None else desk.prepare(plan))
         return await (desk.on_terminal(said) if sys.stdin.isatty() and sys.stdout.isatty() else desk.by_script(said))

@@ -22,7 +22,7 @@ from controller.events import (
     Refused,
     SessionClosed,
 )
-from controller.history import ClosedSession, OpenedSession, PatientHistory
+from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
 from controller.inputs import Attest, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
@@ -32,7 +32,7 @@ from controller.ports import RecordUnavailable
 from controller.profiles import load_profiles
 from controller.recording import replayed
 from controller.session import SessionDriver
-from controller.site import Site
+from controller.site import ClinicData, Site
 from controller.state import MachineState
 from controller.view import PenView
 from firmware_bridge.supervisor import Supervisor
@@ -101,6 +101,9 @@ class Memory:
     async def closed(self, session: str, closed: ClosedSession) -> None:
         self.told.append(session)
 
+    async def approve(self, approval: Approval) -> None:
+        self.told.append(approval.id)
+
 
 class Ledger:
     """A site's ledger of cartridges, in memory."""
@@ -136,10 +139,7 @@ class House:
             clock=clock,
             random=Random(2),
             site=Site(
-                library=load_library(),
-                operators=load_operators(),
-                profiles=load_profiles(),
-                mode="demo",
+                ClinicData(load_library(), load_operators(), load_profiles(), "demo"),
                 memory=self.memory,
                 ledger=self.ledger,
             ),

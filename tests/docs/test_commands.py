@@ -92,7 +92,13 @@ def done_here(text: str, place: Path) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEEDLEWORK_", "XDG_"))}
     environment |= {"NEEDLEWORK_STATE_DIR": str(place), "HOME": str(place), "COLUMNS": "200"}
     done = subprocess.run(
-        [program(words[0]), *words[1:]], env=environment, cwd=place, capture_output=True, text=True, check=False
+        [program(words[0]), *words[1:]],
+        env=environment,
+        cwd=place,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.stdout + done.stderr).strip(), "it said nothing"
@@ -182,8 +188,10 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
     (OF_A_LIBRARY, of_a_library),
+    (r"needlework approve .*", examined),  # no station: it says so
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
+    (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
     (r"(printf|cat) .* \| needlework (treat|cartridge read) .*", piped),
     (r"make \w+.*", made),

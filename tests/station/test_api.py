@@ -11,7 +11,8 @@ import pytest
 
 from controller.events import Refused
 from logger.journal_reader import JournalReader
-from station.api import BODY_MAX_BYTES, STEERING
+from station.api import STEERING
+from station.calls import BODY_MAX_BYTES
 from station.client import StationClient, stop_now
 from station.desk import LIVE_VIEWS_MAX
 from station.errors import StationRefused, StationUnreachable

@@ -1,0 +1,91 @@
+"""The part of the local API about people: signing in, accounts, approvals. No decisions of its own.
+
+A sign-in's token goes into the header ``Needlework-Sign-In``; passwords come in the body, are compared in a thread of
+their own, and are never part of an answer.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+
+from controller.history import Approval, approval_sentence
+from controller.units import format_mm
+from station.calls import body_schema, read_body
+from station.desk import Desk
+from station.models import (
+    AccountsTold,
+    AddAccount,
+    ApproveAsked,
+    Approved,
+    NewPassword,
+    SignedIn,
+    SignInAsked,
+)
+from station.people import People
+
+SIGN_IN_HEADER = "Needlework-Sign-In"
+
+Approve = Callable[[ApproveAsked, str], Awaitable[Approval]]
+"""Checks and keeps an approval of the physician named; raises what is wrong with it."""
+
+
+def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> None:
+    """Adds the calls to the application."""
+
+    @api.post("/v1/sign-in", openapi_extra=body_schema(SignInAsked))
+    async def sign_in(request: Request) -> SignedIn:
+        """Signs in. In a demonstration the example operators need no password."""
+        asked = await read_body(request, SignInAsked)
+        found = await people.sign_in(asked.account, asked.password)
+        return SignedIn(
+            token=found.token, account=found.account, role=found.role, idle_s=people.idle_s, demo=found.demo
+        )
+
+    @api.post("/v1/sign-out", status_code=204)
+    async def sign_out(request: Request) -> None:
+        """Ends a sign-in; with an account's last one its seat is given back."""
+        left = people.sign_out(_token(request))
+        if left is not None:
+            desk.unseat(left, "signed out")
+
+    @api.get("/v1/accounts")
+    async def accounts(request: Request) -> AccountsTold:
+        """Every account. Needs a manager."""
+        return AccountsTold(accounts=await people.accounts(_token(request)))
+
+    @api.post("/v1/accounts", status_code=204, openapi_extra=body_schema(AddAccount))
+    async def add(request: Request) -> None:
+        """A new account. Needs a manager, once there is any account."""
+        asked = await read_body(request, AddAccount)
+        await people.add(_token(request), asked.account, asked.role, asked.password)
+
+    @api.post("/v1/accounts/{account}/password", status_code=204, openapi_extra=body_schema(NewPassword))
+    async def password(account: str, request: Request) -> None:
+        """Another password. Needs its owner or a manager."""
+        asked = await read_body(request, NewPassword)
+        await people.set_password(_token(request), account, asked.password)
+
+    @api.post("/v1/accounts/{account}/disable", status_code=204)
+    async def disable(account: str, request: Request) -> None:
+        """Nobody works under this account any more. Needs a manager."""
+        await people.disable(_token(request), account)
+        desk.unseat(account, "account was disabled")
+
+    @api.post("/v1/accounts/{account}/unlock", status_code=204)
+    async def unlock(account: str, request: Request) -> None:
+        """Lets a locked or disabled account in again. Needs a manager."""
+        await people.unlock(_token(request), account)
+
+    @api.post("/v1/approvals", openapi_extra=body_schema(ApproveAsked))
+    async def approvals(request: Request) -> Approved:
+        """A physician approves going beyond an operator's scope. Needs a physician."""
+        asked = await read_body(request, ApproveAsked)
+        by = people.signed_in(_token(request), "physician")
+        people.may_treat(by.account)
+        approval = await approve(asked, by.account)
+        what = f"{format_mm(approval.depth_max_um)} for {', '.join(approval.zones)}: {approval_sentence(approval)}."
+        return Approved(approval=approval, what=what, demo=by.demo)
+
+
+def _token(request: Request) -> str:
+    return request.headers.get(SIGN_IN_HEADER, "")

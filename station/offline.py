@@ -1,0 +1,76 @@
+"""Accounts looked after while no station runs: by the same rules, on the same file.
+
+What is done is noted in the file, and journalled by the station that starts next.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from controller.events import Event
+from logger.errors import JournalUnusable
+from station.accounts import Accounts, Role
+from station.clock import StationClock
+from station.models import AccountStatus
+from station.people import People
+from station.places import load_data, new_token
+from station.settings import StationSettings
+from station.sign_ins import SignIns
+
+
+class _NoJournal:
+    """There is none to write while no station runs; what is noted stays noted."""
+
+    def emit(self, event: Event, *, session: str | None) -> None:
+        """Takes an event to nowhere."""
+
+    async def flush(self) -> None:
+        """Says that nothing was kept."""
+        raise JournalUnusable("No station runs, so nothing is journalled.")
+
+
+class OfflinePerson:
+    """Somebody signed in at the file itself, or nobody."""
+
+    def __init__(self, people: People, token: str) -> None:
+        self._people = people
+        self._token = token
+
+    async def accounts(self) -> tuple[AccountStatus, ...]:
+        """Every account."""
+        return await self._people.accounts(self._token)
+
+    async def add_account(self, account: str, role: Role, password: str) -> None:
+        """A new account."""
+        await self._people.add(self._token, account, role, password)
+
+    async def set_password(self, account: str, password: str) -> None:
+        """Another password."""
+        await self._people.set_password(self._token, account, password)
+
+    async def disable(self, account: str) -> None:
+        """Nobody works under it any more."""
+        await self._people.disable(self._token, account)
+
+    async def unlock(self, account: str) -> None:
+        """Lets it in again."""
+        await self._people.unlock(self._token, account)
+
+
+@asynccontextmanager
+async def signed_in_offline(settings: StationSettings, by: str, password: str) -> AsyncIterator[OfflinePerson]:
+    """Somebody signed in at the file; ``by`` empty is nobody. Raises AccountError, DataError, OSError."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clock = StationClock()
+    data = load_data(settings, clock.utc().date())
+    people = People(
+        Accounts(settings.accounts_path),
+        SignIns(settings.sign_in_idle_s, new_token),
+        data.operators,
+        journal=_NoJournal(),
+        clock=clock,
+        mode=data.mode,
+    )
+    try:
+        yield OfflinePerson(people, (await people.sign_in(by, password)).token if by else "")
+    finally:
+        await people.close()

@@ -1,0 +1,65 @@
+"""The station's files other than the journal, opened at its start: data of the clinic, accounts, patients' history."""
+
+import secrets
+from datetime import date
+
+from controller.history import Approval
+from controller.operators import load_operators
+from controller.profiles import load_profiles
+from controller.site import ClinicData
+from logger.journal import Journal
+from station.accounts import Accounts
+from station.approving import approval_of, keep_approval
+from station.clock import StationClock
+from station.history import SiteHistory
+from station.libraries import clinic_library
+from station.models import ApproveAsked
+from station.people import People
+from station.settings import StationSettings
+from station.sign_ins import SignIns
+
+TOKEN_BYTES = 24
+APPROVAL_BYTES = 4
+
+
+def new_token() -> str:
+    """A token nobody guesses."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def load_data(settings: StationSettings, today: date) -> ClinicData:
+    """The files the settings name, or the examples shipped. Raises DataError."""
+    return ClinicData(
+        library=clinic_library(settings, today),
+        operators=load_operators(settings.operators),
+        profiles=load_profiles(settings.profiles),
+        mode=settings.mode,
+    )
+
+
+def open_people(settings: StationSettings, data: ClinicData, journal: Journal, clock: StationClock) -> People:
+    """The people of this station. Raises AccountsUnusable."""
+    return People(
+        Accounts(settings.accounts_path),
+        SignIns(settings.sign_in_idle_s, new_token),
+        data.operators,
+        journal=journal,
+        clock=clock,
+        mode=data.mode,
+    )
+
+
+async def approve(
+    asked: ApproveAsked, by: str, *, data: ClinicData, journal: Journal, memory: SiteHistory, clock: StationClock
+) -> Approval:
+    """Checks and keeps an approval. Raises ControlRefused, QuantityError, JournalError, MemoryUnavailable."""
+    approval = approval_of(
+        asked,
+        by,
+        name=f"ap-{secrets.token_hex(APPROVAL_BYTES)}",
+        today=clock.utc().date(),
+        operators=data.operators,
+        library=data.library,
+    )
+    await keep_approval(approval, journal, memory)
+    return approval
