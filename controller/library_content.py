@@ -53,12 +53,11 @@ class ZoneLimits(DataModel):
 
     @model_validator(mode="after")
     def _soft_within_hard(self) -> Self:
-        one_sided = [
-            skin for skin in (*self.hard_um, *self.soft_um) if (skin in self.soft_um) != (skin in self.hard_um)
-        ]
-        for skin in one_sided:
-            side = "soft_mm" if skin in self.soft_um else "hard_mm"
-            raise Misplaced(f"only {side} names the skin {skin}; soft and hard limits must name the same skins", side)
+        both = (*self.hard_um, *self.soft_um)
+        odd = next((skin for skin in both if (skin in self.soft_um) != (skin in self.hard_um)), None)
+        if odd is not None:
+            side = "soft_mm" if odd in self.soft_um else "hard_mm"
+            raise Misplaced(f"only {side} names the skin {odd}; soft and hard limits must name the same skins", side)
         for skin in self.soft_um:
             try:
                 self.depth(skin)
