@@ -23,6 +23,7 @@ from controller.units import QuantityError, micrometres_from_mm, millihertz_from
 from firmware_bridge.errors import WireError
 from logger.errors import RecordError
 from station.api_people import SIGN_IN_HEADER, Approve, add_people
+from station.api_sessions import add_sessions
 from station.calls import Marked, body_schema, read_body
 from station.desk import Desk, StationEnding, TooManyViews
 from station.errors import (
@@ -55,6 +56,7 @@ from station.models import (
 from station.pens import StationPen
 from station.people import People
 from station.seats import Seat
+from station.signing_off import SignOff
 
 SEAT_HEADER = "Needlework-Seat"
 KEY_HEADER = "Needlework-Key"
@@ -161,6 +163,7 @@ def build_api(
     desk: Desk,
     people: People,
     approve: Approve,
+    sign_off: SignOff,
     status: Callable[[], StationStatus],
     *,
     software: str,
@@ -179,6 +182,7 @@ def build_api(
     api.add_middleware(Marked, mode="demo" if people.demo else "clinic")
     _troubles(api)
     add_people(api, desk, people, approve)
+    add_sessions(api, people, sign_off)
 
     @api.get("/v1/status")
     async def station_status() -> StationStatus:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 
+from controller.errors import ControlRefused
 from controller.history import Approval, approval_sentence
 from controller.units import format_mm
 from station.calls import body_schema, read_body
@@ -82,7 +83,16 @@ def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> No
         asked = await read_body(request, ApproveAsked)
         by = people.signed_in(_token(request), "physician")
         people.may_treat(by.account)
+        chair = desk.treated(asked.patient)
+        if chair is not None and chair.treating:
+            raise ControlRefused(
+                "phase_treating",
+                f"This patient is being treated on {chair.name}, and limits are not widened under a running motor. "
+                "Pause, then approve. Nothing changed.",
+            )
         approval = await approve(asked, by.account)
+        if chair is not None:
+            await chair.approved(approval)
         what = f"{format_mm(approval.depth_max_um)} for {', '.join(approval.zones)}: {approval_sentence(approval)}."
         return Approved(approval=approval, what=what, demo=by.demo)
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,7 @@ from station.models import (
     Approved,
     PenStatus,
     SeatGranted,
+    Signed,
     SignedIn,
     StationStatus,
     StopAnswer,
@@ -227,6 +229,13 @@ class PersonClient:
         """A physician's approval."""
         body = asked.model_dump(mode="json")
         return read_answer(Approved, await self._station.call("POST", "/v1/approvals", body=body, headers=self.headers))
+
+    async def sign(self, session: str, meaning: Literal["performed", "reviewed"]) -> Signed:
+        """Signs a closed session."""
+        path = f"/v1/sessions/{quote(session, safe='')}/sign"
+        return read_answer(
+            Signed, await self._station.call("POST", path, body={"meaning": meaning}, headers=self.headers)
+        )
 
 
 class SeatClient:

@@ -75,6 +75,10 @@ class Desk:
             raise UnknownPen(Trouble("unknown_pen", f"{what} {nearest(name, known)}", "Nothing was changed.", ""))
         return pen
 
+    def treated(self, patient: str) -> StationPen | None:
+        """The pen whose open session is of this patient, if there is one."""
+        return next((pen for pen in self.pens if pen.patient == patient), None)
+
     def status(self, pen: StationPen) -> PenStatus:
         """A pen as clients see it now."""
         holder = self._seats.holder(pen.name, self._clock.monotonic_s())

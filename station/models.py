@@ -68,6 +68,12 @@ class ApproveAsked(Asked):
     protocol: str = Field(default="", max_length=64)
 
 
+class SignSession(Asked):
+    """Puts the name of whoever is signed in to a closed session, and says what for."""
+
+    meaning: Literal["performed", "reviewed"]
+
+
 class SetDepth(Asked):
     """A needle depth in mm. ``override`` names a reason from the library to go beyond a soft limit."""
 
@@ -158,6 +164,17 @@ class Approved(Told):
     """An approval as it was kept, and in words."""
 
     approval: Approval
+    what: str
+    demo: bool
+
+
+class Signed(Told):
+    """A signature as it went into the record."""
+
+    session: str
+    by: str
+    role: str
+    meaning: Literal["performed", "reviewed"]
     what: str
     demo: bool
 

@@ -6,7 +6,8 @@ from random import Random
 from typing import Literal
 
 from controller.errors import ControlRefused
-from controller.inputs import Command
+from controller.history import Approval
+from controller.inputs import Approved, Command
 from controller.plan import SessionPlan
 from controller.session import SessionDriver
 from controller.state import Phase
@@ -60,6 +61,12 @@ class StationPen:
     def treating(self) -> bool:
         """The motor is commanded on."""
         return self._driver.state.phase is Phase.TREATING
+
+    @property
+    def patient(self) -> str | None:
+        """Whose session is open on this pen, by pseudonym."""
+        plan = self._driver.state.plan
+        return plan.patient if plan is not None else None
 
     @property
     def session_open(self) -> bool:
@@ -140,6 +147,15 @@ class StationPen:
     async def arm(self, source: str) -> None:
         """Checks cartridge and calibration, and takes a lease."""
         await self._driver.arm(source)
+
+    async def approved(self, approval: Approval) -> None:
+        """A physician approved for the session that is open here: what it has of those zones may be treated deeper."""
+        plan = self._driver.state.plan
+        zones = tuple(zone for zone in approval.zones if plan is not None and zone in plan.zones)
+        if zones:
+            await self._driver.ask(
+                Approved(approval=approval.id, by=approval.by, zones=zones, depth_max_um=approval.depth_max_um)
+            )
 
     async def exchange_cartridge(self, code: str, source: str) -> None:
         """Another cartridge in this session, by its scanned code where it has one."""

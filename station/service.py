@@ -46,6 +46,7 @@ from station.seats import Seats
 from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
 from station.signals import on_ending_signals, on_leash
+from station.signing_off import SignOff
 from station.stop import StopListener
 
 DRAIN_S = 2.0
@@ -133,6 +134,7 @@ class Station:
                     desk,
                     people,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
+                    SignOff(journal, data.operators),
                     lambda: self._status(journal, publisher, desk, endpoint),
                     software=self._software,
                     live_hz=self._settings.live_hz,
