@@ -97,6 +97,34 @@ def test_every_fault_a_pen_can_report_ends_the_treatment_and_is_latched(treating
     assert not treating.pen.truth.motor_driven
 
 
+@pytest.mark.parametrize("days_left", [-1, 0])
+def test_a_cartridge_is_used_up_to_its_last_day_and_no_longer(days_left: int) -> None:
+    pen = SimulatedPen(model_named("NW-1"), rng=Random(1), today=TODAY)
+    pen.insert_cartridge(replace(pen.new_cartridge(), expiry_day=(TODAY - date(1970, 1, 1)).days + days_left))
+    rig = Rig(pen, random=Random(1), today=TODAY)
+    rig.connect()
+    rig.command(Prepare(session="s1", plan=resolved()))
+    if days_left < 0:
+        with pytest.raises(ControlRefused) as caught:
+            rig.arm()
+        assert caught.value.because == "cartridge_expired"
+        assert not pen.truth.lease
+    else:
+        rig.arm()
+        assert rig.armed
+
+
+def test_a_short_cartridge_limits_the_depth() -> None:
+    pen = SimulatedPen(model_named("NW-1"), rng=Random(1), today=TODAY)
+    pen.insert_cartridge(replace(pen.new_cartridge(), needle_length_um=600))
+    rig = Rig(pen, random=Random(1), today=TODAY)
+    rig.connect()
+    rig.command(Prepare(session="s1", plan=resolved(zone="cheek")))
+    rig.arm()
+    assert because(rig, 700, "scar-tissue") in {"cartridge", "calibration"}
+    assert rig.state.depth_ceiling_um <= 600
+
+
 def test_time_in_air_is_no_treatment(treating: Rig) -> None:
     treating.pen.hold_on("cheek", touching=False)
     treating.advance(100)
