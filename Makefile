@@ -12,7 +12,7 @@ STAMP := $(VENV)/set-up-from-these-constraints
 # The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
 FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients
 
-.PHONY: help setup demo run test check bench soak generated licences wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test check trace bench soak generated licences wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -26,16 +26,22 @@ demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and prov
 run: $(STAMP)  ## station, broker, recorder and simulated pen with a live view, until Ctrl-C: make run [PEN=serial:///dev/ttyACM0]
 	$(BIN)/needlework run $(if $(PEN),--pen $(PEN))
 
+RESULTS := build/test-results.json
+
 test: setup  ## every test but the long versions: make test [ARGS="-k name"]
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" $(or $(ARGS),--results $(RESULTS))  # a part of the tests is no evidence
 
 check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/mypy --strict docs/generate.py .ci/licences.py
+	$(BIN)/mypy --strict docs/safety/trace.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+
+trace: setup  ## holds the safety case against the tests: what a control names exists and, after `make test`, passed
+	$(BIN)/python docs/safety/trace.py $(if $(STRICT),--results,--results-if-any) $(RESULTS)
 
 bench: setup  ## measures, prints a table, writes benchmarks/results.md and benchmarks/results.json
 	$(BIN)/python -m benchmarks
@@ -44,8 +50,9 @@ soak: setup  ## the long versions of tests and measurements; about half an hour
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
 	$(BIN)/python -m benchmarks --soak
 
-generated: $(STAMP)  ## writes protocol document, C header and test vectors anew from the message table
+generated: $(STAMP)  ## writes protocol document, C header, test vectors and the safety matrix anew from their sources
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/safety/trace.py --write
 
 licences: $(STAMP)  ## lists the licences of everything the product runs on; fails on one that does not fit
 	$(BIN)/python .ci/licences.py

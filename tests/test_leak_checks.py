@@ -9,6 +9,9 @@ import pytest
 
 pytestmark = pytest.mark.system  # a suite of its own in a process of its own
 
+ROOT = Path(__file__).parents[1]
+IMPORTED_FROM = (str(ROOT), str(ROOT / "docs" / "safety"))  # as pytest's settings say for this suite itself
+
 LEAKS = """
 import asyncio
 import os
@@ -82,7 +85,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-rA", "-p", "no:randomly", "-p", "no:cacheprovider", "-c", "pytest.ini"],
         cwd=folder,
-        env=environment | {"COLUMNS": "400", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=environment | {"COLUMNS": "400", "PYTHONPATH": os.pathsep.join(IMPORTED_FROM)},
         capture_output=True,
         text=True,
         timeout=18,

@@ -175,6 +175,16 @@ def benchmarks_option(text: str, _: Path) -> None:
         assert word in helped, word
 
 
+def case_option(text: str, _: Path) -> None:
+    """The safety case's tool knows every option."""
+    words = shlex.split(text)
+    helped = subprocess.run(
+        [sys.executable, words[1], "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for option in (word for word in words[2:] if word.startswith("--")):
+        assert option in helped, option
+
+
 def files_exist(text: str, _: Path) -> None:
     """It changes the machine, or needs one of another kind: not run. The files it names in the sources are there."""
     for word in shlex.split(text)[1:]:
@@ -197,6 +207,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"make \w+.*", made),
     (r"python -m pytest --pen .*", pytest_option),
     (r"python -m benchmarks --.*", benchmarks_option),
+    (r"python docs/safety/trace.py --.*", case_option),  # its tests run it
     (r"mosquitto_sub .*", tool),
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
