@@ -59,7 +59,7 @@ class DoseTally:
             if same or after.boot_id == before.boot_id:
                 strokes += after.strokes - before.strokes if same else after.strokes
         elapsed_ms = (after.pen_time_ms - before.pen_time_ms) % U32
-        counted = running and on_skin and elapsed_ms <= GAP_MAX_MS and after.boot_id == before.boot_id
+        counted = running and on_skin and 0 < elapsed_ms <= GAP_MAX_MS and after.boot_id == before.boot_id
         if not counted:
             if strokes == self.strokes and running:
                 return self

@@ -66,7 +66,7 @@ def calibration_snapshot(data: CalibrationData) -> CalibrationSnapshot | None:
 async def read_cartridge(pen: Pen, plan: ResolvedPlan | None) -> tuple[CartridgeSnapshot | None, bool, str]:
     """The cartridge, whether it was used before, and the sentence that says why there is none. Raises RequestError."""
     if not pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
-        return _attested(plan)
+        return attested_cartridge(plan)
     data: CartridgeData = await pen.request(CARTRIDGE_READ)
     return cartridge_snapshot(data)
 
@@ -89,7 +89,8 @@ def cartridge_snapshot(data: CartridgeData) -> tuple[CartridgeSnapshot | None, b
     return cartridge, bool(data.used), ""
 
 
-def _attested(plan: ResolvedPlan | None) -> tuple[CartridgeSnapshot | None, bool, str]:
+def attested_cartridge(plan: ResolvedPlan | None) -> tuple[CartridgeSnapshot | None, bool, str]:
+    """The cartridge as a person attests it, for a pen that identifies none; as :func:`read_cartridge` returns it."""
     if plan is None or plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
         return None, False, "This pen does not identify cartridges: name the cartridge when preparing the session."
     if not plan.cartridge_attested:

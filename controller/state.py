@@ -79,6 +79,7 @@ class MachineState:
     doses: tuple[DoseTally, ...] = ()
     journal_problem: str = ""
     loop: Loop = IDLE
+    unheard: tuple[str, PenSnapshot] | None = None  # zone and last status before the line went: strokes go on counting
     standing: tuple[tuple[str, str], ...] = ()  # alarm → detail of conditions that hold until told otherwise
 
     @property

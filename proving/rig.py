@@ -21,7 +21,7 @@ from controller.inputs import (
     StatusSeen,
     Tick,
 )
-from controller.inspection import calibration_snapshot, cartridge_snapshot, pen_facts
+from controller.inspection import attested_cartridge, calibration_snapshot, cartridge_snapshot, pen_facts
 from controller.machine import step
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop
 from firmware_bridge.line_quality import LineDelay
@@ -32,6 +32,7 @@ from firmware_bridge.wire.messages import (
     PROTOCOL_VERSION,
     Arm,
     Armed,
+    Capability,
     Disarm,
     Hello,
     Message,
@@ -153,9 +154,12 @@ class Rig:
         data = self._ask(CALIBRATION_READ, Nothing())
         if data is not None:
             calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
-        data = self._ask(CARTRIDGE_READ, Nothing())
-        if data is not None:
-            cartridge, used, _ = cartridge_snapshot(unpack(CARTRIDGE_READ.data, data.data))
+        if self._welcome is not None and not self._welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
+            cartridge, used, _ = attested_cartridge(self.state.plan)
+        else:
+            data = self._ask(CARTRIDGE_READ, Nothing())
+            if data is not None:
+                cartridge, used, _ = cartridge_snapshot(unpack(CARTRIDGE_READ.data, data.data))
         self.command(
             Inspected(
                 today=self._today.isoformat(),
@@ -165,7 +169,7 @@ class Rig:
                 calibration=calibration,
             )
         )
-        if cartridge is not None and not used:
+        if cartridge is not None and cartridge.tag and not used:
             self.command(ConsumeIntended(tag=cartridge.tag))
             self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
         self._armed = None

@@ -147,7 +147,8 @@ def test_a_press_while_needles_are_withdrawn_ends_it_and_starts_nothing(
 
 
 @pytest.mark.parametrize(
-    "what", [Stop(source="x"), Close(outcome="completed", reason="x"), Seated(operator=""), JournalState(problem="full")]
+    "what",
+    [Stop(source="x"), Close(outcome="completed", reason="x"), Seated(operator=""), JournalState(problem="full")],
 )
 def test_what_ends_a_treatment_ends_a_withdrawal_at_once(treat: Treat, what: object) -> None:
     rig = treat()
@@ -164,7 +165,8 @@ def test_what_ends_a_treatment_ends_a_withdrawal_at_once(treat: Treat, what: obj
 
 
 @pytest.mark.parametrize(
-    "what", [Stop(source="x"), Seated(operator=""), JournalState(problem="full"), Close(outcome="completed", reason="x")]
+    "what",
+    [Stop(source="x"), Seated(operator=""), JournalState(problem="full"), Close(outcome="completed", reason="x")],
 )
 def test_nothing_but_a_pause_at_the_host_is_ramped(treat: Treat, what: object) -> None:
     rig = treat()
