@@ -93,6 +93,11 @@ class MachineState:
         return self.phase is Phase.TREATING or (self.phase is Phase.PAUSED and self.loop.stage is Stage.WITHDRAW)
 
     @property
+    def needles_out(self) -> bool:
+        """The newest status confirms that the needles are out of the skin."""
+        return self.seen is not None and self.seen.needles_out
+
+    @property
     def sets_depth(self) -> bool:
         """The host sets this pen's depth; otherwise it is a dial."""
         return self.pen is not None and bool(self.pen.capabilities & Capability.DEPTH_SET)

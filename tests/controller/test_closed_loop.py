@@ -20,7 +20,6 @@ Treat = Callable[..., Rig]
 LIMITS = resolved().profile.closed_loop
 assert LIMITS is not None
 SEEN_MS = 60  # a status period, a tick, and the way there
-SETTLED_MS = 500  # what the fixture has let pass since the start; the needles were sent to depth 150 ms after it
 
 
 def alarms(rig: Rig) -> list[str]:
@@ -113,6 +112,7 @@ def test_a_handpiece_that_gets_hot(treat: Treat) -> None:
 
 def test_a_battery_that_lasts_for_minutes_only(treat: Treat) -> None:
     rig = treat(depth_um=1000)
+    rig.advance(100)
     rig.pen.faults.drain_battery(0.02)
     raised_after_ms(rig, "battery_low", ALARMS["battery_low"].delay_ms + SEEN_MS)
     rig.pen.hold_on("cheek", touching=False)
