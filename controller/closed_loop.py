@@ -104,6 +104,7 @@ def may_withdraw(state: MachineState) -> bool:
         and state.attended
         and seen is not None
         and seen.state is PenState.RUNNING
+        and state.depth_commanded_um > 0
         and (state.rate_commanded_mhz > 0 or not state.sets_rate)
     )
 
