@@ -104,6 +104,7 @@ def may_withdraw(state: MachineState) -> bool:
         and state.attended
         and seen is not None
         and seen.state is PenState.RUNNING
+        and state.depth_commanded_um > 0
         and (state.rate_commanded_mhz > 0 or not state.sets_rate)
     )
 
@@ -177,7 +178,7 @@ def watch(state: MachineState, seen: PenSnapshot, at_ms: int, dwell: int) -> Loo
     loop, limits, pen = state.loop, limits_of(state), state.pen
     if limits is None or pen is None:
         return loop
-    flags = _flags(loop, limits, seen) | dwell
+    flags = _flags(loop, limits, seen, at_ms) | dwell
     if loop.stage is Stage.OFF:
         # Nothing runs, so nothing deviates.
         return loop if flags == loop.flags else replace(loop, flags=flags & ~CONTACT)
@@ -212,7 +213,7 @@ def watch(state: MachineState, seen: PenSnapshot, at_ms: int, dwell: int) -> Loo
     )
 
 
-def _flags(loop: Loop, limits: ClosedLoopLimits, seen: PenSnapshot) -> int:
+def _flags(loop: Loop, limits: ClosedLoopLimits, seen: PenSnapshot, at_ms: int) -> int:
     """The conditions of the moment that one status tells by itself."""
     flags = loop.flags & BATTERY  # once low, low until it is disarmed: the load comes and goes, the charge does not
     temperature_dc = seen.temperature_dc
@@ -221,8 +222,11 @@ def _flags(loop: Loop, limits: ClosedLoopLimits, seen: PenSnapshot) -> int:
         if temperature_dc >= warn_dc:
             flags |= HOT
     charge, current_ma, mah = seen.battery_permille, seen.motor_current_ma, limits.battery_mah
-    if charge is not None and current_ma and mah and charge * mah * 60 < limits.battery_warn_min * 1000 * current_ma:
-        flags |= BATTERY
+    settled = loop.motor and at_ms - loop.sent_since_ms >= limits.settle_ms  # what spinning up takes is no load
+    if settled and charge is not None and current_ma and mah:
+        left_min_ma = charge * mah * 60 // 1000
+        if left_min_ma < limits.battery_warn_min * current_ma:
+            flags |= BATTERY
     life = limits.cartridge_life_strokes
     if life is not None and seen.strokes * 100 >= life * LIFE_WARN_PERCENT:
         flags |= LIFE

@@ -80,7 +80,7 @@ class DoseTally:
                 strokes += made
                 pierced = None if pierced is None or needles is None else pierced + made * needles
         elapsed_ms = (after.pen_time_ms - before.pen_time_ms) % U32
-        counted = running and on_skin and elapsed_ms <= GAP_MAX_MS and after.boot_id == before.boot_id
+        counted = running and on_skin and 0 < elapsed_ms <= GAP_MAX_MS and after.boot_id == before.boot_id
         if not counted:
             if strokes == self.strokes and running:
                 return self

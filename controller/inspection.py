@@ -139,7 +139,7 @@ async def read_cartridge(
     if pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
         read = cartridge_read(await pen.request(CARTRIDGE_READ))
     else:
-        read = _named(plan)
+        read = named_cartridge(plan)
     if read.cartridge is None:
         return read
     read = with_scan(read, plan, profiles)
@@ -164,7 +164,7 @@ def cartridge_read(data: CartridgeData) -> CartridgeRead:
     return CartridgeRead(cartridge, used=bool(data.used))
 
 
-def _named(plan: ResolvedPlan) -> CartridgeRead:
+def named_cartridge(plan: ResolvedPlan) -> CartridgeRead:
     """The cartridge that a person or a code named, for a pen that does not identify what is inserted."""
     if plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
         return CartridgeRead(

@@ -7,6 +7,7 @@ to the same decisions, live, in replay, and thousands of times faster than life.
 from dataclasses import replace
 
 from controller import closed_loop, commands
+from controller.after_step import looped, with_alarms, withdrawn
 from controller.alarm_table import (
     CARTRIDGE_UNFIT,
     DEPTH_OVER_LIMIT,
@@ -18,20 +19,17 @@ from controller.alarm_table import (
     PEN_STOPPED_ITSELF,
     RETRACT_FAILED,
     STALL,
-    STOP_NOT_CONFIRMED,
     UNCERTAIN_COMMAND,
 )
 from controller.dose import add_to_zone, dwell_level, dwell_warnings, over_hard_budget, treated_ms
 from controller.events import Event, PenConnected, PenDisarmed, PenLost, StopConfirmed
 from controller.inputs import Input, Inspected, JournalState, LinkDown, LinkUp, OperationUncertain, StatusSeen, Tick
-from controller.loop import IDLE, Stage
+from controller.loop import Stage
 from controller.state import (
     OVER_LIMIT_HOLD_MS,
     PAUSE_MAX_MS,
-    RETRACT_SLACK_MS,
     MachineState,
     Phase,
-    SendSetpoint,
     SendStop,
     Step,
 )
@@ -41,7 +39,6 @@ from controller.transitions import (
     fault_names,
     interrupt,
     latch,
-    motor_off,
     off_since,
     pause,
     session_closed,
@@ -86,7 +83,7 @@ def step(state: MachineState, given: Input, now_ms: int) -> Step:
             made = commands.command(_inspected(state, given), given, now_ms)
         case _:
             made = commands.command(state, given, now_ms)
-    return _with_alarms(_looped(made, now_ms), now_ms)
+    return with_alarms(looped(made, now_ms), now_ms)
 
 
 # What the pen says ----------------------------------------------------------------------------------------------------
@@ -101,8 +98,11 @@ def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     if plan is not None:
         level = 0
         zone_plan = plan.zones.get(state.zone)
-        if before is not None and (before.state is PenState.RUNNING or seen.state is PenState.RUNNING):
-            needles = state.cartridge.needle_count if state.cartridge is not None else None
+        needles = state.cartridge.needle_count if state.cartridge is not None else None
+        if before is None and state.unheard is not None:
+            doses = add_to_zone(doses, *state.unheard, seen, needles)
+            state = replace(state, doses=doses, unheard=None)
+        elif before is not None and (before.state is PenState.RUNNING or seen.state is PenState.RUNNING):
             doses = add_to_zone(doses, state.zone, before, seen, needles)
         if zone_plan is not None and (zone_plan.dwell_ms is not None or zone_plan.dwell_hard_ms is not None):
             time_ms = treated_ms(doses, state.zone)
@@ -185,7 +185,7 @@ def _presses(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot,
     if state.phase is Phase.PAUSED and (before.state is PenState.RUNNING or button + pedal > 1):
         # Whoever presses on a running pen means off, whoever else paused it in that moment; so does a press and
         # another where the first was not answered yet. Needles that are withdrawn then stay where they are.
-        return _withdrawn(Step(state), now_ms) if state.loop.stage is Stage.WITHDRAW else Step(state)
+        return withdrawn(Step(state), now_ms) if state.loop.stage is Stage.WITHDRAW else Step(state)
     return commands.toggle(state, "pen button" if button else "foot pedal", now_ms)
 
 
@@ -281,11 +281,13 @@ def _link_up(state: MachineState, given: LinkUp, now_ms: int) -> Step:
     # Cartridge and calibration are the last pen's: what is unknown counts as its strictest. Needles that were not known
     # to be out when the line went have their time anew, and then it is told.
     off_since_ms = now_ms if state.motor_off_since_ms is not None else None
+    unheard = _unheard(state) if event.pen == state.session_pen else None
     state = replace(
         state,
         pen=facts,
         seen=None,
         seen_at_ms=now_ms,
+        unheard=unheard,
         calibration=None,
         inspection=None,
         motor_off_since_ms=off_since_ms,
@@ -300,9 +302,17 @@ def _link_down(state: MachineState, given: LinkDown, now_ms: int) -> Step:
     )
     if state.armed:
         lost = _lose(state, given.cause, now_ms)
-        return Step(replace(lost.state, pen=None, seen=None), None, (*events, *lost.events))
+        left = replace(lost.state, pen=None, seen=None, unheard=_unheard(state))
+        return Step(left, None, (*events, *lost.events))
     phase = Phase.PREPARED if state.phase is Phase.ARMING else state.phase
-    return Step(replace(state, phase=phase, pen=None, seen=None), None, events)
+    return Step(replace(state, phase=phase, pen=None, seen=None, unheard=_unheard(state)), None, events)
+
+
+def _unheard(state: MachineState) -> tuple[str, PenSnapshot] | None:
+    """The zone and the last that was heard of a pen in a session, to count its strokes from."""
+    if state.session is None or state.seen is None:
+        return state.unheard
+    return state.zone, state.seen
 
 
 def _journal(state: MachineState, given: JournalState, now_ms: int) -> Step:
@@ -331,68 +341,3 @@ def _inspected(state: MachineState, given: Inspected) -> MachineState:
     elif cartridge is not None and cartridge.expiry is not None and cartridge.expiry < given.today:  # both ISO dates
         unfit = f"could be used until {cartridge.expiry}"
     return replace(state, standing=stands(standing, CARTRIDGE_UNFIT.name, unfit))
-
-
-# The closed loop ------------------------------------------------------------------------------------------------------
-
-
-def _withdrawn(made: Step, now_ms: int) -> Step:
-    """The step with the withdrawal at its end."""
-    state = motor_off(made.state, now_ms)
-    return replace(made, state=state, send=desired(state))
-
-
-def _looped(made: Step, now_ms: int) -> Step:
-    """Whatever a step did: without a lease there is no loop, a withdrawal ends when it may not go on, and what is sent
-    is remembered with its time."""
-    state = made.state
-    loop = state.loop
-    if not state.armed:
-        return made if loop is IDLE else replace(made, state=replace(state, loop=IDLE))
-    if loop.stage is Stage.WITHDRAW and not closed_loop.may_withdraw(state):
-        made = _withdrawn(made, now_ms)
-        state = made.state
-        loop = state.loop
-    send = made.send
-    if isinstance(send, SendSetpoint) and (
-        send.motor is not loop.motor or send.depth_um != loop.depth_um or send.rate_mhz != loop.rate_mhz
-    ):
-        loop = replace(loop, motor=send.motor, depth_um=send.depth_um, rate_mhz=send.rate_mhz, sent_since_ms=now_ms)
-        return replace(made, state=replace(state, loop=loop))
-    return made
-
-
-# Alarms ---------------------------------------------------------------------------------------------------------------
-
-
-def _with_alarms(made: Step, now_ms: int) -> Step:
-    state = made.state
-    book = state.alarms
-    if (
-        not state.latched
-        and not book.active
-        and state.stopping is None
-        and state.motor_off_since_ms is None
-        and not state.standing
-        and not book.pending
-        and (state.loop is IDLE or closed_loop.calm(state.loop))
-    ):
-        return made
-    state, holding = _conditions(state, now_ms)
-    book, events = state.alarms.observe(holding, now_ms)
-    return replace(made, state=replace(state, alarms=book), events=made.events + events)
-
-
-def _conditions(state: MachineState, now_ms: int) -> tuple[MachineState, dict[str, str]]:
-    holding = dict(state.latched) | dict(state.standing) | closed_loop.conditions(state)
-    pen, seen, stopping = state.pen, state.seen, state.stopping
-    dead_man_ms = pen.dead_man_ms if pen else 0
-    if stopping is not None and now_ms - stopping.since_ms > dead_man_ms:
-        holding[STOP_NOT_CONFIRMED.name] = f"sent for {now_ms - stopping.since_ms} ms"
-    since_ms = state.motor_off_since_ms
-    if since_ms is not None and pen is not None and seen is not None:
-        if seen.needles_out and state.seen_at_ms > since_ms:
-            state = replace(state, motor_off_since_ms=None)
-        elif not stale(state, now_ms) and now_ms - since_ms > pen.dead_man_ms + pen.retract_ms + RETRACT_SLACK_MS:
-            holding[RETRACT_FAILED.name] = f"measured {format_mm(seen.depth_measured_um)}"
-    return state, holding

@@ -54,8 +54,8 @@ def _library(today: date, library: str, *, signed: bool, until: date | None) -> 
         told.append(
             Notice(
                 "library",
-                f"The library {library} was valid until {until.isoformat()}; nobody is treated by it any more. Have the "
-                "responsible physician sign a new version.",
+                f"The library {library} was valid until {until.isoformat()}; nobody is treated by it any more. Have "
+                "the responsible physician sign a new version.",
                 stops=True,
             )
         )
@@ -63,8 +63,8 @@ def _library(today: date, library: str, *, signed: bool, until: date | None) -> 
         told.append(
             Notice(
                 "library",
-                f"The library {library} is valid until {until.isoformat()}, {_days(until, today)}. Have the responsible "
-                "physician sign a new version before then.",
+                f"The library {library} is valid until {until.isoformat()}, {_days(until, today)}. Have the "
+                "responsible physician sign a new version before then.",
             )
         )
     return tuple(told)
@@ -92,8 +92,8 @@ def _broker(problem: str, waiting_entries: int) -> tuple[Notice, ...]:
     return (
         Notice(
             "broker",
-            f"The broker is not reached ({problem}). Treatment goes on; {waiting} on this computer and nothing is lost. "
-            "Look at the network.",
+            f"The broker is not reached ({problem}). Treatment goes on; {waiting} on this computer and nothing is "
+            "lost. Look at the network.",
         ),
     )
 

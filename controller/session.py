@@ -277,7 +277,7 @@ class SessionDriver:
         if self.state.session is not None:
             self._apply(Close(outcome="interrupted", reason=reason))
         if self.pen is not None and (self.state.stopping is not None or self.state.motor_off_since_ms is not None):
-            out = await self._until(lambda state: state.session is None and _needles_out(state), self._stop_s())
+            out = await self._until(lambda state: state.session is None and state.needles_out, self._stop_s())
             if not out:
                 self.stop(f"{reason}: not confirmed")
         if self.state.session is not None:
@@ -411,7 +411,3 @@ class SessionDriver:
         if self.pen is None:
             raise ControlRefused("no_pen", f"The pen is not connected, so it could not {asked}. Check the cable.")
         return self.pen
-
-
-def _needles_out(state: MachineState) -> bool:
-    return state.seen is not None and state.seen.needles_out

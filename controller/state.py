@@ -84,6 +84,7 @@ class MachineState:
     scope_used: bool = False  # a depth beyond the operator's own scope was set in this session
     clock_jumped: bool = False  # since the dates were last looked at
     loop: Loop = IDLE
+    unheard: tuple[str, PenSnapshot] | None = None  # zone and last status before the line went: strokes go on counting
     standing: tuple[tuple[str, str], ...] = ()  # alarm → detail of conditions that hold until told otherwise
 
     @property
@@ -95,6 +96,11 @@ class MachineState:
     def motor_commanded(self) -> bool:
         """The pen is told to run: treating, or the needles are withdrawn after a pause."""
         return self.phase is Phase.TREATING or (self.phase is Phase.PAUSED and self.loop.stage is Stage.WITHDRAW)
+
+    @property
+    def needles_out(self) -> bool:
+        """The newest status confirms that the needles are out of the skin."""
+        return self.seen is not None and self.seen.needles_out
 
     @property
     def sets_depth(self) -> bool:

@@ -22,7 +22,7 @@ from controller.inputs import (
     StatusSeen,
     Tick,
 )
-from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, pen_facts
+from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, named_cartridge, pen_facts
 from controller.machine import step
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop
 from firmware_bridge.line_quality import LineDelay
@@ -33,6 +33,7 @@ from firmware_bridge.wire.messages import (
     PROTOCOL_VERSION,
     Arm,
     Armed,
+    Capability,
     Disarm,
     Hello,
     Message,
@@ -153,7 +154,7 @@ class Rig:
         self.command(ArmAsked(source=source))
         self.examine()
         cartridge = self.state.cartridge
-        if cartridge is not None and cartridge.tag != self.state.consumed_tag:
+        if cartridge is not None and cartridge.tag and cartridge.tag != self.state.consumed_tag:
             self.command(ConsumeIntended(tag=cartridge.tag))
             self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
         self._armed = None
@@ -184,8 +185,10 @@ class Rig:
         data = self._ask(CALIBRATION_READ, Nothing())
         if data is not None:
             calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
-        data = self._ask(CARTRIDGE_READ, Nothing())
-        if data is not None:
+        plan, welcome = self.state.plan, self._welcome
+        if welcome is not None and not welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED and plan is not None:
+            read = named_cartridge(plan)
+        elif (data := self._ask(CARTRIDGE_READ, Nothing())) is not None:
             read = cartridge_read(unpack(CARTRIDGE_READ.data, data.data))
         tested: SelfTest | None = None
         if self.state.inspection is None or self.state.inspection.self_test is None:
@@ -199,6 +202,7 @@ class Rig:
                 cartridge=read.cartridge,
                 cartridge_used=read.used,
                 cartridge_problem=read.problem,
+                attest="it has no serial number of its own." if read.cartridge and not read.cartridge.tag else "",
                 calibration=calibration,
                 self_test=tested,
             )
