@@ -49,6 +49,18 @@ DEPTH_RUNAWAY = AlarmKind(
     "Lift it off, look at the skin, change the cartridge, and have the pen checked before it is used again.",
     "settled, and measured protrusion deeper than sent by the data sheet's `depth_stop_mm`: at once",
 )  # fmt: skip
+DEPTH_UNKNOWN = AlarmKind(
+    "depth_unknown", "HIGH", "treatment",
+    "The pen no longer measures its depth, so nobody knows how deep the needles are. The pen was stopped.",
+    "Lift it off, look at the skin, and have the pen repaired before it is used again.",
+    "treating with a pen that senses depth, and no measured depth for 300 ms",
+)  # fmt: skip
+RUNNING_UNASKED = AlarmKind(
+    "running_unasked", "HIGH", "treatment",
+    "The pen says that its motor runs, and nobody asked for that. STOP was sent.",
+    "Lift it off, press its own button, and do not use it again before it was repaired.",
+    "a status that says running while the motor is not commanded on, for longer than the dead-man time + 200 ms",
+)  # fmt: skip
 RATE_RUNAWAY = AlarmKind(
     "rate_runaway", "HIGH", "treatment",
     "The measured puncture rate is far faster than set. The pen was stopped.",
@@ -199,7 +211,7 @@ CONTACT_LOST = AlarmKind(
 ALARMS: dict[str, AlarmKind] = {
     kind.name: kind
     for kind in (
-        DEPTH_OVER_LIMIT, DEPTH_RUNAWAY, RATE_RUNAWAY, RETRACT_FAILED, STOP_NOT_CONFIRMED, LINK_LOST, STALL,
+        DEPTH_OVER_LIMIT, DEPTH_RUNAWAY, DEPTH_UNKNOWN, RUNNING_UNASKED, RATE_RUNAWAY, RETRACT_FAILED, STOP_NOT_CONFIRMED, LINK_LOST, STALL,
         PEN_STOPPED_ITSELF, PEN_FAULT, LEASE_ENDED, JOURNAL_FAILED,
         DEPTH_DEVIATION, RATE_DROOP, OVERSPEED, UNCERTAIN_COMMAND, CARTRIDGE_UNFIT, TEMPERATURE_WARNING,
         JOURNAL_NEARLY_FULL, OVER_TREATMENT,

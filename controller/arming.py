@@ -82,6 +82,8 @@ def lease_granted(state: MachineState, given: LeaseGranted, now_ms: int) -> Step
         paused_since_ms=now_ms,
         depth_commanded_um=0,
         rate_commanded_mhz=0,
+        override_reason="",  # a reason is given at the needle, not for the day
+        override_um=0,
         interruption="",
     )
     depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), 0)

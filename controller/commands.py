@@ -243,7 +243,7 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
                     zone=state.zone, quantity="depth_um", soft_limit=soft_um, wanted=wanted, reason=given.override
                 )
             )
-            state = replace(state, override_reason=given.override)
+            state = replace(state, override_reason=given.override, override_um=wanted)
     checked = check_depth(state.sources(), wanted, state.rate_for_limits_mhz)
     if isinstance(checked, Denied):
         # A new override falls with the request it was given for; an earlier one stands.
@@ -292,7 +292,7 @@ def _declare_zone(state: MachineState, given: DeclareZone, now_ms: int) -> Step:
         )
     if given.zone == state.zone:
         return Step(state)
-    moved = replace(state, zone=given.zone, override_reason="")
+    moved = replace(state, zone=given.zone, override_reason="", override_um=0)
     if not state.armed or state.depth_limit is None:
         return Step(moved, None, (ZoneChanged(zone=given.zone),))
     depths = depth_limit(moved.sources(), 0 if moved.sets_rate else moved.rate_for_limits_mhz)

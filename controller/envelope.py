@@ -31,7 +31,10 @@ SPOKEN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything a limit is made from; None is unknown. The lease's ceilings are None while no lease is held."""
+    """Everything a limit is made from; None is unknown. The lease's ceilings are None while no lease is held.
+
+    ``override_um`` is how deep a person gave ``override_reason`` for: so much more than the soft limit, and no more.
+    """
 
     pen: PenFacts | None
     profile: ProfileSnapshot | None
@@ -45,6 +48,7 @@ class Sources:
     calibration: CalibrationSnapshot | None
     depth_ceiling_um: Micrometres | None = None
     rate_ceiling_mhz: Millihertz | None = None
+    override_um: Micrometres = Micrometres(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
         *absolute,
         LimitLayer(
             layer="zone_soft",
-            value=(zone.hard_um if sources.override_reason else zone.soft_um) if zone else None,
+            value=max(zone.soft_um, sources.override_um) if zone else None,
             source=sources.zone if zone else "no zone declared",
             reason=(
                 (f"overridden: {sources.override_reason}" if sources.override_reason else "overridden with a reason")
@@ -178,7 +182,14 @@ def _curve_rate(profile: ProfileSnapshot, depth_um: int) -> int:
 
 def rate_layers(sources: Sources, depth_um: int) -> tuple[LimitLayer, ...]:
     """Every layer of the rate limit, in mHz, for a commanded depth in µm (0: none chosen yet)."""
-    pen, profile, zone = sources.pen, sources.profile, sources.zone_plan
+    pen, profile, zone, calibration = sources.pen, sources.profile, sources.zone_plan, sources.calibration
+    absolute = [
+        pen.rate_max_mhz if pen else None,
+        profile.labelled_rate_max_mhz if profile else None,
+        zone.rate_max_mhz if zone else None,
+    ]
+    known = [value for value in absolute if value is not None]
+    base_mhz = min(known) if len(known) == len(absolute) else STRICTEST
     layers = (
         LimitLayer(
             layer="mechanical",
@@ -197,6 +208,12 @@ def rate_layers(sources: Sources, depth_um: int) -> tuple[LimitLayer, ...]:
             value=zone.rate_max_mhz if zone else None,
             source=sources.zone if zone else "no zone declared",
             reason=f"no reason overrides it; from: {zone.source}" if zone else "no reason overrides it",
+        ),
+        LimitLayer(
+            layer="calibration",
+            value=base_mhz * PPM // max(PPM, calibration.rate_gain_ppm) if calibration else None,
+            source=f"certificate {calibration.certificate}" if calibration else "no valid calibration",
+            reason="the pen turns faster than it shows" if calibration else "the true rate is not known",
         ),
         LimitLayer(
             layer="depth_rate_curve",
@@ -265,7 +282,7 @@ def lease_ceilings(sources: Sources, zones: dict[str, ZonePlan]) -> tuple[Microm
             sources,
             zone=name,
             zone_plan=zone,
-            override_reason="ceiling",
+            override_um=zone.hard_um,
             depth_ceiling_um=None,
             rate_ceiling_mhz=None,
         )

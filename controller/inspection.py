@@ -106,7 +106,8 @@ async def read_calibration(pen: Pen) -> CalibrationSnapshot | None:
 
 def calibration_snapshot(data: CalibrationData) -> CalibrationSnapshot | None:
     """A pen's calibration as records keep it, or None when it holds no valid one."""
-    if not data.valid or data.depth_gain_ppm == 0:
+    # A certificate that states no uncertainty or no gain says nothing that a limit could be taken from.
+    if not data.valid or data.depth_gain_ppm == 0 or data.depth_uncertainty_um == 0 or data.rate_gain_ppm == 0:
         return None
     return CalibrationSnapshot(
         certificate=_text(data.certificate),

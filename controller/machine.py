@@ -11,6 +11,7 @@ from controller.after_step import looped, with_alarms, withdrawn
 from controller.alarm_table import (
     CARTRIDGE_UNFIT,
     DEPTH_OVER_LIMIT,
+    DEPTH_UNKNOWN,
     JOURNAL_FAILED,
     JOURNAL_NEARLY_FULL,
     LEASE_ENDED,
@@ -18,6 +19,7 @@ from controller.alarm_table import (
     PEN_FAULT,
     PEN_STOPPED_ITSELF,
     RETRACT_FAILED,
+    RUNNING_UNASKED,
     STALL,
     UNCERTAIN_COMMAND,
 )
@@ -26,6 +28,7 @@ from controller.events import Event, PenConnected, PenDisarmed, PenLost, StopCon
 from controller.inputs import Input, Inspected, JournalState, LinkDown, LinkUp, OperationUncertain, StatusSeen, Tick
 from controller.loop import Stage
 from controller.state import (
+    BLIND_HOLD_MS,
     OVER_LIMIT_HOLD_MS,
     PAUSE_MAX_MS,
     MachineState,
@@ -126,11 +129,16 @@ def _older(before: PenSnapshot, seen: PenSnapshot) -> bool:
 def _judged(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot, now_ms: int) -> Step:
     if state.phase is Phase.STOPPING:
         return _confirm(state, seen, now_ms)
+    state = _watch_motor(state, seen)
+    if state.unasked_since_ms is not None and state.seen_at_ms - state.unasked_since_ms > _unasked_ms(state):
+        return interrupt(state, RUNNING_UNASKED.name, "", now_ms)
     if not state.armed:
         return Step(state)
     if seen.lease != state.lease or seen.faults:
         return _pen_ended_it(state, seen, now_ms)
     state = _watch_depth(state, seen, now_ms)
+    if state.blind_since_ms is not None and state.seen_at_ms - state.blind_since_ms >= BLIND_HOLD_MS:
+        return interrupt(state, DEPTH_UNKNOWN.name, "", now_ms)
     if state.over_limit_since_ms is not None and now_ms - state.over_limit_since_ms >= _hold_ms(state, seen):
         detail = f"measured {format_mm(seen.depth_measured_um)}"
         return interrupt(state, DEPTH_OVER_LIMIT.name, detail, now_ms)
@@ -155,8 +163,25 @@ def _enough(state: MachineState) -> str:
     return ""
 
 
+def _watch_motor(state: MachineState, seen: PenSnapshot) -> MachineState:
+    """Since when the pen says that it runs though nobody commanded it, whatever the phase."""
+    unasked = seen.state is PenState.RUNNING and not state.motor_commanded
+    if unasked is (state.unasked_since_ms is not None):
+        return state
+    return replace(state, unasked_since_ms=state.seen_at_ms if unasked else None)
+
+
+def _unasked_ms(state: MachineState) -> int:
+    """How long a pen may say so: what was sent is on its way, and its own dead-man time ends what it does."""
+    return (state.pen.dead_man_ms if state.pen is not None else 0) + RETRACT_SLACK_MS
+
+
 def _watch_depth(state: MachineState, seen: PenSnapshot, now_ms: int) -> MachineState:
     limit, depth_um = state.depth_limit, seen.depth_measured_um
+    senses = state.pen is not None and bool(state.pen.capabilities & Capability.DEPTH_SENSED)
+    blind = depth_um is None and senses and state.phase is Phase.TREATING
+    if blind is not (state.blind_since_ms is not None):
+        state = replace(state, blind_since_ms=state.seen_at_ms if blind else None)
     if limit is None or state.plan is None or depth_um is None:
         return state
     over = depth_um > limit.effective + state.plan.profile.depth_tolerance_um

@@ -48,6 +48,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         seen=state.seen,
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
+        motor_off_since_ms=state.motor_off_since_ms,  # needles not known to be out are not forgotten with a patient
         alarms=state.alarms,
         standing=state.standing,
         doses=tuple(DoseTally.resumed(dose) for dose in plan.resumed_doses),

@@ -101,6 +101,11 @@ def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[Read
             f"This session was prepared for the pen {state.session_pen}; connected is {this_pen}. Close the session "
             "and prepare a new one for this pen.",
         ),
+        (
+            not seen.needles_out,
+            "needles",
+            "The needles are not confirmed out of reach. Keep the pen off the skin; if it stays so, do not use this pen.",
+        ),
         (seen.lease != 0, "lease_alive", "The pen still holds an earlier lease. STOP it, then arm again."),
     )
     yield _check(
@@ -119,11 +124,8 @@ def _self_test(state: MachineState, pen: PenFacts, now_ms: int) -> ReadinessRow:
     """The pen's test of its own parts, with the proof that its needles are in."""
     check = "self-test"
     if not pen.capabilities & Capability.SELF_TEST:
-        out = state.seen is not None and state.seen.needles_out
         words = "This pen does not test itself; its home switch says that the needles are in."
-        if out:
-            return _row(check, "", "note", words)
-        return _row(check, "self_test", "fails", "The needles are not confirmed out of reach. Do not use this pen.")
+        return _row(check, "", "note", words)
     result = state.inspection.self_test if state.inspection is not None else None
     if result is None or now_ms - state.inspected_at_ms > SELF_TEST_GOOD_MS:
         return _row(check, "self_test", "open", UNREAD)

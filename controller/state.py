@@ -20,6 +20,9 @@ PAUSE_MAX_MS = 10 * 60 * 1000
 OVER_LIMIT_HOLD_MS = 300
 """Measured depth may be over a limit that has just become shallower for as long as the needles take to follow."""
 
+BLIND_HOLD_MS = 300
+"""A depth that is missing from a few statuses is noise; missing for longer, nobody knows how deep the needles are."""
+
 RETRACT_SLACK_MS = 200
 """Added to the pen's own retract time before the host says that needles are not out: status periods and line delay."""
 
@@ -60,6 +63,7 @@ class MachineState:
     seen_at_ms: int = 0
     zone: str = ""
     override_reason: str = ""
+    override_um: int = 0  # as deep as that reason was given for; anything deeper needs one of its own
     cartridge: CartridgeSnapshot | None = None
     calibration: CalibrationSnapshot | None = None
     depth_limit: LimitSet | None = None
@@ -73,6 +77,8 @@ class MachineState:
     paused_since_ms: int = 0
     motor_off_since_ms: int | None = None
     over_limit_since_ms: int | None = None
+    blind_since_ms: int | None = None  # treating with a pen that senses depth, and it gives none
+    unasked_since_ms: int | None = None  # the pen says running, and nobody commanded that
     stopping: Stopping | None = None
     interruption: str = ""
     alarms: AlarmBook = field(default_factory=AlarmBook)
@@ -142,6 +148,7 @@ class MachineState:
             zone=self.zone,
             zone_plan=plan.zones.get(self.zone) if plan else None,
             override_reason=self.override_reason,
+            override_um=Micrometres(self.override_um),
             operator_cap_um=plan.operator_cap_um if plan else None,
             operator_scope=plan.operator_scope if plan else "",
             calibration=calibration,

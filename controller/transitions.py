@@ -91,13 +91,16 @@ def disarm(state: MachineState, reason: str, now_ms: int, close: tuple[str, str]
 
 def interrupt(state: MachineState, alarm: str, detail: str, now_ms: int) -> Step:
     """Stops the pen because of an alarm; a person clears it and arms again."""
+    then = Phase.INTERRUPTED if state.session is not None else Phase.NO_SESSION
     state = replace(
         state,
         phase=Phase.STOPPING,
         lease=0,
-        stopping=Stopping(now_ms, 0, Phase.INTERRUPTED),
+        stopping=Stopping(now_ms, 0, then),
         motor_off_since_ms=off_since(state, now_ms),
         over_limit_since_ms=None,
+        blind_since_ms=None,
+        unasked_since_ms=None,
         latched=latch(state.latched, [(alarm, detail)]),
         interruption=detail or alarm,
     )

@@ -8,10 +8,15 @@ from typing import Literal
 from controller.events import CartridgeSnapshot, CourseSnapshot, LimitSet, ReadinessRow, Record, ZoneDose
 from controller.readiness import first_failure, readiness
 from controller.state import MachineState, Phase
+from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
 
-STALE_MS = 500
-"""A status older than this is not shown as live."""
+
+def seen_live(state: MachineState, now_ms: int) -> PenSnapshot | None:
+    """The newest status, or None once it is older than the pen's dead-man time: from then on nothing is known."""
+    if state.seen is None or state.pen is None or now_ms - state.seen_at_ms > state.pen.dead_man_ms:
+        return None
+    return state.seen
 
 
 class AlarmView(Record):
@@ -87,7 +92,7 @@ def view(
     """The view of a state at ``now_ms``."""
     plan, pen = state.plan, state.pen
     age_ms = now_ms - state.seen_at_ms if state.seen is not None else None
-    seen = state.seen if age_ms is not None and age_ms <= STALE_MS else None
+    seen = seen_live(state, now_ms)
     next_step = NEXT_STEP[state.phase]
     rows = readiness(state, now_ms) if state.phase in {Phase.PREPARED, Phase.ARMING} else ()
     problem = first_failure(rows, open_counts=False)

@@ -12,7 +12,7 @@ from controller.plan import SessionPlan
 from controller.session import SessionDriver
 from controller.state import Phase
 from controller.transitions import SPOKEN_PHASE, session_closed
-from controller.view import STALE_MS, PenView
+from controller.view import PenView, seen_live
 from firmware_bridge.errors import WireError
 from firmware_bridge.link import Link
 from firmware_bridge.snapshot import PenSnapshot
@@ -106,8 +106,7 @@ class StationPen:
     def live(self) -> LivePen:
         """The pen now, for the bus. A stale status shows nothing measured."""
         state = self._driver.state
-        fresh = state.seen is not None and self._monotonic_ms() - state.seen_at_ms <= STALE_MS
-        seen = state.seen if fresh else None
+        seen = seen_live(state, self._monotonic_ms())
         return LivePen(
             pen=self.name,
             session=state.session,
