@@ -110,5 +110,5 @@ def test_the_motor_goes_on_once_for_each_start(seed: int, story: list[tuple[str,
 def test_the_watch_catches_a_withdrawal_that_a_press_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "withdrawn", lambda made, _now_ms: made)
     monkeypatch.setattr(closed_loop, "may_withdraw", lambda _state: True)
-    with pytest.raises(AssertionError, match="after a pause|nobody had started it"):
+    with pytest.raises(AssertionError, match=r"after a pause|nobody had started it"):
         told(1, [("wait", 300), ("pause", 0), ("wait", 20), ("button", 0), ("wait", 400)])
