@@ -48,7 +48,7 @@ class Sources:
     calibration: CalibrationSnapshot | None
     depth_ceiling_um: Micrometres | None = None
     rate_ceiling_mhz: Millihertz | None = None
-    override_um: Micrometres = Micrometres(0)
+    override_um: Micrometres | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
         *absolute,
         LimitLayer(
             layer="zone_soft",
-            value=max(zone.soft_um, sources.override_um) if zone else None,
+            value=max(zone.soft_um, sources.override_um or 0) if zone else None,
             source=sources.zone if zone else "no zone declared",
             reason=(
                 (f"overridden: {sources.override_reason}" if sources.override_reason else "overridden with a reason")

@@ -62,11 +62,13 @@ class LinkDown(Record):
 
 
 class Prepare(Record):
-    """Open a session."""
+    """Open a session. ``standing``: alarms whose condition holds until told otherwise, with their details; they are
+    said again, so that the session's record, and a replay of it, begin with what was known."""
 
     type: Literal["prepare"] = "prepare"
     session: str
     plan: ResolvedPlan
+    standing: tuple[tuple[str, str], ...] = ()
 
 
 class Confirm(Record):

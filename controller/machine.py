@@ -31,6 +31,7 @@ from controller.state import (
     BLIND_HOLD_MS,
     OVER_LIMIT_HOLD_MS,
     PAUSE_MAX_MS,
+    RETRACT_SLACK_MS,
     MachineState,
     Phase,
     SendStop,
@@ -129,20 +130,14 @@ def _older(before: PenSnapshot, seen: PenSnapshot) -> bool:
 def _judged(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot, now_ms: int) -> Step:
     if state.phase is Phase.STOPPING:
         return _confirm(state, seen, now_ms)
-    state = _watch_motor(state, seen)
-    if state.unasked_since_ms is not None and state.seen_at_ms - state.unasked_since_ms > _unasked_ms(state):
+    state = _watch_depth(_watch_motor(state, seen), seen, now_ms)
+    if _runs_unasked(state):
         return interrupt(state, RUNNING_UNASKED.name, "", now_ms)
     if not state.armed:
         return Step(state)
     if seen.lease != state.lease or seen.faults:
         return _pen_ended_it(state, seen, now_ms)
-    state = _watch_depth(state, seen, now_ms)
-    if state.blind_since_ms is not None and state.seen_at_ms - state.blind_since_ms >= BLIND_HOLD_MS:
-        return interrupt(state, DEPTH_UNKNOWN.name, "", now_ms)
-    if state.over_limit_since_ms is not None and now_ms - state.over_limit_since_ms >= _hold_ms(state, seen):
-        detail = f"measured {format_mm(seen.depth_measured_um)}"
-        return interrupt(state, DEPTH_OVER_LIMIT.name, detail, now_ms)
-    stops = closed_loop.at_once(state, seen)
+    stops = _too_deep(state, seen, now_ms) or closed_loop.at_once(state, seen)
     if stops is not None:
         return interrupt(state, *stops, now_ms)
     made = _presses(state, before, seen, now_ms)
@@ -171,9 +166,11 @@ def _watch_motor(state: MachineState, seen: PenSnapshot) -> MachineState:
     return replace(state, unasked_since_ms=state.seen_at_ms if unasked else None)
 
 
-def _unasked_ms(state: MachineState) -> int:
-    """How long a pen may say so: what was sent is on its way, and its own dead-man time ends what it does."""
-    return (state.pen.dead_man_ms if state.pen is not None else 0) + RETRACT_SLACK_MS
+def _runs_unasked(state: MachineState) -> bool:
+    """Whether it says so for longer than what was sent may be on its way, and than its own dead-man time allows."""
+    since_ms, pen = state.unasked_since_ms, state.pen
+    dead_man_ms = pen.dead_man_ms if pen is not None else 0
+    return since_ms is not None and state.seen_at_ms - since_ms > dead_man_ms + RETRACT_SLACK_MS
 
 
 def _watch_depth(state: MachineState, seen: PenSnapshot, now_ms: int) -> MachineState:
@@ -182,12 +179,21 @@ def _watch_depth(state: MachineState, seen: PenSnapshot, now_ms: int) -> Machine
     blind = depth_um is None and senses and state.phase is Phase.TREATING
     if blind is not (state.blind_since_ms is not None):
         state = replace(state, blind_since_ms=state.seen_at_ms if blind else None)
-    if limit is None or state.plan is None or depth_um is None:
+    if limit is None or state.plan is None or depth_um is None or not state.armed:
         return state
     over = depth_um > limit.effective + state.plan.profile.depth_tolerance_um
     if not over:
         return state if state.over_limit_since_ms is None else replace(state, over_limit_since_ms=None)
     return state if state.over_limit_since_ms is not None else replace(state, over_limit_since_ms=now_ms)
+
+
+def _too_deep(state: MachineState, seen: PenSnapshot, now_ms: int) -> tuple[str, str] | None:
+    """What stops the pen because of where its needles are, or may be: (alarm, detail), or None."""
+    if state.blind_since_ms is not None and state.seen_at_ms - state.blind_since_ms >= BLIND_HOLD_MS:
+        return DEPTH_UNKNOWN.name, ""
+    if state.over_limit_since_ms is not None and now_ms - state.over_limit_since_ms >= _hold_ms(state, seen):
+        return DEPTH_OVER_LIMIT.name, f"measured {format_mm(seen.depth_measured_um)}"
+    return None
 
 
 def _hold_ms(state: MachineState, seen: PenSnapshot) -> int:

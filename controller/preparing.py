@@ -36,6 +36,14 @@ def prepare(state: MachineState, given: Prepare) -> Step:
             "journal",
             f"The record cannot be written ({state.journal_problem}); without a record nothing starts.",
         )
+    if state.motor_off_since_ms is not None:
+        return refuse(
+            state,
+            "prepare",
+            "needles",
+            "The needles are not confirmed out since the motor went off. Keep the pen off the skin and look at it; "
+            "prepare the session when they are, or with another pen.",
+        )
     plan = given.plan
     state = replace(
         MachineState(),
@@ -48,9 +56,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         seen=state.seen,
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
-        motor_off_since_ms=state.motor_off_since_ms,  # needles not known to be out are not forgotten with a patient
-        alarms=state.alarms,
-        standing=state.standing,
+        standing=given.standing,
         doses=tuple(DoseTally.resumed(dose) for dose in plan.resumed_doses),
     )
     opened = SessionOpened(

@@ -104,7 +104,7 @@ def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[Read
         (
             not seen.needles_out,
             "needles",
-            "The needles are not confirmed out of reach. Keep the pen off the skin; if it stays so, do not use this pen.",
+            "The needles are not confirmed out of reach. Keep the pen off the skin; if it stays so, take another pen.",
         ),
         (seen.lease != 0, "lease_alive", "The pen still holds an earlier lease. STOP it, then arm again."),
     )

@@ -117,7 +117,7 @@ class SessionDriver:
             self._sink.emit(prepare_refused(refused.because), session=None)
             raise
         session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
-        self._command(Prepare(session=session, plan=resolved))
+        self._command(Prepare(session=session, plan=resolved, standing=self.state.standing))
         try:
             await self._site.opened(session, plan, resolved, now)
         except ControllerError as error:

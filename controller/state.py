@@ -148,7 +148,7 @@ class MachineState:
             zone=self.zone,
             zone_plan=plan.zones.get(self.zone) if plan else None,
             override_reason=self.override_reason,
-            override_um=Micrometres(self.override_um),
+            override_um=Micrometres(self.override_um) if self.override_um else None,
             operator_cap_um=plan.operator_cap_um if plan else None,
             operator_scope=plan.operator_scope if plan else "",
             calibration=calibration,

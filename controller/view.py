@@ -11,12 +11,15 @@ from controller.state import MachineState, Phase
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
 
+STALE_MS = 300
+"""A status older than this is shown as live by nobody: the usual dead-man time, after which a pen has stopped."""
+
 
 def seen_live(state: MachineState, now_ms: int) -> PenSnapshot | None:
-    """The newest status, or None once it is older than the pen's dead-man time: from then on nothing is known."""
-    if state.seen is None or state.pen is None or now_ms - state.seen_at_ms > state.pen.dead_man_ms:
+    """The newest status, or None once it is too old to be shown as live."""
+    if state.seen is None or state.pen is None:
         return None
-    return state.seen
+    return state.seen if now_ms - state.seen_at_ms <= min(STALE_MS, state.pen.dead_man_ms) else None
 
 
 class AlarmView(Record):

@@ -233,7 +233,7 @@ def test_every_alarm_is_planted_by_some_test() -> None:
     """A reminder beside the table: an alarm without a test here or in its neighbours is not finished."""
     elsewhere = {
         "depth_over_limit", "stop_not_confirmed", "link_lost", "pen_stopped_itself", "pen_fault", "lease_ended",
-        "journal_failed", "over_treatment", "dwell_nearly_used", "contact_lost",
+        "journal_failed", "depth_unknown", "running_unasked", "over_treatment", "dwell_nearly_used", "contact_lost",
     }  # fmt: skip
     here = {
         "depth_deviation", "rate_droop", "overspeed", "temperature_warning", "battery_low", "cartridge_life",

@@ -149,9 +149,22 @@ def test_depth_and_rate_limit_each_other_by_the_curve(sources: Sources) -> None:
 
 
 def test_a_soft_limit_is_widened_by_a_reason_and_never_beyond_the_hard_one(sources: Sources) -> None:
-    wide = replace(sources, operator_cap_um=2500, override_reason="scar-tissue")
+    wide = replace(sources, operator_cap_um=2500, override_reason="scar-tissue", override_um=1000)
     assert depth_limit(wide, 0).effective == 950  # the hard limit of 1.00 mm less 0.05 mm of uncertainty
-    assert depth_limit(replace(wide, override_reason=""), 0).limited_by == "zone_soft"
+    assert depth_limit(replace(wide, override_um=None), 0).limited_by == "zone_soft"
+    assert depth_limit(replace(wide, override_um=800), 0).effective == 800  # a reason is good for what it was given for
+
+
+def test_a_pen_that_turns_faster_than_it_shows_is_told_to_turn_slower(sources: Sources) -> None:
+    assert sources.calibration is not None
+    fast = sources.calibration.model_copy(update={"rate_gain_ppm": 1_250_000})
+    limit = rate_limit(replace(sources, calibration=fast), 0)
+    plain = rate_limit(sources, 0)
+    assert limit.limited_by == "calibration"
+    assert limit.effective * 1_250_000 // 1_000_000 <= plain.effective
+    slow = sources.calibration.model_copy(update={"rate_gain_ppm": 800_000})
+    assert rate_limit(replace(sources, calibration=slow), 0).effective == plain.effective
+    assert rate_limit(replace(sources, calibration=None), 0).effective == 0
 
 
 def test_lease_ceilings_cover_the_deepest_zone_of_the_plan_and_no_more(sources: Sources) -> None:

@@ -303,6 +303,18 @@ def test_off_skin_for_long_it_is_told_and_then_paused(treat: Treat) -> None:
     assert not rig.pen.truth.motor_driven, "a person starts it again"
 
 
+def test_a_pen_with_a_dial_is_not_gated_but_paused_after_long_in_the_air() -> None:
+    rig = ready(NW_DIAL)
+    rig.command(Start(source="x"))
+    rig.pen.hold_on("cheek", touching=False)
+    rig.advance(LIMITS.contact_pause_ms - 500)
+    assert rig.state.loop.stage is Stage.FULL
+    assert alarms(rig) == ["contact_lost"]
+    rig.advance(1000)
+    assert rig.state.phase is Phase.PAUSED
+    assert not rig.pen.truth.motor_driven
+
+
 def test_zones_change_while_it_is_ramped_or_lifted(treat: Treat) -> None:
     rig = treat(depth_um=500, zone="nose")
     rig.pen.hold_on("nose", touching=False)

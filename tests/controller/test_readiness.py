@@ -120,7 +120,7 @@ def test_a_pen_without_a_self_test_proves_its_needles_by_its_home_switch(make_ri
     assert rows(rig)["self-test"].outcome == "note"
     assert rig.state.seen is not None
     rig.state = replace(rig.state, seen=replace(rig.state.seen, interlocks=rig.state.seen.interlocks & 1))
-    assert rows(rig)["self-test"].outcome == "fails"
+    assert rows(rig)["pen"].because == "needles"
 
 
 def test_fluid_behind_the_membrane_takes_the_pen_out_of_use(make_rig: Treat) -> None:

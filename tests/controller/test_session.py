@@ -23,7 +23,7 @@ from controller.events import (
     SessionClosed,
 )
 from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
-from controller.inputs import Attest, Pause, SetDepth, SetRate, Start
+from controller.inputs import Acknowledge, Attest, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
 from controller.operators import load_operators
@@ -275,6 +275,25 @@ async def test_an_unanswered_consumption_is_resolved_by_asking_and_never_sent_ag
     assert house.endpoint.port.line.to_host.lost_bytes > 0
     assert house.pen.cartridge is not None
     assert house.pen.cartridge.used
+
+
+async def test_a_consumption_nobody_answers_for_is_told_as_uncertain_until_the_cartridge_is_read_anew(
+    house: House,
+) -> None:
+    await house.prepare()
+
+    async def lose_every_answer(flushes: int) -> None:
+        if flushes == 2:
+            house.endpoint.port.line.to_host.lose(RESPONSE_FRAME, 4)  # to the request, and to three times OUTCOME
+
+    house.sink.on_flush = lose_every_answer
+    with pytest.raises(ControlRefused):
+        await house.driver.arm("test")
+    assert [(alarm.alarm, alarm.priority) for alarm in house.driver.view().alarms] == [("uncertain_command", "MEDIUM")]
+    await house.driver.arm("test")
+    assert house.driver.view().phase == "paused"
+    await house.driver.ask(Acknowledge(alarm="uncertain_command", by="me"))
+    await house.until(lambda h: not h.driver.view().alarms)
 
 
 async def test_stop_while_arming_leaves_no_lease(house: House) -> None:
