@@ -43,6 +43,9 @@ class EventSink(Protocol):
     def problem(self) -> str | None:
         """Why events are not accepted just now, or None."""
 
+    def fill_permille(self) -> int:
+        """How full the place for the record is, 0 to 1000 ‰; 0 where that is not known."""
+
 
 class UseLedger(Protocol):
     """What the site knows of which cartridge was used in which session."""

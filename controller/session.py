@@ -51,6 +51,7 @@ from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask
 
 TICK_S = 0.05  # 20 Hz: six setpoints in the shortest usual dead-man time of 300 ms
 FLUSH_S = 2.0  # a disk that takes longer to commit a few rows is no disk to treat on
+FILL_STEP_PERMILLE = 25  # a disk fills slowly; the record needs no more of it
 CLOCK_STEP_MS = 2000  # a clock that is disciplined is slewed; one that moves by more between two ticks was set
 SETTLE_S = 1.0  # beyond dead-man and retract time, how long a stop may take to be confirmed before we go on without
 
@@ -80,6 +81,7 @@ class SessionDriver:
         self._random = random
         self._site = site
         self._clock_ahead_ms: int | None = None
+        self._fill_permille = 0
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
         self._stepped = asyncio.Event()
@@ -95,9 +97,7 @@ class SessionDriver:
                 await asyncio.sleep(max(0.0, due - loop.time()))
                 if self._tick_observer is not None:
                     self._tick_observer(loop.time() - due)
-                problem = self._sink.problem() or ""
-                if problem != self.state.journal_problem:
-                    self._apply(JournalState(problem=problem))
+                self._watch_journal()
                 self._watch_clock()
                 self._apply(Tick())
         finally:
@@ -370,6 +370,13 @@ class SessionDriver:
                 pen.stop()
             case SendDisarm():
                 pen.disarm(send.lease)
+
+    def _watch_journal(self) -> None:
+        """Tells the machine when the journal's state changed: whether it accepts, and how full its place is."""
+        problem, fill_permille = self._sink.problem() or "", self._sink.fill_permille()
+        if problem != self.state.journal_problem or abs(fill_permille - self._fill_permille) >= FILL_STEP_PERMILLE:
+            self._fill_permille = fill_permille
+            self._apply(JournalState(problem=problem, fill_permille=fill_permille))
 
     def _watch_clock(self) -> None:
         """Tells the machine when the computer's time of day was set: dates are looked at anew, nothing else is."""

@@ -25,6 +25,9 @@ from logger.topics import check_name
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+ROOM = 20
+"""So many times the disk's reserve is plenty; the last tenth of it is told as nearly full."""
+
 _MIB = 1024 * 1024
 
 
@@ -125,6 +128,18 @@ class Journal:
             finally:
                 self._writer.forget(future)
         return self._writer.committed
+
+    def fill_permille(self) -> int:
+        """How near the disk is to what is kept free for the record, 0 to 1000 ‰; 0 when it cannot be read.
+
+        It begins to rise when less than :data:`ROOM` times the reserve is free beyond the reserve.
+        """
+        reserve = self._limits.min_free_bytes
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError:
+            return 0
+        return min(1000, max(0, 1000 - (free - reserve) * 1000 // max(1, ROOM * reserve)))
 
     def problem(self) -> str | None:
         """Why the journal does not accept a treatment now, in one sentence with the remedy; None when it does."""

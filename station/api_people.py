@@ -44,10 +44,9 @@ def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> No
 
     @api.post("/v1/sign-out", status_code=204)
     async def sign_out(request: Request) -> None:
-        """Ends a sign-in; with an account's last one its seat is given back."""
-        left = people.sign_out(_token(request))
-        if left is not None:
-            desk.unseat(left, "signed out")
+        """Ends a sign-in; the seat that was taken by it is given back."""
+        people.sign_out(_token(request))
+        desk.signed_out(_token(request))
 
     @api.get("/v1/accounts")
     async def accounts(request: Request) -> AccountsTold:

@@ -5,6 +5,7 @@ silent is paused, and one that nobody operates is paused whoever started it.
 """
 
 import asyncio
+import hmac
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -48,6 +49,7 @@ class Desk:
         self._seats = seats
         self._clock = clock
         self._refuse_second = refuse_second
+        self._sign_ins: dict[str, tuple[str, str]] = {}  # by pen: the token of its last seat, and of the sign-in behind
         self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
         self._numbers = 0
         self._views = 0
@@ -126,8 +128,17 @@ class Desk:
                 )
             )
         seat = self._seats.take(found.name, who.operator, now_s)
+        self._sign_ins[found.name] = (seat.token, who.sign_in)
         self._sit(found, who.operator, f"{who.operator} took the seat")
         return seat
+
+    def signed_out(self, sign_in: str) -> None:
+        """Takes the seat that was taken by a sign-in; what the same account holds by another one stays."""
+        for token, taken_by in tuple(self._sign_ins.values()):
+            mine = bool(sign_in) and hmac.compare_digest(taken_by.encode(), sign_in.encode())
+            seat = self._seats.release(token) if mine else None
+            if seat is not None:
+                self._sit(self._pens[seat.pen], "", f"{seat.operator} signed out")
 
     def unseat(self, operator: str, why: str) -> None:
         """Takes the seat from somebody who may not keep it; a treatment is paused."""

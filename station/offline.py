@@ -12,9 +12,8 @@ from station.accounts import Accounts, Role
 from station.clock import StationClock
 from station.models import AccountStatus
 from station.people import People
-from station.places import load_data, new_token
+from station.places import load_data, open_people
 from station.settings import StationSettings
-from station.sign_ins import SignIns
 
 
 class _NoJournal:
@@ -62,14 +61,7 @@ async def signed_in_offline(settings: StationSettings, by: str, password: str) -
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = StationClock()
     data = load_data(settings, clock.utc().date())
-    people = People(
-        Accounts(settings.accounts_path),
-        SignIns(settings.sign_in_idle_s, new_token),
-        data.operators,
-        journal=_NoJournal(),
-        clock=clock,
-        mode=data.mode,
-    )
+    people = open_people(settings, data, Accounts(settings.accounts_path), _NoJournal(), clock)
     try:
         yield OfflinePerson(people, (await people.sign_in(by, password)).token if by else "")
     finally:

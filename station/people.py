@@ -32,10 +32,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
-    """Who takes a seat: ``demo`` without a password, and then perhaps on several pens at once."""
+    """Who takes a seat, by which sign-in: ``demo`` without one, and then perhaps on several pens at once."""
 
     operator: str
     demo: bool
+    sign_in: str
 
 
 class SecurityRecord(Protocol):
@@ -103,14 +104,11 @@ class People:
             await self._tell()
         return self._sign_ins.begin(account, role, self._clock.monotonic_s())
 
-    def sign_out(self, token: str) -> str | None:
-        """Ends a sign-in; the account, when this was its last one."""
+    def sign_out(self, token: str) -> None:
+        """Ends a sign-in; what has ended is no error."""
         ended = self._sign_ins.end(token)
-        if ended is None:
-            return None
-        if not ended.demo:
+        if ended is not None and not ended.demo:
             self.note("signed_out", ended.account)
-        return None if self._sign_ins.signed_in(ended.account, self._clock.monotonic_s()) else ended.account
 
     def signed_in(self, token: str, *roles: Role) -> SignIn:
         """Whose token this is, somebody of these roles. Raises SignInRefused, NotAllowed."""
@@ -122,7 +120,7 @@ class People:
         Raises SignInRefused, NotAllowed, and ControlRefused for somebody who may not treat at all.
         """
         if self._is_example(operator):
-            return Entitled(operator, demo=True)
+            return Entitled(operator, demo=True, sign_in=token)
         found = self.signed_in(token, "operator", "physician")
         if found.account != operator:
             raise NotAllowed(
@@ -135,7 +133,7 @@ class People:
                 )
             )
         self.may_treat(operator)
-        return Entitled(operator, demo=False)
+        return Entitled(operator, demo=False, sign_in=token)
 
     def may_treat(self, operator: str) -> None:
         """Raises ControlRefused for somebody who is not in the operators file, or may not treat today."""

@@ -14,7 +14,7 @@ from station.clock import StationClock
 from station.history import SiteHistory
 from station.libraries import clinic_library
 from station.models import ApproveAsked
-from station.people import People
+from station.people import People, SecurityRecord
 from station.settings import StationSettings
 from station.sign_ins import SignIns
 
@@ -37,10 +37,12 @@ def load_data(settings: StationSettings, today: date) -> ClinicData:
     )
 
 
-def open_people(settings: StationSettings, data: ClinicData, journal: Journal, clock: StationClock) -> People:
-    """The people of this station. Raises AccountsUnusable."""
+def open_people(
+    settings: StationSettings, data: ClinicData, accounts: Accounts, journal: SecurityRecord, clock: StationClock
+) -> People:
+    """The people of this station, or of its file while none runs."""
     return People(
-        Accounts(settings.accounts_path),
+        accounts,
         SignIns(settings.sign_in_idle_s, new_token),
         data.operators,
         journal=journal,

@@ -32,6 +32,7 @@ class JournalSink:
         self._journal = journal
         self._monotonic_s = monotonic_s
         self._problem: str | None = None
+        self._fill_permille = 0
         self._asked_s = -PROBLEM_FRESH_S
         self._note = ""
 
@@ -57,11 +58,20 @@ class JournalSink:
 
     def problem(self) -> str | None:
         """Why the journal accepts no treatment, or None; at most ``PROBLEM_FRESH_S`` old."""
+        self._look()
+        return self._problem
+
+    def fill_permille(self) -> int:
+        """How near the disk is to its reserve; as old as :meth:`problem`."""
+        self._look()
+        return self._fill_permille
+
+    def _look(self) -> None:
         now_s = self._monotonic_s()
         if now_s - self._asked_s >= PROBLEM_FRESH_S:
             self._asked_s = now_s
             self._problem = self._journal.problem()
-        return self._problem
+            self._fill_permille = self._journal.fill_permille()
 
 
 def ended_in_order(reader: JournalReader) -> bool:

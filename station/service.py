@@ -26,6 +26,7 @@ from logger.messages import AlarmItem
 from logger.mqtt import BrokerUrl
 from logger.publisher import Publisher
 from logger.topics import Topics
+from station.accounts import Accounts
 from station.api import build_api
 from station.awake import SleepInhibitor, take_priority
 from station.clock import StationClock
@@ -94,9 +95,10 @@ class Station:
             if not await asyncio.to_thread(ended_in_order, journal.reader):
                 await self._verify()
             data = load_data(self._settings, self._clock.utc().date())
-            people = open_people(self._settings, data, journal, self._clock)
+            accounts = await asyncio.to_thread(Accounts, self._settings.accounts_path)
+            people = open_people(self._settings, data, accounts, journal, self._clock)
             last.push_async_callback(people.close)
-            history = HistoryFile(self._settings.history_path)
+            history = await asyncio.to_thread(HistoryFile, self._settings.history_path)
             memory = SiteHistory(history)
             last.push_async_callback(memory.close)
             keeper = HistoryKeeper(memory, journal)

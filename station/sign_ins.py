@@ -81,10 +81,6 @@ class SignIns:
             )
         return found
 
-    def signed_in(self, account: str, now_s: float) -> bool:
-        """Whether anybody is signed in under an account."""
-        return any(held.account == account and now_s - held.used_s < self._idle_s for held in self._held.values())
-
     def end(self, token: str) -> SignIn | None:
         """Ends one; what has ended is no error."""
         found = self._find(token)

@@ -62,6 +62,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.kept: list[tuple[str | None, Event]] = []
         self.broken: str | None = None
+        self.full = 0
         self.fails_to_flush = False
         self.flushes = 0
         self.on_flush: Callable[[int], Awaitable[None]] | None = None
@@ -78,6 +79,9 @@ class MemorySink:
 
     def problem(self) -> str | None:
         return self.broken
+
+    def fill_permille(self) -> int:
+        return self.full
 
     def of(self, kind: type) -> list:  # type: ignore[type-arg]
         return [event for _, event in self.kept if isinstance(event, kind)]
@@ -533,3 +537,13 @@ async def test_garbage_from_a_scanner_is_refused_and_changes_nothing(house: Hous
     with pytest.raises(ControlRefused) as caught:
         await house.prepare(cartridge_code="(01)nonsense")
     assert caught.value.because == "cartridge_code"
+
+
+async def test_a_disk_that_fills_is_told_before_it_is_full(house: House) -> None:
+    await house.treat()
+    house.sink.full = 950
+    await house.until(lambda h: h.driver.view().alarms)
+    assert [(alarm.alarm, alarm.priority) for alarm in house.driver.view().alarms] == [
+        ("journal_nearly_full", "MEDIUM")
+    ]
+    assert house.driver.view().phase == "treating"

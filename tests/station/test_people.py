@@ -273,6 +273,13 @@ async def test_signing_out_gives_the_seat_back_and_another_sign_in_keeps_it(clin
         assert (await clinic.client.pen()).seat is None
 
 
+async def test_a_demonstration_that_signs_out_somewhere_stops_nobody_elsewhere(house: House) -> None:
+    async with house.client.seat(OPERATOR):
+        async with house.client.signed_in(OPERATOR, "") as person:
+            assert (await refused(house.client.seat(OPERATOR, person=person))).trouble.code == "seat_taken"
+        assert (await house.client.pen()).seat == OPERATOR
+
+
 # Accounts -------------------------------------------------------------------------------------------------------------
 
 
