@@ -139,6 +139,9 @@ async def test_the_disk_is_asked_once_a_second_however_often_the_loop_asks(tmp_p
             self.asked += 1
             return None
 
+        def fill_permille(self) -> int:
+            return 0
+
         async def flush(self) -> None:
             raise JournalUnwritable("the disk is full")
 
