@@ -201,6 +201,28 @@ class PenFirmware:
             self._status_in = self.model.status_period_ms
             self.send(self.medium, self._status())
 
+    def stride(self, most_ms: int, step_s: float) -> int:
+        """Lets up to ``most_ms`` pass for firmware *and* plant, as far as there is nothing to do in any of them.
+
+        Returns how many passed, 0 where the next millisecond has to be lived by :meth:`step_1ms` and the plant's own
+        step. What comes out is the same, bit for bit.
+        """
+        quiet = min(most_ms, self._due - self._now - 1)
+        if self._status_in > 0:
+            quiet = min(quiet, self._status_in - 1)
+        if quiet <= 0:
+            return 0
+        bounds = self._watches.bounds()
+        if bounds is None:
+            return 0
+        slowest, brown_out_v, deepest_um = bounds
+        passed = self.plant.stride(
+            quiet, step_s, speed_min=slowest, supply_min=brown_out_v, protrusion_max=deepest_um
+        )
+        self._now += passed
+        self._status_in -= passed
+        return passed
+
     def _act_on_time(self, now: int) -> None:
         """What is due now: presses, the dead-man, the slow watches, the end of a self-test."""
         if self._presses:

@@ -70,6 +70,24 @@ class Watches:
         self._needles_due = NEVER if self._plant.needles_home else now_ms + self._model.retract_ms
         self._wake()
 
+    def bounds(self) -> tuple[float, float, float] | None:
+        """Least speed (rad/s) and supply (V) under drive and greatest true protrusion (µm) within which looking finds
+        nothing and remembers nothing; None where it has to be done in every millisecond."""
+        if not self.awake:
+            return 0.0, 0.0, inf
+        plant = self._plant
+        deepest_um = self._depth_limit_um - plant.depth_sensor_drift_um
+        slowest = STALL_RAD_S if self._sensors.has_rate else 0.0
+        if plant.protrusion_um > deepest_um:
+            return None
+        if plant.driven:
+            if plant.speed_rad_s < slowest or plant.supply_v < self._model.brown_out_v:
+                return None
+        elif self._needles_due != NEVER:
+            return None
+        self._still_ms = self._over_depth_ms = 0
+        return slowest, self._model.brown_out_v, deepest_um
+
     def _wake(self) -> None:
         self.awake = self._leased or self._needles_due != NEVER
 
