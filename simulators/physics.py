@@ -301,7 +301,8 @@ class Plant:
         speed, supply, wanted_v, current = self.speed_rad_s, self.supply_v, self._wanted_v, self.current_a
         turns, heat_j, drawn_c, unsettled_s = self.turns, self._heat_j, self._drawn_c, self._unsettled_s
         made = 0
-        for made in range(1, steps + 1):  # noqa: B007 - counted
+        while made < steps:
+            made += 1
             volts = wanted_v
             if volts > supply:  # noqa: PLR1730 - a call would cost as much as the rest
                 volts = supply
@@ -311,11 +312,14 @@ class Plant:
             elif current < -most_a:
                 current = -most_a
             drag_nm = friction + viscous * speed
+            before = speed
             speed += (constant * current - (drag_nm + tissue_nm)) / inertia * dt_s
             if speed < 0.0:
                 speed = 0.0
-            turns += speed * dt_s / tau
-            heat_j += (current * current * ohm + drag_nm * speed) * dt_s
+            turned = speed * dt_s / tau
+            turns += turned
+            heated_j = (current * current * ohm + drag_nm * speed) * dt_s
+            heat_j += heated_j
             if current > 0.0:
                 battery_a = current * volts / supply
                 drawn_c += battery_a * dt_s
@@ -329,6 +333,24 @@ class Plant:
                 rest_v, heat_j, drawn_c, unsettled_s = self._rest_v, 0.0, 0.0, 0.0
             if speed < speed_min or supply < supply_min:
                 break
+            if speed == before and current > 0.0 and volts < supply:
+                # Speed has settled to its last bit: until something changes, each step adds the same again.
+                watts = current * volts
+                while made < steps and volts < supply and supply >= supply_min:
+                    made += 1
+                    turns += turned
+                    heat_j += heated_j
+                    battery_a = watts / supply
+                    drawn_c += battery_a * dt_s
+                    supply = rest_v - battery_a * battery_ohm - drop_v
+                    unsettled_s += dt_s
+                    if unsettled_s >= SETTLE_EVERY_S:
+                        self.supply_v, self._heat_j = supply, heat_j
+                        self._drawn_c, self._unsettled_s = drawn_c, unsettled_s
+                        self._settle()
+                        rest_v, heat_j, drawn_c, unsettled_s = self._rest_v, 0.0, 0.0, 0.0
+                if supply < supply_min:
+                    break
         self.speed_rad_s, self.supply_v, self.current_a = speed, supply, current
         self.turns, self._heat_j, self._drawn_c, self._unsettled_s = turns, heat_j, drawn_c, unsettled_s
         return made
