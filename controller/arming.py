@@ -5,11 +5,11 @@ A person asks (``ArmAsked``) → cartridge and calibration are read (``Inspected
 Anything in between that ends the phase ends the attempt; a lease that comes too late is stopped.
 """
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 from controller.envelope import depth_limit, lease_ceilings, rate_limit
 from controller.events import LimitsChanged, PenArmed
+from controller.evolving import replace
 from controller.inputs import ArmFailed, ConsumeIntended, Inspected, LeaseGranted
 from controller.starting import seat_sentence
 from controller.state import MachineState, Phase, SendStop, Step, Stopping

@@ -1,7 +1,5 @@
 """Pure: what a person may ask of the machine, and what has to be true for it to be followed."""
 
-from dataclasses import replace
-
 from controller import arming
 from controller.datafile import nearest
 from controller.envelope import Denied, check_depth, check_rate, depth_limit, rate_limit
@@ -18,6 +16,7 @@ from controller.events import (
     TreatmentStarted,
     ZoneChanged,
 )
+from controller.evolving import replace
 from controller.inputs import (
     Acknowledge,
     ArmAsked,

@@ -1,8 +1,9 @@
 """Pure: what each zone received, added up from the pen's own telemetry."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.events import ZoneDose
+from controller.evolving import replace
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
 
@@ -12,7 +13,7 @@ GAP_MAX_MS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `controller.evolving` copies it whole
 class DoseTally:
     """Running sums of one zone: times in ms, depths in µm, rates in mHz."""
 

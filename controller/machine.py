@@ -4,8 +4,6 @@ Everything that may move a motor is decided here, from inputs that are journalle
 to the same decisions, live, in replay, and thousands of times faster than life. No clock, no randomness, no I/O.
 """
 
-from dataclasses import replace
-
 from controller import commands
 from controller.alarms import (
     DEPTH_OVER_LIMIT,
@@ -20,6 +18,7 @@ from controller.alarms import (
 )
 from controller.dose import DoseTally
 from controller.events import Event, PenConnected, PenDisarmed, PenLost, StopConfirmed
+from controller.evolving import replace
 from controller.inputs import Input, JournalState, LinkDown, LinkUp, StatusSeen, Tick
 from controller.state import (
     OVER_LIMIT_HOLD_MS,

@@ -44,7 +44,7 @@ class Stopping:
     close: tuple[str, str] | None = None  # outcome and reason, when the session ends with it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `controller.evolving` copies it whole
 class MachineState:
     """Depths in µm, rates in mHz, times in the station's monotonic ms. 0 as a commanded value is "none chosen"."""
 
@@ -81,7 +81,7 @@ class MachineState:
     @property
     def armed(self) -> bool:
         """A lease is held and may be used."""
-        return self.lease != 0 and self.phase in {Phase.PAUSED, Phase.TREATING}
+        return self.lease != 0 and (self.phase is Phase.TREATING or self.phase is Phase.PAUSED)
 
     @property
     def sets_depth(self) -> bool:

@@ -1,8 +1,7 @@
 """Pure: the transitions several inputs share. Each takes the state and returns what follows from it."""
 
-from dataclasses import replace
-
 from controller.events import PenDisarmed, Refused, SessionClosed
+from controller.evolving import replace
 from controller.state import (
     MachineState,
     Phase,

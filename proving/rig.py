@@ -321,6 +321,9 @@ class Rig:
             return
         match message:
             case Status():
+                welcome = self._welcome
+                if welcome is None or message.boot_id != welcome.boot_id or self._delay.overtaken(message.pen_time_ms):
+                    return  # of another boot or connection, a repeat, or overtaken: as the link does
                 self.heard_ms = self.now_ms
                 sent_at_ms = self._delay.sent_at_ms(self.now_ms, message.pen_time_ms)
                 self.give(StatusSeen(snapshot(message), sent_at_ms))

@@ -145,6 +145,11 @@ class PenFirmware:
         return self._lease.tick
 
     @property
+    def in_force(self) -> tuple[int, int]:
+        """Depth (µm) and rate (mHz) the motor is driven with; 0 and 0 when it is not."""
+        return self._lease.depth_in_force_um, self._lease.rate_in_force_mhz
+
+    @property
     def refusal(self) -> Refusal:
         """Why the last refused setpoint was refused, since the lease began."""
         return self._lease.refusal
@@ -216,9 +221,7 @@ class PenFirmware:
         if bounds is None:
             return 0
         slowest, brown_out_v, deepest_um = bounds
-        passed = self.plant.stride(
-            quiet, step_s, speed_min=slowest, supply_min=brown_out_v, protrusion_max=deepest_um
-        )
+        passed = self.plant.stride(quiet, step_s, speed_min=slowest, supply_min=brown_out_v, protrusion_max=deepest_um)
         self._now += passed
         self._status_in -= passed
         return passed
@@ -387,6 +390,7 @@ class PenFirmware:
     # STATUS
 
     def _status(self) -> Status:
+        # In the order of the table, without names: naming nineteen values costs as much as reading them.
         sensors, plant, lease, now = self._sensors, self.plant, self._lease, self._now
         interlocks = (
             _CARTRIDGE_PRESENT * (self.cartridge is not None)
@@ -394,24 +398,29 @@ class PenFirmware:
             | _BUTTON_HELD * (now < self._button_held_until)
             | _PEDAL_HELD * (now < self._pedal_held_until)
         )
+        lives = lease.lease
+        if lives:
+            state = PenState.RUNNING if plant.driven else PenState.ARMED
+        else:
+            state = self.state
         return Status(
-            pen_time_ms=self.pen_time_ms,
-            boot_id=self.boot_id,
-            lease=lease.lease,
-            tick=lease.tick,
-            refusal=lease.refusal,
-            state=self.state,
-            faults=self.faults,
-            interlocks=interlocks,
-            depth_set_um=lease.depth_in_force_um if lease.sets_depth else NO_U16,
-            depth_measured_um=sensors.depth_um(),
-            rate_set_mhz=lease.rate_in_force_mhz if lease.sets_rate else NO_U32,
-            rate_measured_mhz=sensors.rate_mhz(),
-            motor_current_ma=sensors.current_ma(),
-            battery_permille=sensors.battery_permille(),
-            temperature_dc=sensors.temperature_dc(),
-            contact=sensors.contact(),
-            strokes=int(plant.turns - self.memory.turns_at_insertion) & U32_MASK,
-            button_presses=self.button_presses,
-            pedal_presses=self.pedal_presses,
+            (self._start_ms + now) & U32_MASK,
+            self.boot_id,
+            lives,
+            lease.tick,
+            lease.refusal,
+            state,
+            self.faults,
+            interlocks,
+            lease.depth_in_force_um if lease.sets_depth else NO_U16,
+            sensors.depth_um(),
+            lease.rate_in_force_mhz if lease.sets_rate else NO_U32,
+            sensors.rate_mhz(),
+            sensors.current_ma(),
+            sensors.battery_permille(),
+            sensors.temperature_dc(),
+            sensors.contact(),
+            int(plant.turns - self.memory.turns_at_insertion) & U32_MASK,
+            self.button_presses,
+            self.pedal_presses,
         )

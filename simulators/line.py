@@ -13,7 +13,6 @@ from cobs.cobs import decode as cobs_decode
 
 from firmware_bridge.wire.framing import DELIMITER, WIRE_MAX_BYTES
 
-
 Fate = Callable[[bytes], Iterable[tuple[int, bytes]]]
 """What becomes of a piece of traffic: nothing, or one or more pieces, each with ms by which others overtake it."""
 
@@ -54,6 +53,11 @@ class Lane:
     def idle(self) -> bool:
         """Nothing waits in this lane."""
         return not self._queue and not self._late
+
+    @property
+    def losing(self) -> bool:
+        """Frames are still to be lost."""
+        return bool(self._losses)
 
     @property
     def due_ms(self) -> int | None:

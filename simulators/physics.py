@@ -262,11 +262,7 @@ class Plant:
         while made < steps and self.actuator_um != self.target_um and not self.depth_stuck:
             self.step(dt_s)
             made += 1
-            if (
-                self.protrusion_um > protrusion_max
-                or self.speed_rad_s < speed_min
-                or self.supply_v < supply_min
-            ):
+            if self.protrusion_um > protrusion_max or self.speed_rad_s < speed_min or self.supply_v < supply_min:
                 return made
         if made < steps and not self.jammed:
             made += self._stride_driven(steps - made, dt_s, speed_min, supply_min)
@@ -274,7 +270,9 @@ class Plant:
 
     def _stride_undriven(self, steps: int, dt_s: float, protrusion_max: float) -> int:
         made = 0
-        while made < steps and (self.speed_rad_s > 0.0 or (self.actuator_um != self.target_um and not self.depth_stuck)):
+        while made < steps and (
+            self.speed_rad_s > 0.0 or (self.actuator_um != self.target_um and not self.depth_stuck)
+        ):
             self.step(dt_s)
             made += 1
             if self.protrusion_um > protrusion_max:
@@ -314,8 +312,7 @@ class Plant:
             drag_nm = friction + viscous * speed
             before = speed
             speed += (constant * current - (drag_nm + tissue_nm)) / inertia * dt_s
-            if speed < 0.0:
-                speed = 0.0
+            speed = max(speed, 0.0)
             turned = speed * dt_s / tau
             turns += turned
             heated_j = (current * current * ohm + drag_nm * speed) * dt_s
@@ -324,8 +321,7 @@ class Plant:
                 battery_a = current * volts / supply
                 drawn_c += battery_a * dt_s
                 supply = rest_v - battery_a * battery_ohm - drop_v
-                if supply < SUPPLY_FLOOR_V:
-                    supply = SUPPLY_FLOOR_V
+                supply = max(supply, SUPPLY_FLOOR_V)
             unsettled_s += dt_s
             if unsettled_s >= SETTLE_EVERY_S:
                 self.supply_v, self._heat_j, self._drawn_c, self._unsettled_s = supply, heat_j, drawn_c, unsettled_s
