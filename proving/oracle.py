@@ -53,7 +53,7 @@ class Oracle:
             certain_um * 1_000_000 // self._calibrated.gain_ppm,
             limits.hard_um if overridden else limits.soft_um,
             self._plan.operator_cap_um,
-            max([point.depth_um for point in self._plan.profile.curve if point.rate_max_mhz >= rate_mhz] or [0]),
+            max((point.depth_um for point in self._plan.profile.curve if point.rate_max_mhz >= rate_mhz), default=0),
         )
         return least // self._model.depth_step_um * self._model.depth_step_um
 
@@ -62,12 +62,12 @@ class Oracle:
         limits = self._plan.zones.get(zone)
         if limits is None:
             return 0
-        reached = [point.rate_max_mhz for point in self._plan.profile.curve if point.depth_um >= depth_um]
+        reached = (point.rate_max_mhz for point in self._plan.profile.curve if point.depth_um >= depth_um)
         least = min(
             self._model.rate_max_mhz,
             self._plan.profile.labelled_rate_max_mhz,
             limits.rate_max_mhz,
-            max(reached or [0]),
+            max(reached, default=0),
         )
         return least // self._model.rate_step_mhz * self._model.rate_step_mhz
 

@@ -132,21 +132,8 @@ class Rig:
 
     def _pass(self, end_ms: int) -> None:
         """Lets time pass until something happens, at most until ``end_ms``, and then lets it happen."""
-        now_ms, line = self.now_ms, self.line
-        if self._after_ms is not None:
-            end_ms = now_ms + 1
-        elif not self.host_stalled:
-            end_ms = min(end_ms, now_ms - now_ms % TICK_MS + TICK_MS)
-        to_host_ms, to_pen_ms = line.to_host.due_ms, line.to_pen.due_ms
-        if to_host_ms is not None and to_host_ms < end_ms:
-            end_ms = to_host_ms
-        if to_pen_ms is not None and to_pen_ms < end_ms:
-            end_ms = to_pen_ms
-        if self._agenda and self._agenda[0][0] < end_ms:
-            end_ms = self._agenda[0][0]
-        pen = self.pen
-        now_ms += pen.run(max(end_ms - now_ms, 1))
-        self.now_ms = now_ms
+        pen, line = self.pen, self.line
+        self.now_ms = now_ms = self.now_ms + pen.run(self._next_ms(end_ms) - self.now_ms)
         sent = pen.take(MEDIUM)
         if sent:
             line.to_host.push(sent, now_ms)
@@ -166,6 +153,22 @@ class Rig:
             self._after_ms(self)
         while self._agenda and self._agenda[0][0] <= self.now_ms:
             self._agenda.popleft()[1]()
+
+    def _next_ms(self, end_ms: int) -> int:
+        """When the next thing happens that is known of, ``end_ms`` at the latest, a millisecond from now at the soonest."""
+        now_ms, line = self.now_ms, self.line
+        if self._after_ms is not None:
+            return now_ms + 1
+        if not self.host_stalled:
+            end_ms = min(end_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+        to_host_ms, to_pen_ms = line.to_host.due_ms, line.to_pen.due_ms
+        if to_host_ms is not None and to_host_ms < end_ms:
+            end_ms = to_host_ms
+        if to_pen_ms is not None and to_pen_ms < end_ms:
+            end_ms = to_pen_ms
+        if self._agenda and self._agenda[0][0] < end_ms:
+            end_ms = self._agenda[0][0]
+        return max(end_ms, now_ms + 1)
 
     def _await(self, holds: Callable[[], bool], limit_ms: int) -> None:
         """Lets time pass until a message made something hold; what changes without one is for :meth:`until`."""

@@ -99,7 +99,9 @@ def read_story(path: Path) -> Story:
     except OSError as error:
         raise NotAStory(f"{path}: {error.strerror}. Name a file that a campaign saved.") from error
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise NotAStory(f"{path}: this is no story of a campaign ({error}). Name a file that a campaign saved.") from error
+        raise NotAStory(
+            f"{path}: this is no story of a campaign ({error}). Name a file that a campaign saved."
+        ) from error
 
 
 def story(seed: int, index: int) -> Story:
@@ -107,7 +109,7 @@ def story(seed: int, index: int) -> Story:
     random = Random(f"{seed}/{index}")
     length_ms = random.randrange(20_000, 75_000)
     setting = _setting(random)
-    rough = random.random()
+    rough = max(0.0, random.uniform(-0.5, 1.0))  # a third are calm: an operator, a good pen, little else
     actions = [*_course(random, length_ms), *_whims(random, length_ms, rough), *_faults(random, length_ms, rough)]
     return Story(seed, index, length_ms, setting, tuple(sorted(actions, key=lambda action: action.at_ms)))
 
@@ -147,8 +149,8 @@ def _course(random: Random, length_ms: int) -> list[Action]:
         at_ms += random.randrange(300, 1500)
     while at_ms < length_ms:
         actions.append(Action(at_ms, "go_on", random.randrange(1, 2**31)))
-        at_ms += random.randrange(700, 4500)
-        if random.random() < 0.3:
+        at_ms += random.randrange(500, 3500)
+        if random.random() < 0.15:
             actions.append(Action(at_ms, random.choice(("pause", "pause", "pause", "stop", "button"))))
             at_ms += random.randrange(1000, 9000)
     return actions
@@ -158,7 +160,7 @@ def _whims(random: Random, length_ms: int, rough: float) -> list[Action]:
     """Anything at any time, valid or absurd."""
     actions = []
     at_ms = 0
-    mean_ms = 9000 - 7000 * rough
+    mean_ms = 12_000 - 10_000 * rough
     while (at_ms := at_ms + 1 + round(random.expovariate(1 / mean_ms))) < length_ms:
         actions.extend(_whim(random, at_ms))
     return actions
@@ -204,7 +206,7 @@ def _whim(random: Random, at_ms: int) -> list[Action]:
 def _faults(random: Random, length_ms: int, rough: float) -> list[Action]:
     actions = []
     at_ms = 0
-    mean_ms = 14_000 - 11_000 * rough
+    mean_ms = 30_000 - 27_000 * rough
     while (at_ms := at_ms + 1 + round(random.expovariate(1 / mean_ms))) < length_ms:
         actions.append(_fault(random, at_ms))
     return actions

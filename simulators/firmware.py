@@ -212,12 +212,19 @@ class PenFirmware:
         Returns how many passed, 0 where the next millisecond has to be lived by :meth:`step_1ms` and the plant's own
         step. What comes out is the same, bit for bit.
         """
-        quiet = min(most_ms, self._due - self._now - 1)
-        if self._status_in > 0:
-            quiet = min(quiet, self._status_in - 1)
+        watches = self._watches
+        quiet = self._status_in - 1
+        if quiet < 0 or quiet > most_ms:
+            quiet = most_ms
+        due = self._due
+        if due and watches.nothing_slow():
+            due, desk_due = self._lease.fresh_until, self._desk.due_ms
+            due = min(due, desk_due)
+        due -= self._now + 1
+        quiet = min(quiet, due)
         if quiet <= 0:
             return 0
-        bounds = self._watches.bounds()
+        bounds = watches.bounds()
         if bounds is None:
             return 0
         slowest, brown_out_v, deepest_um = bounds
@@ -399,10 +406,7 @@ class PenFirmware:
             | _PEDAL_HELD * (now < self._pedal_held_until)
         )
         lives = lease.lease
-        if lives:
-            state = PenState.RUNNING if plant.driven else PenState.ARMED
-        else:
-            state = self.state
+        state = (PenState.RUNNING if plant.driven else PenState.ARMED) if lives else self.state
         return Status(
             (self._start_ms + now) & U32_MASK,
             self.boot_id,

@@ -16,20 +16,17 @@ from firmware_bridge.wire.framing import DELIMITER, WIRE_MAX_BYTES
 Fate = Callable[[bytes], Iterable[tuple[int, bytes]]]
 """What becomes of a piece of traffic: nothing, or one or more pieces, each with ms by which others overtake it."""
 
-RECENT_PIECES = 8
-
 
 class Lane:
     """One direction of the line.
 
     ``delay_ms`` is added to everything that comes from now on; ``dropping`` loses it; ``doubling`` delivers it twice.
     While ``holding``, bytes pile up and come out in one go afterwards, as from a buffer somebody forgot to empty.
-    ``fate``, where there is one, decides what becomes of each piece. ``recent`` is what came in last, newest at its end.
+    ``fate``, where there is one, decides what becomes of each piece.
     """
 
     __slots__ = (
         "_late", "_losses", "_piece", "_queue", "delay_ms", "doubling", "dropping", "fate", "holding", "lost_bytes",
-        "recent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -39,7 +36,6 @@ class Lane:
         self.holding = False
         self.lost_bytes = 0
         self.fate: Fate | None = None
-        self.recent: deque[bytes] = deque(maxlen=RECENT_PIECES)
         self._late: list[tuple[int, bytes]] = []
         self._losses: dict[int, int] = {}
         self._piece = b""
@@ -77,7 +73,6 @@ class Lane:
             return
         if not data:
             return
-        self.recent.append(data)
         if self.fate is not None:
             for late_ms, piece in self.fate(data):
                 if late_ms:

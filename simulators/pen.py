@@ -148,7 +148,8 @@ class SimulatedPen:
 
     def _note_driven(self) -> None:
         self.driven_at_ms = self.lived_ms
-        self.deepest_driven_um = max(self.deepest_driven_um, self.plant.protrusion_um)
+        protrusion_um = self.plant.protrusion_um
+        self.deepest_driven_um = max(self.deepest_driven_um, protrusion_um)
 
     def take_deepest_driven_um(self) -> float:
         """The deepest true protrusion with the motor driven since the last call, µm; minus infinity when it was not."""

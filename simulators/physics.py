@@ -203,6 +203,11 @@ class Plant:
         return self.charge_c / self.parameters.battery_full_c
 
     @property
+    def supply_at_rest_v(self) -> float:
+        """What the supply comes to with the motor off."""
+        return self._rest_v - self.supply_drop_v
+
+    @property
     def needles_home(self) -> bool:
         """The home switch: needles truly behind the cartridge's face."""
         return self.protrusion_um <= self.parameters.home_um
@@ -288,7 +293,9 @@ class Plant:
         self._unsettled_s = unsettled_s
         return steps
 
-    def _stride_driven(self, steps: int, dt_s: float, speed_min: float, supply_min: float) -> int:
+    def _stride_driven(  # noqa: PLR0915 - one loop, unrolled: calls would cost more than the sums
+        self, steps: int, dt_s: float, speed_min: float, supply_min: float
+    ) -> int:
         """The motor alone, its needles where they are to be: the same sums as in :meth:`step`, in the same order."""
         p = self.parameters
         constant, ohm, most_a = p.torque_constant_nm_a, p.winding_ohm, p.current_limit_a
@@ -382,8 +389,8 @@ class Plant:
         p = self.parameters
         elapsed_s = self._unsettled_s
         charge = self.charge_c - self._drawn_c - p.electronics_a * elapsed_s
-        self.charge_c = max(charge, 0.0)
-        open_v = p.battery_empty_v + (p.battery_full_v - p.battery_empty_v) * self.charge_c / p.battery_full_c
+        self.charge_c = charge = charge if charge > 0.0 else 0.0  # noqa: FURB136 - a call costs more than all of it
+        open_v = p.battery_empty_v + (p.battery_full_v - p.battery_empty_v) * charge / p.battery_full_c
         self._rest_v = open_v - p.electronics_a * p.battery_ohm
         if not self.driven:
             self.supply_v = max(self._rest_v - self.supply_drop_v, SUPPLY_FLOOR_V)

@@ -37,6 +37,7 @@ class Watches:
         "_plant",
         "_sensors",
         "_still_ms",
+        "_supply_min_v",
         "awake",
     )
 
@@ -47,6 +48,7 @@ class Watches:
         self._depth_limit_um = inf
         self._over_depth_ms = 0
         self._still_ms = 0
+        self._supply_min_v = model.brown_out_v + 0.2
         self._leased = False
         self._needles_due = NEVER
         self.awake = False
@@ -87,6 +89,17 @@ class Watches:
             return None
         self._still_ms = self._over_depth_ms = 0
         return slowest, self._model.brown_out_v, deepest_um
+
+    def nothing_slow(self) -> bool:
+        """Whether what :meth:`look_slowly` looks for cannot come about within the next tenth of a second by itself."""
+        plant = self._plant
+        return (
+            plant.temperature_c < OVER_TEMPERATURE_C - 1.0
+            and not plant.wet
+            and not plant.depth_sensor_dead
+            and plant.supply_v > self._supply_min_v
+            and plant.supply_at_rest_v > self._supply_min_v
+        )
 
     def _wake(self) -> None:
         self.awake = self._leased or self._needles_due != NEVER
