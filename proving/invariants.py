@@ -88,6 +88,7 @@ class Watch(People):
                 self.must_clear = ""  # what the pen had to tell went with its memory before the host could hear it
         if self.lease and not self.asked_to_end and not firmware.lease:
             self._to_be_cleared("the lease ended by itself")
+        self.ended_at_ms = None
         if firmware.lease:
             self.leases += 1
             # What was sent for the lease before counts no more; what was asked of a motor before, neither.
@@ -254,6 +255,10 @@ class Watch(People):
         )  # fmt: skip
         if not good or self.pen.firmware.ignore_stops or to_pen.losing or self.disturbed:
             self.line_good_since_ms = now_ms
+        stop_ms = self.ended_at_ms
+        if self.lease and stop_ms is not None and now_ms - stop_ms > STOP_ON_A_GOOD_LINE_MS:
+            if self.line_good_since_ms < stop_ms:
+                self.fail(4, "STOP stops", f"the pen still holds its lease {now_ms - stop_ms} ms after STOP on a good line")
         if self.disturbed:
             self.disturbed = False
             self.contact_since_ms = self.link_wanted_since_ms = now_ms

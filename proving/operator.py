@@ -40,6 +40,7 @@ class Operator:
         self.watch = watch
         self.busy = False
         self._sessions = 0
+        self._fitted_in = 1  # the pen comes with a cartridge for the first session
         self._own = rig.pen.cartridge
 
     def go_on(self, action: Action) -> None:
@@ -55,9 +56,11 @@ class Operator:
             case Phase.PREPARED:
                 if self.rig.state.plan is not None and self.rig.state.plan.missing and random.random() < 0.8:
                     self.confirm(Action(action.at_ms, "confirm", 0, "all"))
-                if self.pen.cartridge is None and random.random() < 0.8:
+                if (self.pen.cartridge is None or self._fitted_in != self._sessions) and random.random() < 0.9:
+                    self.cartridge_off(action)
                     self.cartridge_on(Action(action.at_ms, "cartridge_on", action.value, "fresh"))
-                    rig.advance(60)
+                    self._fitted_in = self._sessions
+                    return  # the pen has to say so first
                 self.arm(action)
             case Phase.PAUSED:
                 self._set_and_start(random)

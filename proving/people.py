@@ -67,6 +67,7 @@ class People:
         self.off_since_ms: int | None = None  # a person, the seat or the record wants the motor off
         self.off_why = ""
         self.stopped_at_ms: int | None = None
+        self.ended_at_ms: int | None = None
         self.pressed_at_ms = -(10**9)
         self.journal_problem = ""
         self.seated: str | None = None
@@ -215,6 +216,8 @@ class People:
         self.asked_to_end = True
         if not self.pen.firmware.faults:
             self.must_clear = ""  # who stops what has just ended without a fault ends it in good order
+        if self.pen.firmware.lease and self.ended_at_ms is None:
+            self.ended_at_ms = self.now_ms
         if self.pen.plant.driven and self.stopped_at_ms is None:
             self.stopped_at_ms = self.now_ms
 

@@ -125,7 +125,7 @@ def _setting(random: Random) -> Setting:
         noisy=random.random() < 0.5,
         pen_time_ms=random.choice((0, 0, 0, 2**32 - random.randrange(2000, 40_000))),
         uncertainty_um=uncertainty_um,
-        calibration_due_days=random.choice((700, 700, 700, 700, 700, 1, 0, -3)),
+        calibration_due_days=random.choice((*[700] * 20, 1, 0, -3)),
     )
     if setting.model != "NW-DIAL" and random.random() < 0.5:
         setting = replace(
@@ -191,7 +191,10 @@ def _whim(random: Random, at_ms: int) -> list[Action]:
         case "confirm":
             text = random.choice(("all", "all", "nonsense"))
         case "button" | "pedal":
-            twice = [Action(at_ms + random.randrange(1, 150), do)] if random.random() < 0.3 else []
+            # Two hands at once: a second press, or a tap on the screen, in the moment of the first.
+            other = random.choice((do, "pause", "start", "stop", "zone"))
+            text = random.choice(ZONES) if other == "zone" else ""
+            twice = [Action(at_ms + random.randrange(0, 60), other, 0, text)] if random.random() < 0.6 else []
             return [Action(at_ms, do), *twice]
         case "stop":
             # Whoever stops may want to go on at once.

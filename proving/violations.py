@@ -10,3 +10,7 @@ class Violation(Exception):
         self.name = name
         self.sentence = sentence
         self.at_ms = at_ms
+
+    def __reduce__(self) -> tuple[type["Violation"], tuple[int, str, str, int]]:
+        """Goes from process to process whole."""
+        return Violation, (self.number, self.name, self.sentence, self.at_ms)
