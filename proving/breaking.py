@@ -8,7 +8,7 @@ from firmware_bridge.wire.framing import frame
 from firmware_bridge.wire.messages import PROTOCOL_VERSION, Arm, Capability, Hello, Setpoint
 from firmware_bridge.wire.messages import Stop as StopFrame
 from proving.rig import MEDIUM, Rig
-from proving.stories import TO_PEN, Action
+from proving.stories import FORGERIES, TO_PEN, Action
 from simulators.line import Lane
 
 OTHER_MEDIUM = 2
@@ -187,26 +187,29 @@ class Breaker:
 
     def forged(self, action: Action) -> None:
         """Something on this computer has gone mad and writes well-formed frames that must not be followed."""
-        firmware, sent = self.pen.firmware, self.rig.last_setpoint
-        if sent is None or not firmware.lease:
-            return
+        for kind in FORGERIES if action.text == "all" else (action.text,):
+            bad = self._forgery(kind)
+            if bad is not None:
+                self.pen.receive(MEDIUM, b"\0" + frame(bad, 0))
+
+    def _forgery(self, kind: str) -> Setpoint | None:
+        """A setpoint that is good but for one thing; None where there is no lease it could abuse."""
+        firmware, model, sent = self.pen.firmware, self.pen.model, self.rig.last_setpoint
+        if sent is None or not firmware.lease or not (self._host_sets or kind in {"lease", "stale"}):
+            return None
         good = Setpoint(firmware.lease, firmware.tick + 1, 1, sent.depth_um, sent.rate_mhz, firmware.pen_time_ms)
-        match action.text:
+        match kind:
             case "lease":
-                bad = good._replace(lease=1 + good.lease % (2**32 - 1))
+                return good._replace(lease=1 + good.lease % (2**32 - 1))
             case "tick":
-                bad = good._replace(tick=max(firmware.tick, 1), depth_um=2000)
-                if not firmware.tick:
-                    return
+                return good._replace(tick=firmware.tick - 1) if firmware.tick > 1 else None
             case "stale":
-                bad = good._replace(seen_pen_time_ms=(good.seen_pen_time_ms - self.pen.model.dead_man_ms) % 2**32)
+                return good._replace(seen_pen_time_ms=(good.seen_pen_time_ms - model.dead_man_ms) % 2**32)
             case "depth_ceiling":
-                bad = good._replace(depth_um=self.rig.state.depth_ceiling_um + 50)
+                return good._replace(depth_um=self.rig.state.depth_ceiling_um + model.depth_step_um)
             case "rate_ceiling":
-                bad = good._replace(rate_mhz=self.rig.state.rate_ceiling_mhz + 1000)
+                return good._replace(rate_mhz=self.rig.state.rate_ceiling_mhz + model.rate_step_mhz)
             case "step":
-                bad = good._replace(depth_um=sent.depth_um + 7)
+                return good._replace(depth_um=max(sent.depth_um - 7, 7))
             case _:
-                bad = good._replace(rate_mhz=self.pen.model.rate_min_mhz - 1000)
-        if self._host_sets or action.text in {"lease", "stale"}:
-            self.pen.receive(MEDIUM, b"\0" + frame(bad, 0))
+                return good._replace(rate_mhz=model.rate_min_mhz - model.rate_step_mhz)

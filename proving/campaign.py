@@ -72,7 +72,7 @@ def chunks(seed: int, simulated_ms: int) -> Iterator[list[Story]]:
     """The stories of a campaign, a few at a time, until they come to so much simulated time."""
     index = 0
     while simulated_ms > 0:
-        some = []
+        some: list[Story] = []
         while len(some) < CHUNK and simulated_ms > 0:
             some.append(story(seed, index))
             simulated_ms -= some[-1].length_ms + AFTERWARDS_MS

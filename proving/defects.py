@@ -43,7 +43,7 @@ class Caught:
 
 @contextmanager
 def planted(*changes: tuple[Any, str, Any]) -> Iterator[None]:
-    """Replaces attributes for as long as the context lasts; (owner, name, made) where ``made`` is given the original."""
+    """Replaces attributes for as long as the context lasts: (owner, name, what makes the new one of the original)."""
     with ExitStack() as undo:
         for owner, name, make in changes:
             original = owner.__dict__[name]

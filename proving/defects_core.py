@@ -8,7 +8,7 @@ from controller.alarms import AlarmBook
 from controller.dose import DoseTally
 from controller.envelope import Granted
 from controller.evolving import replace
-from controller.state import MachineState, Phase, SendSetpoint, Step
+from controller.state import MachineState, Phase, SendSetpoint, SendStop, Step
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
 from proving.defects import Defect, planted
@@ -153,7 +153,7 @@ def _deeper_at_once(original: Original) -> Original:
 
 def _doubled(original: Original) -> Original:
     def add(self: DoseTally, before: PenSnapshot, after: PenSnapshot) -> DoseTally:
-        once = original(self, before, after)
+        once: DoseTally = original(self, before, after)
         return replace(once, strokes=once.strokes + once.strokes - self.strokes)
 
     return add
@@ -243,8 +243,8 @@ CORE = (
     Defect("seat not needed", "core", "whoever has the seat, the treatment goes on",
            lambda: planted((MachineState, "attended", lambda _original: property(lambda _state: True)))),
     Defect("lost link untold", "core", "a link that goes while armed interrupts nothing",
-           lambda: planted((machine, "_link_down", lambda _original: lambda state, _given, _now_ms: Step(
-               replace(state, pen=None, seen=None))))),
+           lambda: planted((machine, "_lose", lambda _original: lambda state, _cause, _now_ms: Step(
+               replace(state, phase=Phase.PREPARED, lease=0), SendStop())))),
     Defect("dose counted twice", "core", "strokes count double",
            lambda: planted((DoseTally, "add", _doubled))),
     Defect("decisions by a hidden count", "core", "a decision depends on something that is not journalled",

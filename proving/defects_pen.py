@@ -198,6 +198,10 @@ def _never_in_step_again(original: Original) -> Original:
     return feed
 
 
+def _by_sequence(original: Original) -> Original:
+    return lambda frame: original(frame) if len(frame) > 1 and frame[1] < 128 else None
+
+
 def _deeper(original: Original) -> Original:
     def encode(message: Any, sequence: int) -> bytes:
         if isinstance(message, Setpoint) and message.depth_um:
@@ -216,6 +220,5 @@ CODEC = (
     Defect("depth encoded deeper", "codec", "a setpoint's depth is one step deeper on the wire",
            lambda: planted((framing, "encode", _deeper))),
     Defect("sequence numbers decide", "codec", "half of all good frames are refused for their sequence number",
-           lambda: planted((framing, "decode_message", lambda original: lambda frame: original(frame) if frame[1] < 128
-                                                                             else None))),
+           lambda: planted((framing, "decode_message", _by_sequence))),
 )  # fmt: skip

@@ -256,9 +256,9 @@ class Watch(People):
         if not good or self.pen.firmware.ignore_stops or to_pen.losing or self.disturbed:
             self.line_good_since_ms = now_ms
         stop_ms = self.ended_at_ms
-        if self.lease and stop_ms is not None and now_ms - stop_ms > STOP_ON_A_GOOD_LINE_MS:
-            if self.line_good_since_ms < stop_ms:
-                self.fail(4, "STOP stops", f"the pen still holds its lease {now_ms - stop_ms} ms after STOP on a good line")
+        late_ms = now_ms - stop_ms if stop_ms is not None and self.line_good_since_ms < stop_ms else 0
+        if self.lease and late_ms > STOP_ON_A_GOOD_LINE_MS:
+            self.fail(4, "STOP stops", f"the pen still holds its lease {late_ms} ms after STOP on a good line")
         if self.disturbed:
             self.disturbed = False
             self.contact_since_ms = self.link_wanted_since_ms = now_ms
@@ -303,13 +303,13 @@ class Watch(People):
         if setpoint.depth_um > limit_um:
             self.fail(
                 1, "never commanded deeper than the limit",
-                f"{setpoint.depth_um} µm at {setpoint.rate_mhz} mHz in the zone {self.zone}, the limit is {limit_um} µm",
+                f"{setpoint.depth_um} µm at {setpoint.rate_mhz} mHz in {self.zone}, the limit is {limit_um} µm",
             )  # fmt: skip
         limit_mhz = self.oracle.rate_mhz(self.zone, depth_um=setpoint.depth_um)
         if setpoint.rate_mhz > limit_mhz:
             self.fail(
                 1, "never commanded faster than the limit",
-                f"{setpoint.rate_mhz} mHz at {setpoint.depth_um} µm in the zone {self.zone}, the limit is {limit_mhz}",
+                f"{setpoint.rate_mhz} mHz at {setpoint.depth_um} µm in {self.zone}, the limit is {limit_mhz}",
             )  # fmt: skip
         told = (self.told_um, self.told_mhz)
         if setpoint.depth_um > self.told_um or setpoint.rate_mhz > self.told_mhz:

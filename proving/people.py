@@ -101,9 +101,14 @@ class People:
         """The machine made a step."""
         self.decisions.append(made.send)
         state = made.state
-        if before.alarms is not state.alarms:
-            self._alarms_changed(before, state, cleared=isinstance(given, FaultsCleared) and made.refusal is None)
         kind = given.__class__
+        if before.alarms is not state.alarms:
+            if isinstance(given, Acknowledge) and before.alarms.is_active(given.alarm):
+                self.acknowledged.add(given.alarm)
+            self._alarms_changed(before, state, cleared=kind is FaultsCleared and made.refusal is None)
+        if state.session is None and self.session is not None:
+            self.now_ms = rig.now_ms
+            self._session_ended(made)
         if kind is StatusSeen:
             return
         if kind is Tick:
@@ -115,8 +120,6 @@ class People:
             noted(self, rig, before, given, made)
         if made.refusal is not None and not (made.refusal.sentence and made.refusal.because):
             self.fail(6, "a refusal gives its reason", f"{kind.__name__} was refused without one")
-        if self.session is not None and state.session is None:
-            self._session_ended(made)
 
     def _alarms_changed(self, before: MachineState, state: MachineState, *, cleared: bool) -> None:
         now_active = {alarm.name for alarm in state.alarms.active}
@@ -287,9 +290,6 @@ class People:
         if made.refusal is None:
             self.must_clear = ""
 
-    def _acknowledge(self, _rig: Rig, _before: MachineState, given: Acknowledge, _made: Step) -> None:
-        self.acknowledged.add(given.alarm)
-
     def _journal(self, _rig: Rig, _before: MachineState, given: JournalState, _made: Step) -> None:
         self.journal_problem = given.problem
         if given.problem:
@@ -313,7 +313,7 @@ class People:
     _NOTED: ClassVar[dict[type, Callable[..., None]]] = {
         Prepare: _prepare, Confirm: _confirm, ArmAsked: _arm_asked, LeaseGranted: _lease_granted, Start: _start,
         Pause: _pause, Stop: _stop, Close: _close, SetDepth: _set_depth, SetRate: _set_rate, DeclareZone: _declare_zone,
-        FaultsCleared: _cleared, Acknowledge: _acknowledge, JournalState: _journal, Seated: _seated,
+        FaultsCleared: _cleared, JournalState: _journal, Seated: _seated,
         LinkDown: _link_down, LinkUp: _link_up,
     }  # fmt: skip
 

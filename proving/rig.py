@@ -155,7 +155,7 @@ class Rig:
             self._agenda.popleft()[1]()
 
     def _next_ms(self, end_ms: int) -> int:
-        """When the next thing happens that is known of, ``end_ms`` at the latest, a millisecond from now at the soonest."""
+        """When the next thing known of happens: ``end_ms`` at the latest, the next millisecond at the soonest."""
         now_ms, line = self.now_ms, self.line
         if self._after_ms is not None:
             return now_ms + 1

@@ -6,6 +6,7 @@ the list of actions, then simpler values, shorter faults, less waiting and a pla
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from typing import Any, cast
 
 from proving.playing import play
 from proving.stories import Action, Setting, Story
@@ -93,7 +94,7 @@ class Shrinker:
     def _plainer_settings(self) -> Iterator[Story]:
         for field in fields(Setting):
             if getattr(self.best.setting, field.name) != field.default:
-                plainer = replace(self.best.setting, **{field.name: field.default})
+                plainer: Setting = replace(self.best.setting, **{field.name: cast(Any, field.default)})
                 yield replace(self.best, setting=plainer)
 
     def _less_waiting(self) -> Iterator[Story]:

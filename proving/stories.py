@@ -110,7 +110,12 @@ def story(seed: int, index: int) -> Story:
     length_ms = random.randrange(20_000, 75_000)
     setting = _setting(random)
     rough = max(0.0, random.uniform(-0.5, 1.0))  # a third are calm: an operator, a good pen, little else
-    actions = [*_course(random, length_ms), *_whims(random, length_ms, rough), *_faults(random, length_ms, rough)]
+    actions = [
+        *_course(random, length_ms),
+        *_whims(random, length_ms, rough),
+        *_gambits(random, length_ms),
+        *_faults(random, length_ms, rough),
+    ]
     return Story(seed, index, length_ms, setting, tuple(sorted(actions, key=lambda action: action.at_ms)))
 
 
@@ -194,7 +199,7 @@ def _whim(random: Random, at_ms: int) -> list[Action]:
             # Two hands at once: a second press, or a tap on the screen, in the moment of the first.
             other = random.choice((do, "pause", "start", "stop", "zone"))
             text = random.choice(ZONES) if other == "zone" else ""
-            twice = [Action(at_ms + random.randrange(0, 60), other, 0, text)] if random.random() < 0.6 else []
+            twice = [Action(at_ms + random.randrange(0, 25), other, 0, text)] if random.random() < 0.6 else []
             return [Action(at_ms, do), *twice]
         case "stop":
             # Whoever stops may want to go on at once.
@@ -206,16 +211,46 @@ def _whim(random: Random, at_ms: int) -> list[Action]:
     return [Action(at_ms, do, value, text)]
 
 
+def _gambits(random: Random, length_ms: int) -> list[Action]:
+    """Coincidences that chance alone would take days to come to."""
+    actions = []
+    for _ in range(random.randrange(0, 7)):
+        at_ms = random.randrange(3000, length_ms)
+        soon_ms = at_ms + random.randrange(0, 25)
+        gambits = (
+            [Action(at_ms, "button"), Action(soon_ms, "pause")],
+            [Action(at_ms, "pedal"), Action(soon_ms, "button")],
+            [Action(at_ms, "arm"), Action(at_ms + random.randrange(0, 14), "stop")],
+            [Action(at_ms, "cut", TO_HOST, "", random.randrange(300, 1500)), Action(soon_ms, "stop")],
+            [Action(at_ms, "hold_line", TO_PEN, "", random.randrange(200, 900)), Action(soon_ms, "stop"),
+             Action(soon_ms + random.randrange(50, 400), "arm")],
+            [Action(at_ms, "override", random.randrange(5, 31) * 50, "scar-tissue"),
+             Action(soon_ms, "zone", 0, random.choice(ZONES)),
+             *[Action(soon_ms + 40 * tries, "depth", random.randrange(5, 31) * 50) for tries in range(1, 4)]],
+            [Action(at_ms, "zone", 0, random.choice(ZONES)), Action(soon_ms, "zone", 0, random.choice(ZONES))],
+            [Action(at_ms, "stuck_actuator", 0, "", random.randrange(2500, 6000)), Action(soon_ms, "pause")],
+            [Action(at_ms, "stall", 0, "", 1500), Action(at_ms, "start"), Action(at_ms + 300, "start")],
+            [Action(at_ms, "journal", 0, "the disk is full", 700), Action(soon_ms, "start")],
+            [Action(at_ms, "forged", 0, "all")],
+            [Action(at_ms, "second_host", 5, "setpoint"), Action(at_ms + 400, "second_host", 5, "arm")],
+            [Action(at_ms, "corruption", random.randrange(2**30) * 2 + TO_PEN, "60%", random.randrange(300, 1500))],
+            [Action(at_ms, "brown_out", 4, "", 800), Action(at_ms, "reboot", 50)],
+            [Action(at_ms, "brown_out", 4, "", 800)],
+        )  # fmt: skip
+        actions.extend(random.choice(gambits))
+    return actions
+
+
 def _faults(random: Random, length_ms: int, rough: float) -> list[Action]:
     actions = []
     at_ms = 0
-    mean_ms = 30_000 - 27_000 * rough
+    mean_ms = 16_000 - 13_500 * rough
     while (at_ms := at_ms + 1 + round(random.expovariate(1 / mean_ms))) < length_ms:
         actions.append(_fault(random, at_ms))
     return actions
 
 
-def _fault(random: Random, at_ms: int) -> Action:
+def _fault(random: Random, at_ms: int) -> Action:  # noqa: PLR0912 - one case a fault
     do = random.choice(FAULTS)
     for_ms = random.choice((random.randrange(20, 400), random.randrange(200, 2500)))
     value, text = random.randrange(1, 2**31), ""
@@ -241,9 +276,11 @@ def _fault(random: Random, at_ms: int) -> Action:
         case "clock_jump":
             value, for_ms = random.choice((-400, -2, 2, 400, 800)), 0
         case "second_host":
-            text, for_ms = random.choice(("hello", "hello", "stop", "setpoint", "arm")), 0
+            text, for_ms = random.choice(("hello", "stop", "setpoint", "setpoint", "arm")), 0
         case "forged":
-            text, for_ms = random.choice(FORGERIES), 0
+            text, for_ms = random.choice((*FORGERIES, *["all"] * 7)), 0
+        case "stuck_actuator":
+            for_ms += random.randrange(0, 4000)
         case "journal":
             text = "the disk is full"
         case _:

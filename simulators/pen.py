@@ -113,7 +113,7 @@ class SimulatedPen:
             ms -= self.run(ms)
 
     def run(self, most_ms: int) -> int:
-        """Up to ``most_ms`` pass: fewer when the pen has sent something or its motor drive changed. Returns how many.
+        """Up to ``most_ms`` pass: fewer when the pen sends something or its motor drive changes. Returns how many.
 
         Milliseconds in which nothing is due are lived in one stride, with the same outcome as one by one.
         """
@@ -125,6 +125,8 @@ class SimulatedPen:
             self.lived_ms += passed
             return passed
         plant, firmware, sent = self.plant, self.firmware, self._sent
+        if sent:
+            most_ms = 1  # what was answered at once has waited for this millisecond
         driven = plant.driven
         passed = 0
         while passed < most_ms:

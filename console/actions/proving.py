@@ -17,6 +17,7 @@ from console.screen import out
 from console.trouble import ConsoleError, Told
 from proving.campaign import MS_PER_HOUR, Report, run, shrunk
 from proving.coverage import Coverage
+from proving.defects import catch, defects
 from proving.playing import play
 from proving.stories import NotAStory, Story, read_story, story
 from proving.telling import tell
@@ -169,3 +170,27 @@ def _coverage(report: Report, console: Console) -> None:
 def _counts(counted: dict[str, int], divisor: int = 1) -> str:
     most = sorted(counted.items(), key=lambda entry: -entry[1])
     return ", ".join(f"{name} {count / divisor:.0f}" if divisor > 1 else f"{name} {count}" for name, count in most)
+
+
+def try_defects(seed: int, *, as_json: bool) -> int:
+    """Plants every defect in turn and plays stories until it is caught. Exit code NO when one is not."""
+    table = Table(title=f"Planted defects, seed {seed}", title_justify="left")
+    for heading in ("defect", "where", "story", "simulated", "caught by"):
+        table.add_column(heading)
+    missed = 0
+    for defect in defects():
+        caught = catch(defect, seed)
+        if caught is None and not defect.test:
+            missed += 1
+        by = defect.test or "NOT CAUGHT"
+        number, simulated_s = "", ""
+        if caught is not None:
+            by = f"invariant {caught.violation.number}: {caught.violation.name}"
+            number, simulated_s = str(caught.story.index), f"{caught.simulated_ms / 1000:.0f} s"
+        if as_json:
+            _line(event="defect", name=defect.name, where=defect.where, what=defect.what, seed=seed, story=number,
+                  simulated=simulated_s, caught_by=by, why=defect.why)  # fmt: skip
+        table.add_row(f"{defect.name}: {defect.what}", defect.where, number, simulated_s, by)
+    if not as_json:
+        out().print(table)
+    return Code.NO if missed else Code.DONE
