@@ -51,6 +51,7 @@ class Watch(People):
         self.rebooted_at_ms = 0
         self.still_since_ms: int | None = None
         self.low_since_ms: int | None = None
+        self.passed_at_ms = 0
         self.disturbed = False
         self.contact_since_ms = 0
         self.line_good_since_ms = 0
@@ -63,7 +64,8 @@ class Watch(People):
     def passed(self, rig: Rig) -> None:
         """Time has passed."""
         now_ms, pen = rig.now_ms, self.pen
-        elapsed_ms, self.now_ms = now_ms - self.now_ms, now_ms
+        before_ms, self.passed_at_ms = self.passed_at_ms, now_ms
+        self.now_ms = now_ms
         firmware, plant = pen.firmware, pen.plant
         if firmware.boot_id != self.boot_id or firmware.lease != self.lease:
             self._lease_changed(rig)
@@ -71,8 +73,8 @@ class Watch(People):
             self._setpoint_taken(rig)
         if plant.driven is not self.driven:
             self._drive_changed(rig)
-        if pen.driven_at_ms > now_ms - elapsed_ms:
-            self.motor_on_ms += pen.driven_at_ms - (now_ms - elapsed_ms)
+        if pen.driven_at_ms > before_ms:
+            self.motor_on_ms += pen.driven_at_ms - before_ms
             self._driven(rig)
         elif not plant.needles_home:
             self._needles_come_out(rig)

@@ -100,6 +100,8 @@ class Player(Observer):
             self.watch.replayed(rig)
         except Violation as found:
             violation = found
+        except Exception as error:  # noqa: BLE001 - whatever the product raises is a finding, not the end of a campaign
+            violation = Violation(0, "nothing is raised", f"{type(error).__name__}: {error}", rig.now_ms)
         self._count()
         return Played(story, violation, self.coverage, rig.state.phase)
 

@@ -314,7 +314,9 @@ class Rig:
         self._transmit(Request(self._request_id, self._nonce, operation.number, key, pack(arguments)))
         self._await(lambda: self._response is not None and self._response.id == self._request_id, ANSWER_MS)
         answer = self._response
-        return answer if answer is not None and answer.refusal == Refusal.NONE else None
+        if answer is None or answer.id != self._request_id:
+            return None  # an answer that came too late is no answer to the next question
+        return answer if answer.refusal == Refusal.NONE else None
 
     def _key(self) -> int:
         return self._random.randint(1, 0xFFFF_FFFF)

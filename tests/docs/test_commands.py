@@ -162,6 +162,8 @@ def files_exist(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework pens", run),
     (r"needlework (doctor|status|stop|verify|sessions list)( --json)?", examined),
+    (r"needlework campaign --hours 0\.02 .*", run),
+    (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
