@@ -28,11 +28,10 @@ from firmware_bridge.wire.messages import (
     Setpoint,
     Status,
     Stop,
-    Welcome,
 )
 from simulators.leasing import U32_MASK, LeaseKeeper
 from simulators.nonvolatile import LeaseEnd, LogCode, NonVolatile
-from simulators.personality import Cartridge, PenModel
+from simulators.personality import Cartridge, PenModel, welcome
 from simulators.physics import Plant
 from simulators.requests import RequestDesk
 from simulators.sensors import NO_U16, NO_U32, Sensors
@@ -346,28 +345,7 @@ class PenFirmware:
             self._status_in = self.model.status_period_ms
         elif medium == self.medium:
             self.medium, self.nonce = None, 0
-        self.send(medium, self._welcome(hello.nonce))
-
-    def _welcome(self, nonce: int) -> Welcome:
-        model = self.model
-        return Welcome(
-            nonce=nonce,
-            version=PROTOCOL_VERSION,
-            boot_id=self.boot_id,
-            model=model.name.encode("ascii"),
-            serial=model.serial.encode("ascii"),
-            firmware=model.firmware.encode("ascii"),
-            capabilities=model.capabilities,
-            depth_min_um=model.depth_min_um,
-            depth_max_um=model.depth_max_um,
-            depth_step_um=model.depth_step_um,
-            rate_min_mhz=model.rate_min_mhz,
-            rate_max_mhz=model.rate_max_mhz,
-            rate_step_mhz=model.rate_step_mhz,
-            dead_man_ms=model.dead_man_ms,
-            retract_ms=model.retract_ms,
-            status_period_ms=model.status_period_ms,
-        )
+        self.send(medium, welcome(self.model, hello.nonce, self.boot_id))
 
     def _stop(self) -> None:
         if self.ignore_stops:
@@ -408,23 +386,10 @@ class PenFirmware:
         lives = lease.lease
         state = (PenState.RUNNING if plant.driven else PenState.ARMED) if lives else self.state
         return Status(
-            (self._start_ms + now) & U32_MASK,
-            self.boot_id,
-            lives,
-            lease.tick,
-            lease.refusal,
-            state,
-            self.faults,
+            (self._start_ms + now) & U32_MASK, self.boot_id, lives, lease.tick, lease.refusal, state, self.faults,
             interlocks,
-            lease.depth_in_force_um if lease.sets_depth else NO_U16,
-            sensors.depth_um(),
-            lease.rate_in_force_mhz if lease.sets_rate else NO_U32,
-            sensors.rate_mhz(),
-            sensors.current_ma(),
-            sensors.battery_permille(),
-            sensors.temperature_dc(),
-            sensors.contact(),
-            int(plant.turns - self.memory.turns_at_insertion) & U32_MASK,
-            self.button_presses,
-            self.pedal_presses,
-        )
+            lease.depth_in_force_um if lease.sets_depth else NO_U16, sensors.depth_um(),
+            lease.rate_in_force_mhz if lease.sets_rate else NO_U32, sensors.rate_mhz(),
+            sensors.current_ma(), sensors.battery_permille(), sensors.temperature_dc(), sensors.contact(),
+            int(plant.turns - self.memory.turns_at_insertion) & U32_MASK, self.button_presses, self.pedal_presses,
+        )  # fmt: skip
