@@ -237,7 +237,7 @@ class Watch(People):
             return
         since_ms = max(pen.driven_at_ms, self.rebooted_at_ms + 60)
         told = pen.firmware.faults & Fault.RETRACT_FAILED
-        if self.stuck_since_ms <= pen.driven_at_ms + 2 and now_ms - since_ms > self.retract_ms + 2 and not told:
+        if self.stuck_since_ms <= pen.driven_at_ms + TICK_MS and now_ms - since_ms > self.retract_ms + 2 and not told:
             self.fail(3, "needles out", f"they are stuck for {now_ms - since_ms} ms and the pen does not say so")
         enough_ms = self.dead_man_ms + self.retract_ms + RETRACT_SLACK_MS + CONTACT_MS
         alarms = {alarm.name for alarm in rig.state.alarms.active}

@@ -4,10 +4,10 @@ from datetime import date, timedelta
 from functools import cache
 from random import Random
 
-from controller.library import load_library
-from controller.operators import load_operators
+from controller.library import Library, load_library
+from controller.operators import Operators, load_operators
 from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
-from controller.profiles import load_profiles
+from controller.profiles import Profiles, load_profiles
 from proving.oracle import Calibrated
 from proving.stories import Setting
 from simulators.pen import SimulatedPen
@@ -20,9 +20,15 @@ PROTOCOL = "facial-rejuvenation"
 
 
 @cache
+def _data() -> tuple[Library, Operators, Profiles]:
+    """The shipped example data, read once: reading it takes as long as a story."""
+    return load_library(), load_operators(), load_profiles()
+
+
+@cache
 def plan_of(model: str, operator: str, skin: str, zone: str, *, checked: bool) -> ResolvedPlan:
     """The resolved plan of a setting, from the shipped example data; with an open checklist unless ``checked``."""
-    library = load_library()
+    library, operators, profiles = _data()
     asked = SessionPlan(
         patient="p-campaign",
         operator=operator,
@@ -36,8 +42,8 @@ def plan_of(model: str, operator: str, skin: str, zone: str, *, checked: bool) -
         model=model,
         today=TODAY,
         library=library,
-        operators=load_operators(),
-        profiles=load_profiles(),
+        operators=operators,
+        profiles=profiles,
         mode="demo",
     )
 
