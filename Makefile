@@ -12,7 +12,11 @@ STAMP := $(VENV)/set-up-from-these-constraints
 # The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
 FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients
 
-.PHONY: help setup demo run test check trace bench soak generated licences wheel clean system-for-tests system-for-demo
+HOURS ?= 20
+SEED ?= 1
+JOBS ?= 2
+
+.PHONY: help setup demo run test check trace bench campaign defects mutants soak generated licences wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -35,7 +39,7 @@ check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	$(BIN)/mypy --strict docs/generate.py .ci/licences.py
+	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py .ci/licences.py
 	$(BIN)/mypy --strict docs/safety/trace.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
@@ -46,9 +50,23 @@ trace: setup  ## holds the safety case against the tests: what a control names e
 bench: setup  ## measures, prints a table, writes benchmarks/results.md and benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
-soak: setup  ## the long versions of tests and measurements; about half an hour
+campaign: $(STAMP)  ## simulated hours under the safety invariants: make campaign [HOURS=20] [SEED=1] [JOBS=2]
+	$(BIN)/needlework campaign --hours $(HOURS) --seed $(SEED) --jobs $(JOBS) --save build/campaign
+
+defects: $(STAMP)  ## plants every known defect, sees that each is caught, writes the table in docs/proving.md anew
+	$(BIN)/python docs/defects_table.py
+
+mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; hours
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children $(JOBS)
+	$(BIN)/mutmut export-cicd-stats
+	cat mutants/mutmut-cicd-stats.json
+
+soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements, and the mutants; many hours
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
+	$(MAKE) --no-print-directory campaign HOURS=1000
 	$(BIN)/python -m benchmarks --soak
+	$(MAKE) --no-print-directory mutants
 
 generated: $(STAMP)  ## writes protocol document, C header, test vectors and the safety matrix anew from their sources
 	$(BIN)/python docs/generate.py

@@ -1,9 +1,8 @@
 """Pure: what follows every step, whatever it did: the closed loop is kept in order, and alarms are observed."""
 
-from dataclasses import replace
-
 from controller import closed_loop
 from controller.alarm_table import RETRACT_FAILED, STOP_NOT_CONFIRMED
+from controller.evolving import replace
 from controller.loop import IDLE, Stage
 from controller.state import RETRACT_SLACK_MS, MachineState, SendSetpoint, Step
 from controller.transitions import desired, motor_off, stale

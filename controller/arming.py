@@ -6,10 +6,9 @@ the cartridge is marked as used (``ConsumeIntended``, journalled before it is se
 too late is stopped.
 """
 
-from dataclasses import replace
-
 from controller.envelope import depth_limit, lease_ceilings, rate_limit
 from controller.events import Examined, LimitsChanged, PenArmed
+from controller.evolving import replace
 from controller.inputs import ArmFailed, ConsumeIntended, Inspected, LeaseGranted
 from controller.readiness import first_failure, readiness
 from controller.state import MachineState, Phase, SendStop, Step, Stopping

@@ -7,8 +7,6 @@ whose depth is a dial has neither. Nothing here turns a motor on: :func:`started
 A status costs a few comparisons, and where nothing changed the same :class:`~controller.loop.Loop` comes back.
 """
 
-from dataclasses import replace
-
 from controller.alarm_table import (
     BATTERY_LOW,
     CARTRIDGE_LIFE,
@@ -24,6 +22,7 @@ from controller.alarm_table import (
     STALL,
     TEMPERATURE_WARNING,
 )
+from controller.evolving import replace
 from controller.inputs import PenFacts
 from controller.loop import (
     BATTERY,

@@ -1,7 +1,5 @@
 """Pure: what a person may ask of the machine, and what has to be true for it to be followed."""
 
-from dataclasses import replace
-
 from controller import arming, closed_loop, preparing
 from controller.alarm_table import UNCERTAIN_COMMAND
 from controller.datafile import nearest
@@ -17,6 +15,7 @@ from controller.events import (
     TreatmentStarted,
     ZoneChanged,
 )
+from controller.evolving import replace
 from controller.inputs import (
     Acknowledge,
     Approved,

@@ -4,8 +4,6 @@ Everything that may move a motor is decided here, from inputs that are journalle
 to the same decisions, live, in replay, and thousands of times faster than life. No clock, no randomness, no I/O.
 """
 
-from dataclasses import replace
-
 from controller import closed_loop, commands
 from controller.after_step import looped, with_alarms, withdrawn
 from controller.alarm_table import (
@@ -25,6 +23,7 @@ from controller.alarm_table import (
 )
 from controller.dose import add_to_zone, dwell_level, dwell_warnings, over_hard_budget, treated_ms
 from controller.events import Event, PenConnected, PenDisarmed, PenLost, StopConfirmed
+from controller.evolving import replace
 from controller.inputs import Input, Inspected, JournalState, LinkDown, LinkUp, OperationUncertain, StatusSeen, Tick
 from controller.loop import Stage
 from controller.state import (

@@ -1,7 +1,5 @@
 """Pure: opening a session and what a person adds to it before the pen is armed, for the first time or anew."""
 
-from dataclasses import replace
-
 from controller.datafile import nearest
 from controller.dose import DoseTally
 from controller.events import (
@@ -12,6 +10,7 @@ from controller.events import (
     ClockStepped,
     SessionOpened,
 )
+from controller.evolving import replace
 from controller.inputs import Approved, Attest, ClockJumped, Confirm, ExchangeCartridge, Inspected, Prepare
 from controller.state import MachineState, Phase, Step
 from controller.transitions import disarm, refuse, wrong_phase

@@ -49,7 +49,7 @@ class Stopping:
     close: tuple[str, str] | None = None  # outcome and reason, when the session ends with it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `controller.evolving` copies it whole
 class MachineState:
     """Depths in µm, rates in mHz, times in the station's monotonic ms. 0 as a commanded value is "none chosen"."""
 

@@ -1,10 +1,9 @@
 """Pure: the transitions several inputs share. Each takes the state and returns what follows from it."""
 
-from dataclasses import replace
-
 from controller import closed_loop
 from controller.alarm_table import CARTRIDGE_UNFIT
 from controller.events import PenDisarmed, Refused, SessionClosed, TreatmentPaused
+from controller.evolving import replace
 from controller.loop import Stage
 from controller.state import (
     MachineState,

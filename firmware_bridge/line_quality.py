@@ -58,6 +58,10 @@ class LineDelay:
         self._at_ms = 0
         self._unwrapped_ms = 0
 
+    def overtaken(self, pen_time_ms: int) -> bool:
+        """Whether a STATUS of this pen time is a repeat, or was overtaken on its way by one that was sent later."""
+        return self._offset_ms is not None and not 0 < (pen_time_ms - self._unwrapped_ms) % _U32 < _U32 // 2
+
     def sent_at_ms(self, now_ms: int, pen_time_ms: int) -> int:
         """When a frame with this pen time, arriving now, was sent; host's monotonic ms, never in the future."""
         step_ms = (pen_time_ms - self._unwrapped_ms) % _U32

@@ -290,6 +290,8 @@ class Link:
                 )
             )
             return
+        if self._delay.overtaken(status.pen_time_ms):
+            return  # it says nothing new, and what it says may not be so any more
         if status.lease != self._lease:
             self._lease = 0  # the pen ended it; STATUS behind ARMED on the line always bears the lease granted
         now_ms = self._port.monotonic_ms()

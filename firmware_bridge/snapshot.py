@@ -18,7 +18,7 @@ _faults = lru_cache(maxsize=64)(Fault)
 _interlocks = lru_cache(maxsize=64)(Interlock)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: made whole from its dictionary by :func:`snapshot`, fifty times a second
 class PenSnapshot:
     """The pen's whole state at ``pen_time_ms``; None is *not measured* or *not known*.
 
@@ -61,7 +61,8 @@ def snapshot(status: Status) -> PenSnapshot:
 
     Raises ValueError for a state the table does not know.
     """
-    return PenSnapshot(
+    made = object.__new__(PenSnapshot)
+    made.__dict__.update(
         pen_time_ms=status.pen_time_ms,
         boot_id=status.boot_id,
         lease=status.lease,
@@ -82,3 +83,4 @@ def snapshot(status: Status) -> PenSnapshot:
         button_presses=status.button_presses,
         pedal_presses=status.pedal_presses,
     )
+    return made

@@ -4,9 +4,11 @@ The rig is the host: it decodes what the pen says, steps the machine, and encode
 :mod:`controller.session` does over a link, with a line between them that loses, delays and holds bytes as told.
 """
 
+from collections import deque
 from collections.abc import Callable
 from datetime import date
 from random import Random
+from typing import Protocol
 
 from controller.errors import ControlRefused
 from controller.events import CalibrationSnapshot, Event
@@ -17,6 +19,7 @@ from controller.inputs import (
     Input,
     Inspected,
     LeaseGranted,
+    LinkDown,
     LinkUp,
     SelfTest,
     StatusSeen,
@@ -24,7 +27,7 @@ from controller.inputs import (
 )
 from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, named_cartridge, pen_facts
 from controller.machine import step
-from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop
+from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from firmware_bridge.line_quality import LineDelay
 from firmware_bridge.snapshot import snapshot
 from firmware_bridge.wire.codec import pack, range_problem, unpack
@@ -66,16 +69,38 @@ SELF_TEST_MS = 2000  # a self-test moves parts
 MEDIUM = 1
 
 
+class Observer(Protocol):
+    """Who watches a rig. Called as things happen; what it raises ends the run."""
+
+    def passed(self, rig: "Rig") -> None:
+        """Time has passed, within which the motor drive changed at most at the last millisecond."""
+
+    def took(self, rig: "Rig", before: MachineState, given: Input, made: Step) -> None:
+        """The machine made a step."""
+
+    def sent(self, rig: "Rig", setpoint: Setpoint) -> None:
+        """A setpoint goes on the line."""
+
+
 class Rig:
     """A treatment between a machine and a simulated pen. Time is whatever :meth:`advance` makes pass, in ms.
 
-    ``after_ms`` is called after every millisecond: the place for invariants.
+    ``after_ms`` is called after every millisecond, ``observer`` whenever something may have changed. ``today`` is the
+    date by this computer's clock.
     """
 
     def __init__(
-        self, pen: SimulatedPen, *, random: Random, today: date, after_ms: Callable[["Rig"], None] | None = None
+        self,
+        pen: SimulatedPen,
+        *,
+        random: Random,
+        today: date,
+        after_ms: Callable[["Rig"], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.pen = pen
+        self.today = today
+        self.heard_ms = 0
         self.line = Line()
         self.state = MachineState()
         self.events: list[Event] = []
@@ -84,8 +109,9 @@ class Rig:
         self.host_stalled = False
         self.last_setpoint: Setpoint | None = None
         self._random = random
-        self._today = today
         self._after_ms = after_ms
+        self._observer = observer
+        self._agenda: deque[tuple[int, Callable[[], None]]] = deque()
         self._deframer = Deframer()
         self._delay = LineDelay()
         self._sequence = 0
@@ -99,26 +125,61 @@ class Rig:
 
     # Time ------------------------------------------------------------------------------------------------------------
 
+    def plan(self, agenda: list[tuple[int, Callable[[], None]]]) -> None:
+        """What is to be done at which time, in order; done while time passes, in whatever is under way just then."""
+        self._agenda = deque(agenda)
+
     def advance(self, ms: int) -> None:
         """Lets time pass for pen, line and host; a stalled host does nothing until it wakes."""
-        for _ in range(ms):
-            self.now_ms += 1
-            self.pen.advance(1)
-            sent = self.pen.take(MEDIUM)
-            if sent:
-                self.line.to_host.push(sent, self.now_ms)
-            if not self.host_stalled:
-                received = self.line.to_host.pull(self.now_ms)
-                if received:
-                    for message in self._deframer.feed(received):
-                        self._receive(message)
-                if self.now_ms % TICK_MS == 0:
-                    self.give(Tick())
-            arrived = self.line.to_pen.pull(self.now_ms)
-            if arrived:
-                self.pen.receive(MEDIUM, arrived)
-            if self._after_ms is not None:
-                self._after_ms(self)
+        end_ms = self.now_ms + ms
+        while self.now_ms < end_ms:
+            self._pass(end_ms)
+
+    def _pass(self, end_ms: int) -> None:
+        """Lets time pass until something happens, at most until ``end_ms``, and then lets it happen."""
+        pen, line = self.pen, self.line
+        self.now_ms = now_ms = self.now_ms + pen.run(self._next_ms(end_ms) - self.now_ms)
+        sent = pen.take(MEDIUM)
+        if sent:
+            line.to_host.push(sent, now_ms)
+        if not self.host_stalled:
+            received = line.to_host.pull(now_ms)
+            if received:
+                for message in self._deframer.feed(received):
+                    self._receive(message)
+            if now_ms % TICK_MS == 0:
+                self.give(Tick())
+        arrived = line.to_pen.pull(now_ms)
+        if arrived:
+            pen.receive(MEDIUM, arrived)
+        if self._observer is not None:
+            self._observer.passed(self)
+        if self._after_ms is not None:
+            self._after_ms(self)
+        while self._agenda and self._agenda[0][0] <= self.now_ms:
+            self._agenda.popleft()[1]()
+
+    def _next_ms(self, end_ms: int) -> int:
+        """When the next thing known of happens: ``end_ms`` at the latest, the next millisecond at the soonest."""
+        now_ms, line = self.now_ms, self.line
+        if self._after_ms is not None:
+            return now_ms + 1
+        if not self.host_stalled:
+            end_ms = min(end_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+        to_host_ms, to_pen_ms = line.to_host.due_ms, line.to_pen.due_ms
+        if to_host_ms is not None and to_host_ms < end_ms:
+            end_ms = to_host_ms
+        if to_pen_ms is not None and to_pen_ms < end_ms:
+            end_ms = to_pen_ms
+        if self._agenda and self._agenda[0][0] < end_ms:
+            end_ms = self._agenda[0][0]
+        return max(end_ms, now_ms + 1)
+
+    def _await(self, holds: Callable[[], bool], limit_ms: int) -> None:
+        """Lets time pass until a message made something hold; what changes without one is for :meth:`until`."""
+        end_ms = self.now_ms + limit_ms
+        while not holds() and self.now_ms < end_ms:
+            self._pass(end_ms)
 
     def until(self, holds: Callable[[], bool], limit_ms: int) -> bool:
         """Lets time pass until something holds. Returns whether it came to."""
@@ -136,12 +197,17 @@ class Rig:
         self._welcome = None
         self.line.to_pen.push(DELIMITER, self.now_ms)
         self._transmit(Hello(self._nonce, PROTOCOL_VERSION))
-        self.until(lambda: self._welcome is not None, ANSWER_MS)
+        self._await(lambda: self._welcome is not None, ANSWER_MS)
         if self._welcome is None:
             raise ControlRefused("no_pen", "The simulated pen does not answer HELLO.")
         self._delay = LineDelay()
         self.give(LinkUp(url="rig://", facts=pen_facts(self._welcome)))
-        self.until(lambda: self.state.seen is not None, ANSWER_MS)
+        self._await(lambda: self.state.seen is not None, ANSWER_MS)
+
+    def disconnect(self, cause: str) -> None:
+        """The connection to the pen is given up, as the supervisor does with one that is silent or unplugged."""
+        self._lease = 0
+        self.give(LinkDown(cause=cause))
 
     def command(self, given: Input) -> None:
         """Gives the machine a command. Raises ControlRefused when it is refused."""
@@ -168,7 +234,7 @@ class Rig:
                 cartridge.tag if cartridge else 0,
             )
         )
-        self.until(lambda: self._armed is not None and self._armed.key == key, ANSWER_MS)
+        self._await(lambda: self._armed is not None and self._armed.key == key, ANSWER_MS)
         answer = self._armed
         if answer is None or answer.refusal != Refusal.NONE:
             self._send(SendStop())
@@ -198,7 +264,7 @@ class Rig:
                 tested = SelfTest(tested=bits.tested, passed=bits.passed)
         self.command(
             Inspected(
-                today=self._today.isoformat(),
+                today=self.today.isoformat(),
                 cartridge=read.cartridge,
                 cartridge_used=read.used,
                 cartridge_problem=read.problem,
@@ -224,8 +290,11 @@ class Rig:
     def give(self, given: Input) -> tuple[str, str] | None:
         """One step of the machine: sends, then keeps the events. Returns (because, sentence) of a refusal."""
         self.inputs.append((given, self.now_ms))
-        made = step(self.state, given, self.now_ms)
+        before = self.state
+        made = step(before, given, self.now_ms)
         self.state = made.state
+        if self._observer is not None:
+            self._observer.took(self, before, given, made)
         if made.send is not None:
             self._send(made.send)
         self.events.extend(made.events)
@@ -250,6 +319,8 @@ class Rig:
                         send.rate_mhz,
                         send.seen_pen_time_ms,
                     )
+                    if self._observer is not None:
+                        self._observer.sent(self, self.last_setpoint)
                     self._transmit(self.last_setpoint)
 
     def _transmit(self, message: Message) -> None:
@@ -262,9 +333,11 @@ class Rig:
         self._response = None
         self._request_id = (self._request_id + 1) & 0xFFFF
         self._transmit(Request(self._request_id, self._nonce, operation.number, key, pack(arguments)))
-        self.until(lambda: self._response is not None and self._response.id == self._request_id, within_ms)
+        self._await(lambda: self._response is not None and self._response.id == self._request_id, within_ms)
         answer = self._response
-        return answer if answer is not None and answer.refusal == Refusal.NONE else None
+        if answer is None or answer.id != self._request_id:
+            return None  # an answer that came too late is no answer to the next question
+        return answer if answer.refusal == Refusal.NONE else None
 
     def _key(self) -> int:
         return self._random.randint(1, 0xFFFF_FFFF)
@@ -274,6 +347,10 @@ class Rig:
             return
         match message:
             case Status():
+                welcome = self._welcome
+                if welcome is None or message.boot_id != welcome.boot_id or self._delay.overtaken(message.pen_time_ms):
+                    return  # of another boot or connection, a repeat, or overtaken: as the link does
+                self.heard_ms = self.now_ms
                 sent_at_ms = self._delay.sent_at_ms(self.now_ms, message.pen_time_ms)
                 self.give(StatusSeen(snapshot(message), sent_at_ms))
             case Welcome():

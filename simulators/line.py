@@ -4,12 +4,17 @@ Deterministic and without a clock: the time of each call is the pen's, in ms. Fa
 holds an rng and calls these.
 """
 
+from bisect import insort
 from collections import deque
+from collections.abc import Callable, Iterable
 
 from cobs.cobs import DecodeError
 from cobs.cobs import decode as cobs_decode
 
 from firmware_bridge.wire.framing import DELIMITER, WIRE_MAX_BYTES
+
+Fate = Callable[[bytes], Iterable[tuple[int, bytes]]]
+"""What becomes of a piece of traffic: nothing, or one or more pieces, each with ms by which others overtake it."""
 
 
 class Lane:
@@ -17,9 +22,12 @@ class Lane:
 
     ``delay_ms`` is added to everything that comes from now on; ``dropping`` loses it; ``doubling`` delivers it twice.
     While ``holding``, bytes pile up and come out in one go afterwards, as from a buffer somebody forgot to empty.
+    ``fate``, where there is one, decides what becomes of each piece.
     """
 
-    __slots__ = ("_losses", "_piece", "_queue", "delay_ms", "doubling", "dropping", "holding", "lost_bytes")
+    __slots__ = (
+        "_late", "_losses", "_piece", "_queue", "delay_ms", "doubling", "dropping", "fate", "holding", "lost_bytes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.delay_ms = 0
@@ -27,6 +35,8 @@ class Lane:
         self.doubling = False
         self.holding = False
         self.lost_bytes = 0
+        self.fate: Fate | None = None
+        self._late: list[tuple[int, bytes]] = []
         self._losses: dict[int, int] = {}
         self._piece = b""
         self._queue: deque[tuple[int, bytes]] = deque()
@@ -38,7 +48,21 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing waits in this lane."""
-        return not self._queue
+        return not self._queue and not self._late
+
+    @property
+    def losing(self) -> bool:
+        """Frames are still to be lost."""
+        return bool(self._losses)
+
+    @property
+    def due_ms(self) -> int | None:
+        """When the next bytes arrive, or None where none are on their way."""
+        if self.holding:
+            return None
+        if self._late:
+            return min(self._late[0][0], self._queue[0][0]) if self._queue else self._late[0][0]
+        return self._queue[0][0] if self._queue else None
 
     def push(self, data: bytes, now_ms: int) -> None:
         """Bytes enter at ``now_ms``."""
@@ -47,14 +71,26 @@ class Lane:
         if self.dropping:
             self.lost_bytes += len(data)
             return
-        if data:
-            self._queue.append((now_ms + self.delay_ms, data + data if self.doubling else data))
+        if not data:
+            return
+        if self.fate is not None:
+            for late_ms, piece in self.fate(data):
+                if late_ms:
+                    insort(self._late, (now_ms + self.delay_ms + late_ms, piece))
+                else:
+                    self._queue.append((now_ms + self.delay_ms, piece))
+            return
+        self._queue.append((now_ms + self.delay_ms, data + data if self.doubling else data))
 
     def pull(self, now_ms: int) -> bytes:
-        """Bytes that have arrived at the other end by ``now_ms``, in order."""
+        """Bytes that have arrived at the other end by ``now_ms``, in order; what was overtaken comes last."""
         out = b""
-        while self._queue and not self.holding and self._queue[0][0] <= now_ms:
+        if self.holding:
+            return out
+        while self._queue and self._queue[0][0] <= now_ms:
             out += self._queue.popleft()[1]
+        while self._late and self._late[0][0] <= now_ms:
+            out += self._late.pop(0)[1]
         return out
 
     def _without_losses(self, data: bytes) -> bytes:

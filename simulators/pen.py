@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 
 from firmware_bridge.wire.messages import Capability, Fault, PenState
 from simulators.errors import NoSuchPart
@@ -49,7 +50,8 @@ class SimulatedPen:
     """One pen. ``transmit(medium, data)`` gets what it sends; without it, ``take(medium)`` collects it.
 
     ``rng`` decides boot ids, leases, cartridges' tags and sensor noise: the same seed, calls and bytes give the same
-    pen. ``today`` decides the dates of the factory calibration and the first cartridge.
+    pen. ``today`` decides the dates of the factory calibration and the first cartridge. ``lived_ms`` counts all that
+    passed, over reboots, and ``driven_at_ms`` is when in it the motor was last driven.
     """
 
     def __init__(
@@ -69,6 +71,9 @@ class SimulatedPen:
         self._transmit = self._keep if transmit is None else transmit
         self._sent: dict[int, list[bytes]] = {}
         self._booting_ms = 0
+        self.lived_ms = 0
+        self.driven_at_ms = -1
+        self.deepest_driven_um = -inf
         self.cartridge: Cartridge | None
         self.cartridge = self.new_cartridge()
         self.memory = NonVolatile(factory_calibration(today))
@@ -104,17 +109,54 @@ class SimulatedPen:
 
     def advance(self, ms: int = 1) -> None:
         """So many milliseconds pass."""
-        plant_step = self.plant.step
+        while ms > 0:
+            ms -= self.run(ms)
+
+    def run(self, most_ms: int) -> int:
+        """Up to ``most_ms`` pass: fewer when the pen sends something or its motor drive changes. Returns how many.
+
+        Milliseconds in which nothing is due are lived in one stride, with the same outcome as one by one.
+        """
         if self._booting_ms:
-            booting = min(ms, self._booting_ms)
-            for _ in range(booting):
-                plant_step(STEP_S)
-            self._booting_ms -= booting
-            ms -= booting
-        firmware_step = self.firmware.step_1ms
-        for _ in range(ms):
-            firmware_step()
-            plant_step(STEP_S)
+            passed = min(most_ms, self._booting_ms)
+            for _ in range(passed):
+                self.plant.step(STEP_S)
+            self._booting_ms -= passed
+            self.lived_ms += passed
+            return passed
+        plant, firmware, sent = self.plant, self.firmware, self._sent
+        if sent:
+            most_ms = 1  # what was answered at once has waited for this millisecond
+        driven = plant.driven
+        passed = 0
+        while passed < most_ms:
+            strode = firmware.stride(most_ms - passed, STEP_S)
+            if strode:
+                passed += strode
+                self.lived_ms += strode
+                if driven:
+                    # Within a stride the carriage moves one way only, so its ends are its extremes.
+                    self._note_driven()
+                continue
+            firmware.step_1ms()
+            plant.step(STEP_S)
+            passed += 1
+            self.lived_ms += 1
+            if plant.driven:
+                self._note_driven()
+            if sent or plant.driven is not driven:
+                break
+        return passed
+
+    def _note_driven(self) -> None:
+        self.driven_at_ms = self.lived_ms
+        protrusion_um = self.plant.protrusion_um
+        self.deepest_driven_um = max(self.deepest_driven_um, protrusion_um)
+
+    def take_deepest_driven_um(self) -> float:
+        """The deepest true protrusion with the motor driven since the last call, µm; minus infinity when it was not."""
+        deepest, self.deepest_driven_um = self.deepest_driven_um, -inf
+        return deepest
 
     # Hands
 

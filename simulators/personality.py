@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 
-from firmware_bridge.wire.messages import DEAD_MAN_DEFAULT_MS, Capability
+from firmware_bridge.wire.messages import DEAD_MAN_DEFAULT_MS, PROTOCOL_VERSION, Capability, Welcome
 from firmware_bridge.wire.operations import CalibrationData
 from simulators.errors import UnknownModel
 from simulators.physics import PlantParameters
@@ -76,6 +76,28 @@ class PenModel:
     brown_out_v: float = 5.8  # what the driver needs for the fastest rate
     noise: SensorNoise = field(default_factory=SensorNoise)
     plant: PlantParameters = field(default_factory=PlantParameters)
+
+
+def welcome(model: PenModel, nonce: int, boot_id: int) -> Welcome:
+    """What a pen of this model says of itself."""
+    return Welcome(
+        nonce=nonce,
+        version=PROTOCOL_VERSION,
+        boot_id=boot_id,
+        model=model.name.encode("ascii"),
+        serial=model.serial.encode("ascii"),
+        firmware=model.firmware.encode("ascii"),
+        capabilities=model.capabilities,
+        depth_min_um=model.depth_min_um,
+        depth_max_um=model.depth_max_um,
+        depth_step_um=model.depth_step_um,
+        rate_min_mhz=model.rate_min_mhz,
+        rate_max_mhz=model.rate_max_mhz,
+        rate_step_mhz=model.rate_step_mhz,
+        dead_man_ms=model.dead_man_ms,
+        retract_ms=model.retract_ms,
+        status_period_ms=model.status_period_ms,
+    )
 
 
 @dataclass(slots=True)

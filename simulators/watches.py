@@ -37,6 +37,7 @@ class Watches:
         "_plant",
         "_sensors",
         "_still_ms",
+        "_supply_min_v",
         "awake",
     )
 
@@ -47,6 +48,7 @@ class Watches:
         self._depth_limit_um = inf
         self._over_depth_ms = 0
         self._still_ms = 0
+        self._supply_min_v = model.brown_out_v + 0.2
         self._leased = False
         self._needles_due = NEVER
         self.awake = False
@@ -69,6 +71,35 @@ class Watches:
         """The motor goes off at uptime ``now_ms``: the needles have the retract time to be out."""
         self._needles_due = NEVER if self._plant.needles_home else now_ms + self._model.retract_ms
         self._wake()
+
+    def bounds(self) -> tuple[float, float, float] | None:
+        """Least speed (rad/s) and supply (V) under drive and greatest true protrusion (µm) within which looking finds
+        nothing and remembers nothing; None where it has to be done in every millisecond."""
+        if not self.awake:
+            return 0.0, 0.0, inf
+        plant = self._plant
+        deepest_um = self._depth_limit_um - plant.depth_sensor_drift_um
+        slowest = STALL_RAD_S if self._sensors.has_rate else 0.0
+        if plant.protrusion_um > deepest_um:
+            return None
+        if plant.driven:
+            if plant.speed_rad_s < slowest or plant.supply_v < self._model.brown_out_v:
+                return None
+        elif self._needles_due != NEVER:
+            return None
+        self._still_ms = self._over_depth_ms = 0
+        return slowest, self._model.brown_out_v, deepest_um
+
+    def nothing_slow(self) -> bool:
+        """Whether what :meth:`look_slowly` looks for cannot come about within the next tenth of a second by itself."""
+        plant = self._plant
+        return (
+            plant.temperature_c < OVER_TEMPERATURE_C - 1.0
+            and not plant.wet
+            and not plant.depth_sensor_dead
+            and plant.supply_v > self._supply_min_v
+            and plant.supply_at_rest_v > self._supply_min_v
+        )
 
     def _wake(self) -> None:
         self.awake = self._leased or self._needles_due != NEVER

@@ -199,6 +199,8 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework report overrides.*", examined),
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
+    (r"needlework campaign --hours 0\.02 .*", run),
+    (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so

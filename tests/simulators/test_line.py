@@ -93,3 +93,33 @@ def test_three_lost_stops_leave_the_fourth(bench):
         lane.push(frame(Stop(), attempt), attempt)
         bench.pen.receive(1, lane.pull(attempt))
         assert bench.pen.truth.motor_driven == (attempt < 3)
+
+
+def test_fate_decides_what_becomes_of_each_piece():
+    lane = Lane()
+    lane.fate = lambda data: () if data == b"lost" else ((3, data),) if data == b"late" else ((0, data), (5, data))
+    for data in (b"lost", b"late", b"twice"):
+        lane.push(data, 10)
+    assert lane.due_ms == 10
+    assert lane.pull(10) == b"twice"
+    assert lane.due_ms == 13
+    assert lane.pull(13) == b"late"
+    assert not lane.idle
+    assert lane.pull(15) == b"twice"
+    assert lane.idle
+    assert lane.due_ms is None
+
+
+def test_nothing_is_due_while_a_lane_holds():
+    lane = Lane()
+    lane.push(b"x", 1)
+    lane.holding = True
+    assert lane.due_ms is None
+    assert lane.pull(5) == b""
+
+
+def test_a_lane_says_that_it_will_lose():
+    lane = Lane()
+    assert not lane.losing
+    lane.lose(0x08, 1)
+    assert lane.losing

@@ -1,0 +1,252 @@
+"""Defects of the core: what the machine decides by, and what it decides."""
+
+from itertools import count
+from typing import Any
+
+from controller import arming, commands, envelope, machine, starting
+from controller.alarms import AlarmBook
+from controller.dose import DoseTally
+from controller.envelope import Granted
+from controller.evolving import replace
+from controller.state import MachineState, Phase, SendSetpoint, SendStop, Step
+from firmware_bridge.snapshot import PenSnapshot
+from firmware_bridge.wire.messages import PenState
+from proving.defects import Defect, planted
+
+Original = Any
+
+
+def _rounded_up(_original: Original) -> Original:
+    return lambda value, step: value + -value % step
+
+
+def _override_kept(original: Original) -> Original:
+    def changed(value: Any, **changes: Any) -> Any:
+        if "zone" in changes and "override_reason" in changes:
+            del changes["override_reason"]
+        return original(value, **changes)
+
+    return changed
+
+
+def _uncertainty_added(_original: Original) -> Original:
+    def calibrated(base_um: int, calibration: Any) -> int:
+        room = base_um - calibration.depth_offset_um + calibration.depth_uncertainty_um
+        return max(0, int(room * envelope.PPM // calibration.depth_gain_ppm))
+
+    return calibrated
+
+
+def _layer(name: str) -> Original:
+    """The layer of this name is as wide as can be."""
+
+    def make(original: Original) -> Original:
+        def layers(sources: Any, other: int) -> Any:
+            found = original(sources, other)
+            return tuple(
+                layer.model_copy(update={"value": 10**7}) if layer.layer == name and layer.value is not None else layer
+                for layer in found
+            )
+
+        return layers
+
+    return make
+
+
+def _inspected(**changes: Any) -> Original:
+    """What was read from the pen is judged as if it were otherwise."""
+
+    def make(original: Original) -> Original:
+        def judge(given: Any, state: MachineState) -> Any:
+            update: dict[str, Any] = {}
+            for name, value in changes.items():
+                part, _, field = name.partition("__")
+                kept = getattr(given, part)
+                update[part] = value if not field else kept and kept.model_copy(update={field: value})
+            return original(given.model_copy(update=update), state)
+
+        return judge
+
+    return make
+
+
+def _checklist_open(original: Original) -> Original:
+    def problem(state: MachineState, now_ms: int) -> Any:
+        plan = state.plan
+        if plan is not None:
+            state = replace(state, plan=plan.model_copy(update={"missing": ()}))
+        return original(state, now_ms)
+
+    return problem
+
+
+def _pause_drives(original: Original) -> Original:
+    def desired(state: MachineState) -> Any:
+        wanted = original(state)
+        if isinstance(wanted, SendSetpoint) and wanted.depth_um and wanted.rate_mhz:
+            return replace(wanted, motor=True)
+        return wanted
+
+    return desired
+
+
+def _presses_restart(original: Original) -> Original:
+    def presses(state: MachineState, before: PenSnapshot | None, seen: PenSnapshot, now_ms: int) -> Any:
+        if before is not None and before.state is PenState.RUNNING:
+            before = replace(before, state=PenState.ARMED)
+        return original(state, before, seen, now_ms)
+
+    return presses
+
+
+def _arms_uncleared(original: Original) -> Original:
+    def arm_asked(state: MachineState, now_ms: int) -> Any:
+        if state.phase is Phase.INTERRUPTED:
+            state = replace(state, phase=Phase.PREPARED, latched=())
+        return original(state, now_ms)
+
+    return arm_asked
+
+
+def _without_alarm(name: str) -> Original:
+    def make(original: Original) -> Original:
+        def conditions(state: MachineState, now_ms: int) -> Any:
+            state, holding = original(state, now_ms)
+            return state, {alarm: detail for alarm, detail in holding.items() if alarm != name}
+
+        return conditions
+
+    return make
+
+
+def _not_latched(original: Original) -> Original:
+    def observe(self: AlarmBook, holding: dict[str, str], now_ms: int) -> Any:
+        return original(AlarmBook(tuple(alarm for alarm in self.active if alarm.name in holding)), holding, now_ms)
+
+    return observe
+
+
+def _stop_ignored(phase: Phase) -> Original:
+    def make(original: Original) -> Original:
+        return lambda state, given, now_ms: Step(state) if state.phase is phase else original(state, given, now_ms)
+
+    return make
+
+
+def _clamped(original: Original) -> Original:
+    def check(sources: Any, wanted: int, other: int) -> Any:
+        limit_um = envelope.depth_limit(sources, other).effective
+        return Granted(limit_um, "") if wanted > limit_um else original(sources, wanted, other)
+
+    return check
+
+
+def _deeper_at_once(original: Original) -> Original:
+    def declare(state: MachineState, given: Any, now_ms: int) -> Any:
+        if state.phase is not Phase.TREATING:
+            return original(state, given, now_ms)
+        made = original(replace(state, phase=Phase.PAUSED), given, now_ms)
+        return replace(made, state=replace(made.state, phase=Phase.TREATING))
+
+    return declare
+
+
+def _doubled(original: Original) -> Original:
+    def add(self: DoseTally, before: PenSnapshot, after: PenSnapshot) -> DoseTally:
+        once: DoseTally = original(self, before, after)
+        return replace(once, strokes=once.strokes + once.strokes - self.strokes)
+
+    return add
+
+
+def _forgetful(original: Original) -> Original:
+    counted = count()
+
+    def tick(state: MachineState, now_ms: int) -> Step:
+        made: Step = original(state, now_ms)
+        return Step(made.state, None) if next(counted) % 1000 == 999 else made
+
+    return tick
+
+
+def _limit_of_before(original: Original) -> Original:
+    def change(state: MachineState, *given: Any, **named: Any) -> Any:
+        made = original(state, *given, **named)
+        return replace(made, state=replace(made.state, depth_commanded_um=made.state.depth_commanded_um + 50))
+
+    return change
+
+
+_ENVELOPE = "tests/controller/test_envelope.py"
+
+CORE = (
+    Defect("limit rounded up", "core", "limits and values are rounded toward deep",
+           lambda: planted((envelope, "toward_shallow", _rounded_up))),
+    Defect("override kept", "core", "a reason given in one zone goes on in the next",
+           lambda: planted((commands, "replace", _override_kept))),
+    Defect("uncertainty added", "core", "the calibration's uncertainty widens the limit",
+           lambda: planted((envelope, "calibrated_depth_um", _uncertainty_added))),
+    Defect("no calibration layer", "core", "the calibration limits nothing",
+           lambda: planted((envelope, "depth_layers", _layer("calibration")))),
+    Defect("no soft limit", "core", "beyond the soft limit no reason is asked for",
+           lambda: planted((envelope, "depth_layers", _layer("zone_soft")))),
+    Defect("no operator's scope", "core", "the operator's scope limits nothing",
+           lambda: planted((envelope, "depth_layers", _layer("operator")))),
+    Defect("no zone rate", "core", "the zone does not limit the rate",
+           lambda: planted((envelope, "rate_layers", _layer("zone_hard")))),
+    Defect("unknown ignored", "core", "a layer that is not known is left out",
+           lambda: planted((envelope, "least", lambda original: lambda quantity, layers, step, **_: original(
+               quantity, layers, step, unknown_is_strictest=False))),
+           test=f"{_ENVELOPE}::test_what_is_unknown_counts_as_its_strictest",
+           why="what is unknown is refused before arming, so no lease is ever limited by it"),
+    Defect("lease ceilings too wide", "core", "a lease is asked for with all the pen can do",
+           lambda: planted((arming, "lease_ceilings", lambda _original: lambda sources, _zones: (
+               sources.pen.depth_max_um, sources.pen.rate_max_mhz))),
+           test="tests/proving/test_defects.py::test_a_lease_is_asked_for_with_no_more_than_the_plan_needs",
+           why="the host stays within its limits; only a host gone mad would meet the ceilings"),
+    Defect("used cartridge accepted", "core", "a cartridge that was used before is armed",
+           lambda: planted((arming, "_inspection_problem", _inspected(cartridge_used=False)))),
+    Defect("expired cartridge accepted", "core", "a cartridge out of date is armed",
+           lambda: planted((arming, "_inspection_problem", _inspected(cartridge__expiry=None)))),
+    Defect("calibration due accepted", "core", "a pen whose calibration was due is armed",
+           lambda: planted((arming, "_inspection_problem", _inspected(calibration__due_on="2099-01-01")))),
+    Defect("checklist not asked", "core", "a pen is armed with the checklist open",
+           lambda: planted((arming, "arming_problem", _checklist_open))),
+    Defect("pause keeps the motor", "core", "a pause is told and the motor stays on",
+           lambda: planted((machine, "desired", _pause_drives), (commands, "desired", _pause_drives))),
+    Defect("press restarts", "core", "a press on a running pen starts what was paused in that moment",
+           lambda: planted((machine, "_presses", _presses_restart))),
+    Defect("arms uncleared", "core", "an interrupted treatment is armed again without anybody clearing it",
+           lambda: planted((arming, "arm_asked", _arms_uncleared))),
+    Defect("retract alarm missing", "core", "needles that stay out raise no alarm",
+           lambda: planted((machine, "_conditions", _without_alarm("retract_failed")),
+                           (machine, "_FAULT_ALARMS", lambda original: original[:3]))),
+    Defect("unconfirmed STOP untold", "core", "a STOP that is not confirmed raises no alarm",
+           lambda: planted((machine, "_conditions", _without_alarm("stop_not_confirmed")))),
+    Defect("alarm not latched", "core", "an alarm goes when its cause does",
+           lambda: planted((AlarmBook, "observe", _not_latched))),
+    Defect("stale status accepted", "core", "the host goes on with what it last heard",
+           lambda: planted((machine, "stale", lambda _original: lambda _state, _now_ms: False),
+                           (starting, "stale", lambda _original: lambda _state, _now_ms: False))),
+    Defect("STOP ignored while arming", "core", "STOP does nothing while the pen is being armed",
+           lambda: planted((commands, "_stop", _stop_ignored(Phase.ARMING)))),
+    Defect("STOP ignored while paused", "core", "STOP does nothing while the motor is off",
+           lambda: planted((commands, "_stop", _stop_ignored(Phase.PAUSED)))),
+    Defect("silent clamp", "core", "what is too deep is set to the limit, and nobody is told",
+           lambda: planted((commands, "check_depth", _clamped))),
+    Defect("deeper zone at once", "core", "a deeper zone is taken while treating",
+           lambda: planted((commands, "_declare_zone", _deeper_at_once))),
+    Defect("commanded one step deeper", "core", "what is set is one step deeper than what was granted",
+           lambda: planted((commands, "_changed", _limit_of_before))),
+    Defect("record not needed", "core", "a journal that fails stops nothing",
+           lambda: planted((machine, "_journal", lambda _original: lambda state, _given, _now_ms: Step(state)))),
+    Defect("seat not needed", "core", "whoever has the seat, the treatment goes on",
+           lambda: planted((MachineState, "attended", lambda _original: property(lambda _state: True)))),
+    Defect("lost link untold", "core", "a link that goes while armed interrupts nothing",
+           lambda: planted((machine, "_lose", lambda _original: lambda state, _cause, _now_ms: Step(
+               replace(state, phase=Phase.PREPARED, lease=0), SendStop())))),
+    Defect("dose counted twice", "core", "strokes count double",
+           lambda: planted((DoseTally, "add", _doubled))),
+    Defect("decisions by a hidden count", "core", "a decision depends on something that is not journalled",
+           lambda: planted((machine, "_tick", _forgetful))),
+)  # fmt: skip
