@@ -10,7 +10,7 @@ from controller.plan import ResolvedPlan
 from controller.state import RETRACT_SLACK_MS, MachineState
 from firmware_bridge.wire.messages import Fault, Setpoint
 from proving.oracle import Calibrated
-from proving.people import People
+from proving.people import PAUSED, People
 from proving.rig import TICK_MS, Rig
 from simulators.pen import SimulatedPen
 from simulators.personality import day_number
@@ -298,7 +298,7 @@ class Watch(People):
         if self.sets_depth:
             self._within_limits(setpoint, now_ms)
         if setpoint.motor:
-            self._may_turn()
+            self._may_turn(setpoint)
 
     def _within_limits(self, setpoint: Setpoint, now_ms: int) -> None:
         limit_um = self._limit_um(setpoint.rate_mhz)
@@ -316,20 +316,31 @@ class Watch(People):
         told = (self.told_um, self.told_mhz)
         if setpoint.depth_um > self.told_um or setpoint.rate_mhz > self.told_mhz:
             self.fail(6, "no silent change", f"{setpoint.depth_um} µm, {setpoint.rate_mhz} mHz sent; told were {told}")
-        late_ms = now_ms - max(self.told_at_ms, self.drive_began_ms)
-        if setpoint.motor and late_ms > FOLLOW_MS and (setpoint.depth_um, setpoint.rate_mhz) != told:
+        if not self.pen.plant.touching:
+            self.touched_since_ms = now_ms  # off skin the needles are withdrawn
+        late_ms = now_ms - max(self.told_at_ms, self.drive_began_ms, self.touched_since_ms)
+        follows = (setpoint.depth_um, setpoint.rate_mhz) == told or self._withdraws(setpoint)
+        if setpoint.motor and late_ms > FOLLOW_MS and not follows:
             self.fail(6, "no silent change", f"{setpoint.depth_um} µm, {setpoint.rate_mhz} mHz sent; told were {told}")
 
-    def _may_turn(self) -> None:
+    def _may_turn(self, setpoint: Setpoint) -> None:
         if self.session is None:
             self.fail(2, "no motor without a session", "a setpoint turns the motor on and no session is open")
-        if self.off_since_ms is not None:
+        if self.off_since_ms is not None and not self._withdraws(setpoint):
             ago_ms = self.now_ms - self.off_since_ms
             self.fail(2, "off is off", f"a setpoint turns the motor on, and {ago_ms} ms ago: {self.off_why}")
         if self.journal_problem:
             self.fail(2, "a record that accepts", f"the motor is turned on, and the record: {self.journal_problem}")
         if self.seated is not None and self.seated != self.plan.operator:
             self.fail(2, "the session's operator", f"the motor is turned on, and the seat is {self.seated!r}'s")
+
+    def _withdraws(self, setpoint: Setpoint) -> bool:
+        """After a pause that a person asked for at the host, needles come out turning, for a moment and no deeper."""
+        loop, model = self.plan.profile.closed_loop, self.pen.model
+        if loop is None or self.off_since_ms is None or self.off_why != PAUSED:
+            return False
+        least_um = -(-model.depth_min_um // model.depth_step_um) * model.depth_step_um
+        return self.now_ms - self.off_since_ms <= loop.withdraw_ms + TICK_MS and setpoint.depth_um <= least_um
 
     # At the end ------------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,16 @@ from random import Random
 from controller.errors import ControlRefused
 from controller.inputs import (
     Acknowledge,
+    Approved,
+    Attest,
     Close,
     Confirm,
     DeclareZone,
+    ExchangeCartridge,
     FaultsCleared,
+    OperationUncertain,
     Pause,
+    PauseAudio,
     Prepare,
     Seated,
     SetDepth,
@@ -88,7 +93,7 @@ class Operator:
     def prepare(self, _action: Action) -> None:
         """Opens a session."""
         self._sessions += 1
-        self.rig.command(Prepare(session=f"session {self._sessions}", plan=self.plan))
+        self.rig.command(Prepare(session=f"session {self._sessions}", plan=self.plan, standing=self.rig.state.standing))
 
     def confirm(self, action: Action) -> None:
         """Confirms open points of the checklist, or one that is none."""
@@ -198,6 +203,28 @@ class Operator:
             case _:
                 cartridge = Cartridge(tag, expiry_day=today + 100)
         self.pen.insert_cartridge(cartridge)
+
+    def exchange(self, _action: Action) -> None:
+        """Says that the cartridge is exchanged in this session."""
+        self.rig.command(ExchangeCartridge(source="campaign"))
+
+    def approve(self, action: Action) -> None:
+        """A physician approves at the chair, for a zone there is or is not."""
+        self.rig.command(
+            Approved(approval="a-1", by="dr-lee", zones=(action.text,), depth_max_um=Micrometres(action.value))
+        )
+
+    def attest(self, _action: Action) -> None:
+        """Says that the cartridge is new."""
+        self.rig.command(Attest(source="campaign"))
+
+    def audio(self, _action: Action) -> None:
+        """Silences alarms for a minute."""
+        self.rig.command(PauseAudio(by="campaign", for_ms=60_000))
+
+    def uncertain(self, _action: Action) -> None:
+        """Something stayed unanswered."""
+        self.rig.give(OperationUncertain(operation="marking the cartridge as used"))
 
     def hold(self, action: Action) -> None:
         """Holds the pen somewhere, on the skin or off."""

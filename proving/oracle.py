@@ -39,8 +39,11 @@ class Oracle:
             return 0
         return min(self._model.depth_max_um, self._plan.profile.labelled_depth_max_um, needle_um, limits.hard_um)
 
-    def depth_um(self, zone: str, *, overridden: bool, rate_mhz: int, needle_um: int) -> int:
-        """The deepest that may be commanded in a zone at a rate."""
+    def depth_um(self, zone: str, *, overridden_um: int, approved_um: int, rate_mhz: int, needle_um: int) -> int:
+        """The deepest that may be commanded in a zone at a rate.
+
+        ``overridden_um`` is how deep a reason was given for, ``approved_um`` what a physician approved; 0 is nothing.
+        """
         limits = self._plan.zones.get(zone)
         if limits is None:
             return 0
@@ -51,8 +54,8 @@ class Oracle:
         least = min(
             absolute_um,
             certain_um * 1_000_000 // self._calibrated.gain_ppm,
-            limits.hard_um if overridden else limits.soft_um,
-            self._plan.operator_cap_um,
+            max(limits.soft_um, overridden_um),
+            max(self._plan.operator_cap_um, approved_um),
             max((point.depth_um for point in self._plan.profile.curve if point.rate_max_mhz >= rate_mhz), default=0),
         )
         return least // self._model.depth_step_um * self._model.depth_step_um
@@ -71,7 +74,9 @@ class Oracle:
         )
         return least // self._model.rate_step_mhz * self._model.rate_step_mhz
 
-    def true_um(self, zone: str, *, overridden: bool, rate_mhz: int, needle_um: int) -> float:
+    def true_um(self, zone: str, *, overridden_um: int, approved_um: int, rate_mhz: int, needle_um: int) -> float:
         """The deepest the needles may really be: where the deepest command leads, and never beyond what is absolute."""
-        deepest_um = self.depth_um(zone, overridden=overridden, rate_mhz=rate_mhz, needle_um=needle_um)
+        deepest_um = self.depth_um(
+            zone, overridden_um=overridden_um, approved_um=approved_um, rate_mhz=rate_mhz, needle_um=needle_um
+        )
         return min(float(self.absolute_um(zone, needle_um)), self._calibrated.true_um(deepest_um))

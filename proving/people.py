@@ -10,10 +10,12 @@ from typing import ClassVar, NoReturn
 from controller.events import SessionClosed, SetpointChanged
 from controller.inputs import (
     Acknowledge,
+    Approved,
     ArmAsked,
     Close,
     Confirm,
     DeclareZone,
+    ExchangeCartridge,
     FaultsCleared,
     Input,
     JournalState,
@@ -39,6 +41,8 @@ from proving.violations import Violation
 from simulators.pen import SimulatedPen
 from simulators.personality import day_number
 
+PAUSED = "a person paused it"
+
 
 class People:
     """What was asked and granted in one story. Times are the rig's ms; depths in µm, rates in mHz.
@@ -58,7 +62,9 @@ class People:
         self.now_ms = 0
         self.session: str | None = None
         self.zone = plan.first_zone
-        self.overridden = False
+        self.overridden_um = 0
+        self.approved_um: dict[str, int] = {}
+        self.touched_since_ms = 0
         self.open_points: set[str] = set()
         self.told_um = self.told_mhz = 0
         self.told_at_ms = 0
@@ -92,7 +98,13 @@ class People:
     def _limits_changed(self) -> None:
         needle_um = self.pen.cartridge.needle_length_um if self.pen.cartridge else 10**6
         rate_mhz = self.told_mhz if self.sets_depth else self.pen.model.rate_max_mhz
-        bound = self.oracle.true_um(self.zone, overridden=self.overridden, rate_mhz=rate_mhz, needle_um=needle_um)
+        bound = self.oracle.true_um(
+            self.zone,
+            overridden_um=self.overridden_um,
+            approved_um=self.approved_um.get(self.zone, 0),
+            rate_mhz=rate_mhz,
+            needle_um=needle_um,
+        )
         self.bounds_um.append((self.now_ms, bound))
 
     # Every step of the machine ---------------------------------------------------------------------------------------
@@ -167,7 +179,7 @@ class People:
         if made.refusal is not None:
             return
         self.session = given.session
-        self.zone, self.overridden = given.plan.first_zone, False
+        self.zone, self.overridden_um, self.approved_um = given.plan.first_zone, 0, {}
         self.open_points = set(given.plan.missing)
         self.session_turns = self.pen.plant.turns
         self.told_um = self.told_mhz = 0
@@ -187,6 +199,7 @@ class People:
     def _lease_granted(self, _rig: Rig, before: MachineState, _given: LeaseGranted, made: Step) -> None:
         if made.state.lease and not before.lease:
             self.asked_to_end = False
+            self.overridden_um = 0  # a reason is given under a lease, not for the day
             self.told_um = self.told_mhz = 0
             self.told_at_ms = self.now_ms
             self._off("nobody has started it")
@@ -199,9 +212,24 @@ class People:
             if rig.state.alarms.active and self.alarmed(rig):
                 self.fail(3, "no start under an alarm", "the treatment was started and a HIGH alarm is active")
 
+    def _exchange(self, _rig: Rig, _before: MachineState, _given: ExchangeCartridge, made: Step) -> None:
+        if made.refusal is None:
+            self._off("the cartridge is exchanged")
+            self._end_asked()
+
+    def _approved(self, _rig: Rig, before: MachineState, given: Approved, made: Step) -> None:
+        if made.refusal is not None:
+            return
+        if before.phase is Phase.TREATING:
+            self.fail(6, "no wider limits under a motor", "an approval took effect while treating")
+        self.approved_um.update(dict.fromkeys(given.zones, given.depth_max_um))
+        if before.lease:
+            self._off("limits were approved anew")
+            self._end_asked()
+
     def _pause(self, _rig: Rig, _before: MachineState, _given: Pause, made: Step) -> None:
         if made.refusal is None:
-            self._off("a person paused it")
+            self._off(PAUSED)
 
     def _stop(self, rig: Rig, before: MachineState, _given: Stop, made: Step) -> None:
         if made.refusal is not None or not isinstance(made.send, SendStop):
@@ -231,7 +259,7 @@ class People:
             return
         zone = self.plan.zones.get(self.zone)
         if given.override and zone is not None and given.depth_um > zone.soft_um:
-            self.overridden = True
+            self.overridden_um = given.depth_um
         self._told(given.depth_um, None, made)
         limit_um = self._limit_um(self.told_mhz)
         if given.depth_um > limit_um:
@@ -249,7 +277,13 @@ class People:
 
     def _limit_um(self, rate_mhz: int) -> int:
         needle_um = self.pen.cartridge.needle_length_um if self.pen.cartridge else 10**6
-        return self.oracle.depth_um(self.zone, overridden=self.overridden, rate_mhz=rate_mhz, needle_um=needle_um)
+        return self.oracle.depth_um(
+            self.zone,
+            overridden_um=self.overridden_um,
+            approved_um=self.approved_um.get(self.zone, 0),
+            rate_mhz=rate_mhz,
+            needle_um=needle_um,
+        )
 
     def _told(self, asked_um: int | None, asked_mhz: int | None, made: Step) -> None:
         """What the record says is commanded now; it is what was asked, or says why not."""
@@ -274,7 +308,7 @@ class People:
         if made.refusal is not None or given.zone == self.zone:
             return
         old_um = self._limit_um(self.told_mhz)
-        self.zone, self.overridden = given.zone, False
+        self.zone, self.overridden_um = given.zone, 0
         new_um = self._limit_um(0)
         if before.phase is Phase.TREATING and self.pen.plant.driven and self.sets_depth and new_um > old_um:
             self.fail(
@@ -312,7 +346,8 @@ class People:
 
     _NOTED: ClassVar[dict[type, Callable[..., None]]] = {
         Prepare: _prepare, Confirm: _confirm, ArmAsked: _arm_asked, LeaseGranted: _lease_granted, Start: _start,
-        Pause: _pause, Stop: _stop, Close: _close, SetDepth: _set_depth, SetRate: _set_rate, DeclareZone: _declare_zone,
+        ExchangeCartridge: _exchange, Approved: _approved, Pause: _pause, Stop: _stop, Close: _close,
+        SetDepth: _set_depth, SetRate: _set_rate, DeclareZone: _declare_zone,
         FaultsCleared: _cleared, JournalState: _journal, Seated: _seated,
         LinkDown: _link_down, LinkUp: _link_up,
     }  # fmt: skip

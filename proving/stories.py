@@ -16,7 +16,8 @@ TO_PEN, TO_HOST = 0, 1
 
 OPERATOR_ACTS = (
     "go_on", "prepare", "confirm", "arm", "start", "pause", "stop", "depth", "override", "rate", "zone", "acknowledge",
-    "clear", "close", "seat", "button", "pedal", "cartridge_off", "cartridge_on", "hold",
+    "clear", "close", "seat", "button", "pedal", "cartridge_off", "cartridge_on", "hold", "exchange", "approve",
+    "attest", "audio", "uncertain",
 )  # fmt: skip
 FAULTS = (
     "loss", "corruption", "duplication", "reordering", "delay", "hold_line", "cut", "garbage", "lose_stops", "reboot",
@@ -171,7 +172,7 @@ def _whims(random: Random, length_ms: int, rough: float) -> list[Action]:
     return actions
 
 
-def _whim(random: Random, at_ms: int) -> list[Action]:
+def _whim(random: Random, at_ms: int) -> list[Action]:  # noqa: PLR0912 - one case an act
     do = random.choice(OPERATOR_ACTS)
     value, text = 0, ""
     match do:
@@ -195,6 +196,15 @@ def _whim(random: Random, at_ms: int) -> list[Action]:
             return [*off, Action(at_ms + random.randrange(0, 3000), "cartridge_on", random.randrange(1, 2**31), text)]
         case "confirm":
             text = random.choice(("all", "all", "nonsense"))
+        case "approve":
+            value, text = random.randrange(1, 60) * 50, random.choice((*ZONES, "elbow"))
+        case "exchange":
+            # Whoever exchanges means another cartridge, or says so and leaves the old one on.
+            swap = [
+                Action(at_ms + 900, "cartridge_off"),
+                Action(at_ms + 1500, "cartridge_on", random.randrange(1, 2**31), random.choice(CARTRIDGES)),
+            ]
+            return [Action(at_ms, do), *(swap if random.random() < 0.7 else []), Action(at_ms + 2500, "arm")]
         case "button" | "pedal":
             # Two hands at once: a second press, or a tap on the screen, in the moment of the first.
             other = random.choice((do, "pause", "start", "stop", "zone"))
