@@ -42,7 +42,8 @@ class AlarmView(Record):
 
 class PenView(Record):
     """One pen, now. Depths in µm, rates in mHz, times in ms. ``readiness`` is the table of checks before arming;
-    ``zone_plans`` has the plan of every zone, ``planned_zones`` names those this session is for."""
+    ``zone_plans`` has the plan of every zone, ``planned_zones`` names those this session is for. Alarms are
+    shown but not heard for another ``audio_paused_ms``."""
 
     url: str
     pen: str | None
@@ -84,6 +85,7 @@ class PenView(Record):
     treated_ms: int
     doses: tuple[ZoneDose, ...]
     alarms: tuple[AlarmView, ...]
+    audio_paused_ms: int
     interruption: str
     journal_problem: str
     next_step: str
@@ -167,6 +169,7 @@ def view(
             )
             for alarm in state.alarms.active
         ),
+        audio_paused_ms=max(0, state.alarms.audio_paused_until_ms - now_ms),
         interruption=state.interruption,
         journal_problem=state.journal_problem,
         next_step=next_step,

@@ -11,11 +11,14 @@ from controller.events import (
     AlarmRaised,
     ApprovalGiven,
     ApprovalUsed,
+    AudioPaused,
+    AudioPauseEnded,
     CalibrationSnapshot,
     CartridgeAttested,
     CartridgeExchanged,
     ChecklistConfirmed,
     ClockStepped,
+    DoseWarning,
     Event,
     Examined,
     FaultsCleared,
@@ -56,6 +59,11 @@ from logger.telemetry import Telemetry
 
 _T = TypeVar("_T")
 MS_PER_S = 1000
+DOSE_WORDS = {
+    "nearly": "{zone} has had 80 % of its time",
+    "budget": "{zone} has had all of its time",
+    "hard": "{zone} has had the most it may have; paused",
+}
 
 
 @dataclass(slots=True)
@@ -96,11 +104,12 @@ class Draft:
     clock_steps: list[ClockStep] = field(default_factory=list)
     signatures: list[SignatureRecord] = field(default_factory=list)
     timeline: list[TimelineItem] = field(default_factory=list)
-    depth_commanded: dict[str, set[int]] = field(default_factory=dict)
+    commanded: dict[str, set[tuple[int, int]]] = field(default_factory=dict)  # by zone: (µm, mHz) while treating
     telemetry: Telemetry = field(default_factory=Telemetry)
     zones: _Spans = field(default_factory=_Spans)
     _in_use: _Spans = field(default_factory=_Spans)  # names are places in ``cartridges``
     _attested_by: str | None = None
+    _treating: bool = False
 
     def zone(self, at_ms: int) -> str:
         """The zone declared at a monotonic time of the station."""
@@ -126,13 +135,18 @@ class Draft:
                 self.zones.begin(event.zone, monotonic_ms)
                 self._note(at, "zone", event.zone)
             case TreatmentStarted() | SetpointChanged():
-                self.depth_commanded.setdefault(self.zone(monotonic_ms), set()).add(event.depth_commanded_um)
+                self._treating = self._treating or isinstance(event, TreatmentStarted)
                 self._setpoint(event, at)
+                if self._treating:
+                    values = (event.depth_commanded_um, event.rate_commanded_mhz)
+                    self.commanded.setdefault(self.zone(monotonic_ms), set()).add(values)
             case SessionClosed():
                 self.closed, self.closed_at = event, at
                 self._note(at, "closed", f"{event.outcome}: {event.reason}")
             case AlarmRaised() | AlarmAcknowledged() | AlarmCleared():
                 self._alarm(event, at)
+            case AudioPaused() | AudioPauseEnded():
+                self._audio(event, at)
             case Refused() | LimitsChanged() | SoftLimitOverridden() | ApprovalGiven() | ApprovalUsed():
                 self._limit(event, at, self.zone(monotonic_ms))
             case PenArmed() | CartridgeAttested() | CartridgeExchanged() | Examined() | ChecklistConfirmed():
@@ -236,6 +250,8 @@ class Draft:
 
     def _plain(self, event: Event, at: datetime) -> None:
         """Events that belong on the timeline and do little else."""
+        if isinstance(event, TreatmentPaused | Stopped | PenDisarmed | PenLost):
+            self._treating = False
         match event:
             case PenConnected():
                 self.connected = event
@@ -255,6 +271,8 @@ class Draft:
                 self._note(at, "faults cleared", f"{faults} by {event.by}")
             case LinkAdvisory():
                 self._note(at, "line", event.sentence)
+            case DoseWarning():
+                self._note(at, "time on skin", DOSE_WORDS[event.level].format(zone=event.zone))
             case ClockStepped():
                 self.clock_steps.append(ClockStep(at=at, by_ms=event.by_ms))
                 self._note(at, "clock set", f"by {event.by_ms / MS_PER_S:+.1f} s")
@@ -282,6 +300,12 @@ class Draft:
                 )
                 self.alarms[index] = alarm.model_copy(update=change)
                 return
+
+    def _audio(self, event: AudioPaused | AudioPauseEnded, at: datetime) -> None:
+        if isinstance(event, AudioPaused):
+            self.audio_pauses.append(AudioPause(at=at, by=event.by, for_ms=event.for_ms))
+        elif self.audio_pauses:
+            self.audio_pauses[-1] = self.audio_pauses[-1].model_copy(update={"ended_by": event.alarm})
 
 
 def _add_new(known: list[_T], item: _T) -> None:

@@ -156,6 +156,8 @@ class SignatureRecord(Part):
 class ZoneRecord(Part):
     """What one zone got while the motor ran, computed from the pen's own telemetry. µm, mHz, ms.
 
+    Commanded are the values asked for while treating; set are those in force at the pen, its ramps among them.
+
     ``on_skin_ms`` is what counts against the plan's dwell budget, ``counted_ms`` the same with what a session that was
     resumed had given it before. ``plan`` is None in records from before there was one.
     """
@@ -168,6 +170,7 @@ class ZoneRecord(Part):
     strokes: int
     punctures: int | None
     depth_commanded_um: tuple[int, ...]
+    rate_commanded_mhz: tuple[int, ...]
     depth_set_um: Spread | None
     depth_measured_um: Spread | None
     rate_set_mhz: Spread | None

@@ -5,7 +5,6 @@ import io
 import random
 import re
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -14,13 +13,14 @@ from rich.terminal_theme import SVG_EXPORT_THEME
 
 from console.actions.running import SIMULATE
 from console.exits import Code
+from console.libraries import library_of
 from console.live import live_view
 from console.picture import LivePicture
 from console.screen import err
-from console.story import Kind, Story
+from console.story import Kind
+from console.story_treatment import Treatment
 from console.trouble import ConsoleError, Told
 from console.watching import Watcher
-from station.libraries import clinic_library
 from station.settings import load_settings
 from station.supervise import Supervisor
 
@@ -58,8 +58,8 @@ async def _pictured(state: Path) -> LivePicture:
     settings = load_settings(state_dir=state, stop_port=0)
     async with asyncio.timeout(DEADLINE_S), Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
         watcher = Watcher(house.settings)
-        checklist = clinic_library(settings, datetime.now(UTC).date()).checklist
-        story = Story(station, f"demo-{random.getrandbits(24):06x}", checklist, tell)
+        patient = f"demo-{random.getrandbits(24):06x}"
+        story = Treatment(station, patient, library_of(settings), tell, _no_hand)
         tasks = [
             asyncio.create_task(watcher.follow(), name="live frames"),
             asyncio.create_task(watcher.follow_station(), name="station status"),
@@ -73,6 +73,10 @@ async def _pictured(state: Path) -> LivePicture:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+
+async def _no_hand() -> None:
+    """This story exchanges no cartridge."""
 
 
 def as_svg(picture: LivePicture) -> str:

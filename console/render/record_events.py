@@ -67,8 +67,10 @@ def _overridden(item: Override) -> Text:
 
 def _near_miss(item: Refusal) -> Text:
     name = LAYERS.get(item.because, spoken(item.because))
-    style = "bold red" if item.because in HARD else "bold"
-    return Text.assemble(("REFUSED ", style), (f"{name}: ", "bold"), item.sentence)
+    if item.because in ("zone_soft", "operator"):
+        return Text.assemble(("REFUSED ", "bold"), (f"{name.removeprefix('zone, ')}: ", "bold"), item.sentence)
+    which = "hard limit" if item.because == "zone_hard" else f"hard limit ({name})"
+    return Text.assemble(("REFUSED ", "bold red"), (f"{which}: ", "bold"), item.sentence)
 
 
 def others_refused(record: SessionRecord) -> RenderableType | None:
@@ -93,8 +95,10 @@ def alarms(record: SessionRecord) -> RenderableType:
         ended = f", ended by {spoken(pause.ended_by)}" if pause.ended_by else ""
         said = f"Alarms kept quiet for {duration(pause.for_ms)} by {pause.by}{ended}; shown all the same."
         rows.append((pause.at, Text(said)))
-    for step in record.clock_steps:
-        rows.append((step.at, Text(f"The computer's clock was set by {step.by_ms / MS_PER_S:+.1f} s.")))
+    rows += [
+        (step.at, Text(f"The computer's clock was set by {step.by_ms / MS_PER_S:+.1f} s."))
+        for step in record.clock_steps
+    ]
     grid = facts()
     for at, said_then in sorted(rows, key=lambda row: row[0]):
         grid.add_row(moment(record, at), said_then)

@@ -31,8 +31,8 @@ def zones_against_plan(record: SessionRecord, width: int) -> RenderableType:
     table.add_column("zone", no_wrap=True)
     table.add_column("on skin", justify="right", no_wrap=True)
     table.add_column("of its time", no_wrap=True)
-    for name in ("passes", "strokes", "punctures"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for heading in ("passes", "strokes", "punctures"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for zone in record.zones:
         table.add_row(
             Text(zone.zone, style="bold"),
@@ -42,8 +42,8 @@ def zones_against_plan(record: SessionRecord, width: int) -> RenderableType:
             count(zone.strokes),
             count(zone.punctures),
         )
-    for zone in record.untreated:
-        table.add_row(Text(zone, style="bold"), "0:00", Text("planned, not treated", style="yellow"), "", "", "")
+    for name in record.untreated:
+        table.add_row(Text(name, style="bold"), "0:00", Text("planned, not treated", style="yellow"), "", "", "")
     said = "of its time: time on skin against the plan's; punctures: strokes on skin × needles of the cartridge in use"
     if record.resumes:
         said += f"; on skin with what {record.resumes} had given, the rest is of this session alone"
@@ -77,12 +77,12 @@ def measured(record: SessionRecord, width: int) -> RenderableType:
     for zone in record.zones:
         table.add_row(
             Text(zone.zone, style="bold"),
-            _extent(zone.depth_set_um, UM_PER_MM, 2),
+            _extent(zone.depth_commanded_um, zone.depth_set_um, UM_PER_MM, 2),
             *_of(zone.depth_measured_um, UM_PER_MM, 2, ("mean", "p95", "maximum")),
-            _extent(zone.rate_set_mhz, MHZ_PER_HZ, 0),
+            _extent(zone.rate_commanded_mhz, zone.rate_set_mhz, MHZ_PER_HZ, 0),
             *_of(zone.rate_measured_mhz, MHZ_PER_HZ, 1, ("mean",)),
         )
-    note = f"set: in force at the pen; mean, p95, max: measured while its motor ran; {NOT_MEASURED}: not measured"
+    note = f"set: asked for while treating; mean, p95, max: measured while the motor ran; {NOT_MEASURED}: not measured"
     return Group(table, Text(note, style="dim"))
 
 
@@ -92,10 +92,13 @@ def _of(spread: Spread | None, scale: int, decimals: int, names: tuple[str, ...]
     return [f"{getattr(spread, name) / scale:.{decimals}f}" for name in names]
 
 
-def _extent(spread: Spread | None, scale: int, decimals: int) -> str:
-    if spread is None:
+def _extent(commanded: tuple[int, ...], in_force: Spread | None, scale: int, decimals: int) -> str:
+    """What was asked for while treating; of a pen whose value is a dial, what was in force."""
+    asked = [value for value in commanded if value]
+    if not asked and in_force is None:
         return NOT_MEASURED
-    low, high = f"{spread.minimum / scale:.{decimals}f}", f"{spread.maximum / scale:.{decimals}f}"
+    ends = (asked[0], asked[-1]) if asked else (in_force.minimum, in_force.maximum) if in_force is not None else (0, 0)
+    low, high = (f"{value / scale:.{decimals}f}" for value in ends)
     return low if low == high else f"{low}–{high}"
 
 

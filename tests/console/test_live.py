@@ -89,7 +89,7 @@ def test_a_refusal_is_read_to_its_end(
     assert rows(drawn, width) <= height
     words = " ".join(draw(drawn, width=width).split())
     assert REFUSAL in words
-    assert "example library, signed by no physician" in words
+    assert "limits signed by nobody" in words
 
 
 def test_what_is_stale_reads_dashes_and_no_number_that_was_measured(

@@ -43,11 +43,13 @@ def test_the_record_says_who_what_and_why(entries: list[Entry], draw: Draw, widt
         "NW-1/NW1-000001",
         "consent signed, skin disinfected",
         "limited by the zone's soft limit",
-        "REFUSED zone, hard limit: 1.20 mm was refused and nothing changed.",
+        "REFUSED hard limit: 1.20 mm was refused and nothing changed.",
         "OVERRIDDEN soft limit: 0.90 mm instead of 0.75 mm; reason given: scar-tissue",
         "HIGH stall: The motor did not turn. Acknowledged +0:01.6 by demo-master-aesthetician.",
         "12 needles of 1.50 mm, lot L2407A, serial C1A2B3C4D, usable until 2027-05-01; verified unused; 114 strokes",
         "attested as new and opened now, not verified (by api: demo-master-aesthetician); 0 strokes on skin",
+        "Alarms kept quiet for 2:00 min by demo-master-aesthetician, ended by link lost; shown all the same.",
+        "time on skin cheek has had 80 % of its time",
         "certificate FACTORY-0001",
         "stop confirmed",
         "after 84 ms",
@@ -59,7 +61,7 @@ def test_the_record_says_who_what_and_why(entries: list[Entry], draw: Draw, widt
 
 
 def rows_of(text: str, zone: str) -> list[list[str]]:
-    return [line.split() for line in text.splitlines() if line.startswith(f"{zone}  ") or line.startswith(f"{zone} ")]
+    return [line.split() for line in text.splitlines() if line.startswith(f"{zone} ")]
 
 
 def test_what_matters_comes_first(entries: list[Entry], draw: Draw) -> None:
