@@ -11,6 +11,7 @@ from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.library_app import library_app
 from console.people_app import PasswordFile, account_app, approve
+from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
 from console.trouble import Told, Troubles, show
 
@@ -26,8 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
+sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one, `sign` one.", no_args_is_help=False)
 app.add_typer(sessions_app, name="sessions")
+sessions_app.command("sign")(sessions_sign)
+app.add_typer(patients_app, name="patients")
 app.add_typer(report_app, name="report")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")

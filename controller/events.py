@@ -114,7 +114,7 @@ class CourseSnapshot(Record):
 
 
 class ZoneSnapshot(Record):
-    """What a session's plan has for one zone: depths in µm, rate in mHz, time on skin in ms. None is *no such figure*."""
+    """What a session's plan has for one zone: depths in µm, rate in mHz, time on skin in ms. None is *no figure*."""
 
     zone: str
     soft_um: Micrometres

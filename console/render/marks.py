@@ -10,6 +10,9 @@ DEMO_SCREEN = " DEMO · limits signed by nobody "
 OUTCOMES = {"passes": ("✓", "green"), "note": ("!", "cyan"), "open": ("…", "yellow"), "fails": ("✗", "bold red")}
 """Marks of checks before arming, with their styles."""
 
+OUTCOME_STYLE = {"completed": "bold green", "stopped": "bold yellow", "interrupted": "bold red", "open": "bold cyan"}
+"""How a session ended, as every list and record colours it."""
+
 BAR_COLUMNS = 10
 
 

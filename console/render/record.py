@@ -3,14 +3,12 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from console.render.marks import DEMO_RECORD, heading
+from console.render.marks import DEMO_RECORD, OUTCOME_STYLE, heading
 from console.render.record_events import alarms, limits_met, others_refused, signatures, timeline
 from console.render.record_parts import about, at_a_glance, before_arming, limits_in_force, parts_used
 from console.render.record_zones import chart_of, measured, zones_against_plan
 from console.trace import Moment
 from logger.record_models import SessionRecord
-
-OUTCOME_STYLE = {"completed": "bold green", "stopped": "bold yellow", "interrupted": "bold red", "open": "bold cyan"}
 
 
 def record_view(record: SessionRecord, trace: list[Moment], *, width: int) -> RenderableType:

@@ -1,0 +1,40 @@
+"""`needlework sessions sign`: somebody puts their name to a closed session, through the station."""
+
+import asyncio
+from typing import Literal, get_args
+
+from rich.text import Text
+
+from console.exits import Code
+from console.records import opened, session_named
+from console.screen import out, print_json
+from console.trouble import ConsoleError, Told
+from controller.signoff import Meaning
+from station.client import StationClient
+from station.settings import StationSettings
+
+MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+
+
+def sign(settings: StationSettings, name: str, meaning: str, by: str, *, pen: str, as_json: bool) -> int:
+    """Signs a session as one of ``MEANINGS``. Raises StationError, RecordError, ConsoleError."""
+    found: Literal["performed", "reviewed"] | None = next((known for known in MEANINGS if known == meaning), None)
+    if found is None:
+        what = f"A session is not signed as {meaning!r}; it is signed as {' or '.join(MEANINGS)}."
+        do = "Whoever treated signs as performed; a physician who did not treat reviews."
+        raise ConsoleError(Told("usage", what, "Nothing was signed.", do), Code.USAGE)
+    with opened(settings, journal=None, store=None) as place:
+        session = session_named(place.source, name)
+    asyncio.run(_sign(settings, session, found, by, pen))
+    if as_json:
+        print_json({"session": session, "meaning": found, "by": by})
+    else:
+        out().print(Text(f"{session} is signed as {found} by {by}. A signature is an entry of its own and stays."))
+    return Code.DONE
+
+
+async def _sign(
+    settings: StationSettings, session: str, meaning: Literal["performed", "reviewed"], by: str, pen: str
+) -> None:
+    async with StationClient.of(settings) as station, station.seat(by, pen) as seat:
+        await station.sign(session, meaning, headers=seat.headers)
