@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,6 @@ from rich.text import Text
 
 from console.actions.running import SIMULATE
 from console.exits import Code
-from console.libraries import library_of
 from console.records import open_store
 from console.render.record import record_view
 from console.render.verify import verify_view
@@ -36,6 +36,7 @@ from controller.datafile import nearest
 from logger.records import session_record
 from logger.verify import verify_journal
 from station.client import StationClient
+from station.libraries import clinic_library
 from station.settings import PenSetting, StationSettings, load_settings
 from station.signals import on_ending_signals
 from station.supervise import Supervisor
@@ -145,7 +146,9 @@ async def _treat(
 
     pen = (await station.status()).pens[0]
     console.print(Text.assemble("Treating through ", (str(pen.view.pen), "bold"), f" at {pen.url}"))
-    story = kind(station, f"demo-{secrets.token_hex(3)}", library_of(settings), tell, hand)
+    story = kind(
+        station, f"demo-{secrets.token_hex(3)}", clinic_library(settings, datetime.now(UTC).date()), tell, hand
+    )
     watching = asyncio.create_task(watch(settings, display), name="live view")
     try:
         return await story.play()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.people_app import PasswordFile
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def sessions_sign(
     ],
     by: Annotated[str, typer.Option("--by", help="Who signs.", metavar="ID")],
     session: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")] = "last",
-    pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
+    password_file: PasswordFile = None,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -55,4 +56,4 @@ def sessions_sign(
     with Troubles(as_json=as_json):
         from console.actions.signing import sign as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(_settings(state), session, meaning, by, pen=pen, as_json=as_json))
+        raise typer.Exit(act(_settings(state), session, meaning, by, password_file, as_json=as_json))

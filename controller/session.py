@@ -13,7 +13,7 @@ from typing import Literal
 
 from controller.errors import ControllerError, ControlRefused
 from controller.events import CartridgeSnapshot, LinkAdvisory
-from controller.history import CourseState, PatientHistory, course_state
+from controller.history import CourseState, PatientHistory
 from controller.inputs import (
     ArmAsked,
     ArmFailed,
@@ -133,11 +133,7 @@ class SessionDriver:
 
         Raises ControllerError.
         """
-        history, today = await self._memory.patient(patient), self._clock.utc().date()
-        return history, {
-            name: course_state(history, protocol.course, today, protocol=name)
-            for name, protocol in self._library.protocols.items()
-        }
+        return await self._site.patient(patient, self._clock.utc().date())
 
     async def ask(self, given: Command) -> PenView:
         """Gives the machine one command. Raises ControlRefused."""

@@ -140,6 +140,9 @@ class Draft:
                 if self._treating:
                     values = (event.depth_commanded_um, event.rate_commanded_mhz)
                     self.commanded.setdefault(self.zone(monotonic_ms), set()).add(values)
+            case ClockStepped():
+                self.clock_steps.append(ClockStep(at=at, by_ms=event.by_ms))
+                self._note(at, "clock set", f"by {event.by_ms / MS_PER_S:+.1f} s")
             case SessionClosed():
                 self.closed, self.closed_at = event, at
                 self._note(at, "closed", f"{event.outcome}: {event.reason}")
@@ -273,9 +276,6 @@ class Draft:
                 self._note(at, "line", event.sentence)
             case DoseWarning():
                 self._note(at, "time on skin", DOSE_WORDS[event.level].format(zone=event.zone))
-            case ClockStepped():
-                self.clock_steps.append(ClockStep(at=at, by_ms=event.by_ms))
-                self._note(at, "clock set", f"by {event.by_ms / MS_PER_S:+.1f} s")
             case SessionSigned():
                 self.signatures.append(SignatureRecord(at=at, by=event.by, role=event.role, meaning=event.meaning))
             case _:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from controller import inputs
 from controller.errors import ControlRefused
-from controller.plan import MS_PER_S, PSEUDONYM, SessionPlan
+from controller.plan import PSEUDONYM, SessionPlan
 from controller.ports import MemoryUnavailable
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.errors import WireError
@@ -150,7 +150,7 @@ STEERING: tuple[Steering, ...] = (
         "audio-pause",
         PauseAudio,
         "Keeps alarms quiet for a while; they are shown all the same, and a new HIGH one is heard.",
-        lambda pen, body, seat: pen.ask(inputs.PauseAudio(by=seat.operator, for_ms=body.for_s * MS_PER_S)),
+        lambda pen, body, seat: pen.ask(inputs.PauseAudio(by=seat.operator, for_ms=body.for_s * 1000)),
     ),
     Steering(
         "clear-fault",

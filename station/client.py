@@ -261,11 +261,6 @@ class SeatClient:
         self.operator = granted.operator
         """Who operates it."""
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What shows the seat."""
-        return self._headers
-
     async def patient(self, patient: str) -> PatientTold:
         """What the site knows of a patient, the answers of the last visit with it."""
         return await self._station.patient(patient, headers=self._headers)

@@ -5,6 +5,7 @@ import io
 import random
 import re
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -13,7 +14,6 @@ from rich.terminal_theme import SVG_EXPORT_THEME
 
 from console.actions.running import SIMULATE
 from console.exits import Code
-from console.libraries import library_of
 from console.live import live_view
 from console.picture import LivePicture
 from console.screen import err
@@ -21,6 +21,7 @@ from console.story import Kind
 from console.story_treatment import Treatment
 from console.trouble import ConsoleError, Told
 from console.watching import Watcher
+from station.libraries import clinic_library
 from station.settings import load_settings
 from station.supervise import Supervisor
 
@@ -59,7 +60,7 @@ async def _pictured(state: Path) -> LivePicture:
     async with asyncio.timeout(DEADLINE_S), Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
         watcher = Watcher(house.settings)
         patient = f"demo-{random.getrandbits(24):06x}"
-        story = Treatment(station, patient, library_of(settings), tell, _no_hand)
+        story = Treatment(station, patient, clinic_library(settings, datetime.now(UTC).date()), tell, _no_hand)
         tasks = [
             asyncio.create_task(watcher.follow(), name="live frames"),
             asyncio.create_task(watcher.follow_station(), name="station status"),

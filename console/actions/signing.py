@@ -1,11 +1,13 @@
 """`needlework sessions sign`: somebody puts their name to a closed session, through the station."""
 
 import asyncio
+from pathlib import Path
 from typing import Literal, get_args
 
 from rich.text import Text
 
 from console.exits import Code
+from console.passwords import password_for
 from console.records import opened, session_named
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
@@ -16,7 +18,9 @@ from station.settings import StationSettings
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 
 
-def sign(settings: StationSettings, name: str, meaning: str, by: str, *, pen: str, as_json: bool) -> int:
+def sign(
+    settings: StationSettings, name: str, meaning: str, by: str, password_file: Path | None, *, as_json: bool
+) -> int:
     """Signs a session as one of ``MEANINGS``. Raises StationError, RecordError, ConsoleError."""
     found: Literal["performed", "reviewed"] | None = next((known for known in MEANINGS if known == meaning), None)
     if found is None:
@@ -25,7 +29,8 @@ def sign(settings: StationSettings, name: str, meaning: str, by: str, *, pen: st
         raise ConsoleError(Told("usage", what, "Nothing was signed.", do), Code.USAGE)
     with opened(settings, journal=None, store=None) as place:
         session = session_named(place.source, name)
-    asyncio.run(_sign(settings, session, found, by, pen))
+    password = password_for(by, asyncio.run(_mode(settings)), password_file)
+    asyncio.run(_sign(settings, session, found, by, password))
     if as_json:
         print_json({"session": session, "meaning": found, "by": by})
     else:
@@ -33,8 +38,13 @@ def sign(settings: StationSettings, name: str, meaning: str, by: str, *, pen: st
     return Code.DONE
 
 
+async def _mode(settings: StationSettings) -> str:
+    async with StationClient.of(settings) as station:
+        return (await station.status()).mode
+
+
 async def _sign(
-    settings: StationSettings, session: str, meaning: Literal["performed", "reviewed"], by: str, pen: str
+    settings: StationSettings, session: str, meaning: Literal["performed", "reviewed"], by: str, password: str
 ) -> None:
-    async with StationClient.of(settings) as station, station.seat(by, pen) as seat:
-        await station.sign(session, meaning, headers=seat.headers)
+    async with StationClient.of(settings) as station, station.signed_in(by, password) as person:
+        await station.sign(session, meaning, headers=person.headers)

@@ -5,9 +5,11 @@ A client of the station like any other: it holds the operating seat while it run
 
 import asyncio
 import sys
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.text import Text
@@ -17,7 +19,7 @@ from console.actions.desk import Desk, Done, SoftLimit, in_words
 from console.actions.interview import Interview
 from console.exits import Code
 from console.keys import Key
-from console.libraries import library_of
+from console.passwords import password_for
 from console.render.readiness import readiness_view
 from console.screen import err, out, say
 from console.treat_lines import HELP, parse
@@ -26,8 +28,9 @@ from console.typing_in import keys, lines
 from console.watching import TreatDisplay, watch
 from controller.library import LoadedLibrary
 from controller.plan import SessionPlan
-from station.client import StationClient
+from station.client import SeatClient, StationClient
 from station.errors import StationError
+from station.libraries import clinic_library
 from station.models import PatientTold
 from station.settings import StationSettings
 from station.signals import on_ending_signals
@@ -36,24 +39,50 @@ FOOTER = "Space: start or pause · Esc: STOP · `help` · Ctrl-C: STOP and leave
 NO_SESSION = "no_session"
 
 
-def treat(settings: StationSettings, asked: Asked) -> int:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where somebody treats: the station's settings, its library, and the password they sign in with."""
+
+    settings: StationSettings
+    library: LoadedLibrary
+    password: str
+
+    @asynccontextmanager
+    async def seat(self, station: StationClient, asked: Asked) -> AsyncIterator[SeatClient]:
+        """Signs in and takes the operating seat. Raises StationRefused."""
+        async with (
+            station.signed_in(asked.operator, self.password) as person,
+            station.seat(asked.operator, asked.pen, person=person) as seat,
+        ):
+            yield seat
+
+
+def treat(settings: StationSettings, asked: Asked, password_file: Path | None = None) -> int:
     """Operates a pen until its session is closed or the person leaves. Raises StationError, ConsoleError."""
     check_patient(asked.patient)
-    library = library_of(settings)
-    told = asyncio.run(_before(settings, asked))
-    plan = None if told is None else _plan(library, replace(asked, patient=told.patient), told)
-    return asyncio.run(_treat(settings, library, asked, plan))
+    library = clinic_library(settings, datetime.now(UTC).date())
+    mode, taken = asyncio.run(_before(settings, asked))
+    place = _Place(settings, library, password_for(asked.operator, mode, password_file))
+    plan = None
+    if not taken:
+        told = asyncio.run(_patient(place, asked))
+        plan = _plan(library, replace(asked, patient=told.patient), told)
+    return asyncio.run(_treat(place, asked, plan))
 
 
-async def _before(settings: StationSettings, asked: Asked) -> PatientTold | None:
-    """What the site knows of the patient; None when a session is open, which is taken up instead."""
+async def _before(settings: StationSettings, asked: Asked) -> tuple[str, bool]:
+    """The station's mode, and whether a session is open that is taken up. Raises ConsoleError for another's."""
     async with StationClient.of(settings) as station:
         view = (await station.pen(asked.pen)).view
         if view.session:
             check_open(asked, view)
-            return None
-        async with station.seat(asked.operator, asked.pen) as seat:
-            return await seat.patient(asked.patient or new_patient())
+        return (await station.status()).mode, bool(view.session)
+
+
+async def _patient(place: _Place, asked: Asked) -> PatientTold:
+    """What the site knows of the patient."""
+    async with StationClient.of(place.settings) as station, place.seat(station, asked) as seat:
+        return await seat.patient(asked.patient or new_patient())
 
 
 def _plan(library: LoadedLibrary, asked: Asked, told: PatientTold) -> SessionPlan:
@@ -65,11 +94,11 @@ def _plan(library: LoadedLibrary, asked: Asked, told: PatientTold) -> SessionPla
     return Interview(library, asked, told, today=today, ask=input, tell=console.print).plan()
 
 
-async def _treat(settings: StationSettings, library: LoadedLibrary, asked: Asked, plan: SessionPlan | None) -> int:
+async def _treat(place: _Place, asked: Asked, plan: SessionPlan | None) -> int:
     leaving = asyncio.Event()
-    async with StationClient.of(settings) as station:
+    async with StationClient.of(place.settings) as station:
         with on_ending_signals(lambda _: leaving.set()):
-            operating = asyncio.create_task(_operate(settings, library, station, asked, plan), name="treat")
+            operating = asyncio.create_task(_operate(place, station, asked, plan), name="treat")
             ending = asyncio.create_task(leaving.wait(), name="asked to leave")
             await asyncio.wait({operating, ending}, return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
@@ -83,14 +112,12 @@ async def _treat(settings: StationSettings, library: LoadedLibrary, asked: Asked
     return operating.result()
 
 
-async def _operate(
-    settings: StationSettings, library: LoadedLibrary, station: StationClient, asked: Asked, plan: SessionPlan | None
-) -> int:
-    async with station.seat(asked.operator, asked.pen) as seat:
-        desk = Desk(station, seat, library, repeat=asked.repeat)
+async def _operate(place: _Place, station: StationClient, asked: Asked, plan: SessionPlan | None) -> int:
+    async with place.seat(station, asked) as seat:
+        desk = Desk(station, seat, place.library, repeat=asked.repeat)
         said = await (desk.take_up(asked) if plan is None else desk.prepare(plan))
         if sys.stdin.isatty() and sys.stdout.isatty():
-            return await _OnTerminal(settings, station, desk, seat.pen).run(said)
+            return await _OnTerminal(place.settings, station, desk, seat.pen).run(said)
         return await _by_script(desk, said)
 
 
