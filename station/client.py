@@ -105,11 +105,6 @@ class StationClient:
             PatientTold, await self.call("GET", f"/v1/patients/{quote(patient, safe='')}", headers=headers)
         )
 
-    async def sign(self, session: str, meaning: Literal["performed", "reviewed"], *, headers: dict[str, str]) -> None:
-        """Puts a name to a closed session; ``headers`` say whose. Raises StationRefused."""
-        path = f"/v1/sessions/{quote(session, safe='')}/sign"
-        await self.call("POST", path, body={"meaning": meaning}, headers=headers)
-
     async def stop(self, pen: str = "") -> StopAnswer:
         """STOP for a pen, or for all of them. Needs no seat."""
         return await self._call(StopAnswer, "POST", f"/v1/pens/{pen}/stop" if pen else "/v1/stop")

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from controller.datafile import nearest
-from controller.errors import ControllerError, ControlRefused
 from logger.messages import AlarmItem
 from station.clock import StationClock
 from station.errors import SeatTaken, StationError, Trouble, UnknownPen
@@ -90,19 +89,14 @@ class Desk:
     async def patient(self, patient: str, token: str) -> PatientTold:
         """What the site knows of a patient. The last answers, which are about health, only with a seat's token.
 
-        Raises SeatMissing for a token that is none, ControlRefused when the site's memory cannot be read.
+        Raises SeatMissing for a token that is none, MemoryUnavailable when the site's memory cannot be read.
         """
         if token:
             self.heard(token)
         pen = next(iter(self._pens.values()), None)
         if pen is None:
             raise UnknownPen(Trouble("unknown_pen", "This station has no pen.", "So it knows of no patient.", ""))
-        try:
-            told = await pen.patient(patient)
-        except ControlRefused:
-            raise
-        except ControllerError as error:
-            raise ControlRefused("site_memory", f"{error} Nothing was changed.") from error
+        told = await pen.known_of(patient)
         return told if token else told.model_copy(update={"last_answers": None})
 
     def alarms(self) -> tuple[AlarmItem, ...]:

@@ -140,8 +140,8 @@ class StationPen:
             )
         await self._driver.prepare(plan)
 
-    async def patient(self, patient: str) -> PatientTold:
-        """What the site knows of a patient. Raises ControllerError."""
+    async def known_of(self, patient: str) -> PatientTold:
+        """What the site knows of a patient. Raises MemoryUnavailable."""
         history, courses = await self._driver.patient(patient)
         return PatientTold(
             patient=patient,

@@ -13,6 +13,7 @@ from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.signoff import Meaning
 from station.client import StationClient
+from station.models import Signed
 from station.settings import StationSettings
 
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
@@ -30,11 +31,11 @@ def sign(
     with opened(settings, journal=None, store=None) as place:
         session = session_named(place.source, name)
     password = password_for(by, asyncio.run(_mode(settings)), password_file)
-    asyncio.run(_sign(settings, session, found, by, password))
+    signed = asyncio.run(_sign(settings, session, found, by, password))
     if as_json:
-        print_json({"session": session, "meaning": found, "by": by})
+        print_json(signed.model_dump(mode="json"))
     else:
-        out().print(Text(f"{session} is signed as {found} by {by}. A signature is an entry of its own and stays."))
+        out().print(Text(signed.what + (" This is a demonstration." if signed.demo else "")))
     return Code.DONE
 
 
@@ -45,6 +46,6 @@ async def _mode(settings: StationSettings) -> str:
 
 async def _sign(
     settings: StationSettings, session: str, meaning: Literal["performed", "reviewed"], by: str, password: str
-) -> None:
+) -> Signed:
     async with StationClient.of(settings) as station, station.signed_in(by, password) as person:
-        await station.sign(session, meaning, headers=person.headers)
+        return await person.sign(session, meaning)

@@ -381,6 +381,21 @@ def test_a_returning_patient_repeats_the_last_visit_with_another_cartridge(short
         assert record["course"]["number"] == 2
         assert record["interval_reason"] == "tolerated-last-session"
         assert record["zones"][0]["passes"] == 1
+
+        for meaning, by in (("reviewed", "demo-physician"), ("performed", "demo-aesthetician")):
+            refused = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
+            assert refused.returncode == 1
+            assert "Nothing was signed." in refused.stderr
+        for meaning, by in (("performed", TREAT[2]), ("reviewed", "demo-physician")):
+            signed = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
+            assert signed.returncode == 0, signed.stderr
+            assert f"is signed as {meaning} by {by}" in signed.stdout
+        shown = " ".join(house.call("sessions", "show", "last").stdout.split())
+        assert f"performed by {TREAT[2]} (aesthetician)" in shown
+        assert "reviewed by demo-physician (physician)" in shown
+        lines = json.loads(house.call("sessions", "list", "--json").stdout)
+        assert [line["signed"] for line in lines] == [[], [], ["performed", "reviewed"]]
+        assert [line["outcome"] for line in lines] == ["completed"] * 3
         assert house.end(signal.SIGTERM) == 0
 
 
