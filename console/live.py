@@ -18,7 +18,7 @@ from console.picture import LivePicture, Step
 from console.render.marks import DEMO_SCREEN
 from console.render.readiness import readiness_view
 from console.words import UNKNOWN, celsius, count, hz, mm, percent, spoken, stopwatch
-from console.zone_table import zone_table
+from console.zone_table import WIDE_COLUMNS, zone_table
 from controller.view import PenView
 from station.models import StationStatus
 
@@ -93,7 +93,9 @@ def _large(picture: LivePicture, view: PenView, width: int) -> Iterator[Renderab
                 *_banners(picture, view, width, brief=brief),
                 gauges(picture, view, width, traced=traced),
                 Padding(zones if view.zone or view.doses else Text(HOW_TO_BEGIN, style="dim"), (0, 1)),
-                Padding(_facts(picture, view, spare=spare), (1 if spare > 1 else 0, 1, 0, 1)),
+                Padding(
+                    _facts(picture, view, spare=spare, wide=width >= WIDE_COLUMNS), (1 if spare > 1 else 0, 1, 0, 1)
+                ),
                 *_foot(picture, steps),
             )
 
@@ -144,7 +146,7 @@ def _header(picture: LivePicture, view: PenView, width: int) -> RenderableType:
     left = Text.assemble((words, style), "  ", (view.zone or "", "bold"))
     if view.session is not None:
         left.append(f"   {stopwatch(view.treated_ms)} treated")
-    demo = Text(DEMO_SCREEN, style="reverse yellow", no_wrap=True) if _demo(picture, view) else None
+    demo = Text.assemble((DEMO_SCREEN, "reverse yellow"), no_wrap=True) if _demo(picture, view) else None
     if width < LARGE_COLUMNS:
         return left if demo is None else Group(left, demo)
     grid = Table.grid(expand=True, padding=(0, 1))
@@ -206,14 +208,14 @@ def _banners(picture: LivePicture, view: PenView, width: int, *, brief: bool) ->
 # Below the gauges -----------------------------------------------------------------------------------------------------
 
 
-def _facts(picture: LivePicture, view: PenView, *, spare: int) -> RenderableType:
+def _facts(picture: LivePicture, view: PenView, *, spare: int, wide: bool = False) -> RenderableType:
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1)
     if spare and view.depth_limit is not None:
-        grid.add_row("depth", view.depth_limit.sentence)
-    if spare > 1 and view.rate_limit is not None:
-        grid.add_row("rate", view.rate_limit.sentence)
+        grid.add_row("limit", view.depth_limit.sentence)
+    if spare > 1 and wide and view.rate_limit is not None:
+        grid.add_row("", view.rate_limit.sentence)
     grid.add_row("alarms", "none" if not view.alarms else Text(f"{len(view.alarms)}, above", style="bold"))
     grid.add_row("pen", Text.assemble((view.pen or "not connected", "bold"), " · ", _pen_facts(picture, view)))
     grid.add_row("link", _link(picture, view))

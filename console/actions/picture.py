@@ -25,7 +25,7 @@ from station.libraries import clinic_library
 from station.settings import load_settings
 from station.supervise import Supervisor
 
-COLUMNS, ROWS = 96, 26
+COLUMNS, ROWS = 100, 30
 MOMENT = "treating cheek"
 """The step of the story that is pictured, ``AFTER_S`` seconds later."""
 AFTER_S = 2.5

@@ -200,7 +200,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     # These stay up, or need a station or a record.
-    (r"needlework (run|treat|simulate|record|demo|sessions|live)\b.*", parsed),
+    (r"needlework (run|treat|simulate|record|demo|sessions|patients|live)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
     (r"(printf|cat) .* \| needlework (treat|cartridge read) .*", piped),
