@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from console.actions.asked import LAST, Asked, as_before, last_visit, plan_of, resumed_by
-from console.render.patient import course_line, last_answers_view, numbered, questions_heading
+from console.render.patient import course_line, last_answers_view, numbered, questions_heading, who_line
 from controller.history import Approval, approval_sentence
 from controller.library import LoadedLibrary, Question
 from controller.plan import SessionPlan
@@ -44,6 +44,7 @@ class Interview:
 
     def plan(self) -> SessionPlan:
         """The session, everything asked that the command line does not say. Raises ConsoleError."""
+        self._tell(who_line(self._told))
         asked = self._what_is_treated()
         reason = asked.interval_reason or self._early(asked)
         plan = plan_of(replace(asked, interval_reason=reason), self._told, self._library.questions)
@@ -150,7 +151,8 @@ class Interview:
             if group:
                 self._tell(questions_heading(severity))
             for name, question in group.items():
-                answers[name] = self._yes(f"  {question_words(question)}")
+                back = "" if question.look_back_days is None else f" (within {question.look_back_days} days)"
+                answers[name] = self._yes(f"  {question.text}{back}")
                 if answers[name] and severity == "hard":
                     return answers
         return answers

@@ -53,6 +53,14 @@ def last_answers_view(last: Mapping[str, bool], questions: Mapping[str, Question
     return Group(title, grid, rest)
 
 
+def who_line(told: PatientTold) -> RenderableType:
+    """Who is treated, and whether they were here before."""
+    treated = [visit for visit in told.visits if visit.treated]
+    times = "once" if len(treated) == 1 else f"{len(treated)} times"
+    said = f", treated {times}, last on {treated[-1].on.isoformat()}" if treated else ", new here"
+    return Text.assemble(("Patient ", "bold"), (told.patient, "bold"), said)
+
+
 def course_line(course: CourseState, today: date) -> tuple[RenderableType, bool]:
     """Where today's session stands in its course, and whether it is earlier than the course has it."""
     said = f"This is {course.sentence}."
