@@ -11,6 +11,7 @@ from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.library_app import library_app
 from console.people_app import PasswordFile, account_app, approve
+from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
 from console.trouble import Told, Troubles, show
 
@@ -26,8 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one.", no_args_is_help=False)
+sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one, `sign` one.", no_args_is_help=False)
 app.add_typer(sessions_app, name="sessions")
+sessions_app.command("sign")(sessions_sign)
+app.add_typer(patients_app, name="patients")
 app.add_typer(report_app, name="report")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
@@ -153,6 +156,9 @@ def treat(
     protocol: Annotated[str, typer.Option("--protocol", help="A protocol of the library.", metavar="NAME")] = "",
     skin: Annotated[str, typer.Option("--skin", help="A skin the protocol knows.", metavar="NAME")] = "",
     zone: Annotated[str, typer.Option("--zone", help="The zone treated first.", metavar="NAME")] = "",
+    zones: Annotated[
+        str, typer.Option("--zones", help="All planned zones, the first one first.", metavar="A,B,…")
+    ] = "",
     patient: Annotated[
         str, typer.Option("--patient", help="A random pseudonym, never a name; made where none is given.", metavar="ID")
     ] = "",
@@ -163,6 +169,21 @@ def treat(
         list[str] | None,
         typer.Option("--confirmed", help="A confirmed point of the checklist; once for each.", metavar="ITEM"),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", help="Answers about contraindications, YAML or JSON.", metavar="FILE"),
+    ] = None,
+    consent: Annotated[
+        str, typer.Option("--consent", help="Where the signed consent is; it stays at the site.", metavar="REF")
+    ] = "",
+    code: Annotated[str, typer.Option("--code", help="The cartridge's code, as scanned.", metavar="CODE")] = "",
+    reason: Annotated[
+        str, typer.Option("--early", help="A reason of the library for an earlier session.", metavar="REASON")
+    ] = "",
+    resume: Annotated[
+        str, typer.Option("--resume", help="A session that broke off, or `last`; its dose counts on.", metavar="ID")
+    ] = "",
+    repeat: Annotated[bool, typer.Option("--repeat", help="Zones, depth and rate as at the last visit.")] = False,
     pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
     password_file: PasswordFile = None,
     state: State = None,
@@ -175,8 +196,14 @@ def treat(
         settings = _settings(state_dir=state)
         from console.actions.asked import Asked  # noqa: PLC0415 imported when it runs
         from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
+        from console.answers import AnswersFile, read_answers  # noqa: PLC0415 imported when it runs
 
-        asked = Asked(operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()))
+        asked = Asked(
+            operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()),
+            zones=tuple(name.strip() for name in zones.split(",") if name.strip()),
+            answers=AnswersFile() if answers is None else read_answers(answers),
+            consent=consent, code=code, interval_reason=reason, resume=resume, repeat=repeat,
+        )  # fmt: skip
         raise typer.Exit(act(settings, asked, password_file))
 
 
@@ -189,6 +216,9 @@ def demo(
         Path | None,
         typer.Option("--pen-program", help="Treat through the pen this program serves.", metavar="PATH"),
     ] = None,
+    story: Annotated[
+        str, typer.Option("--story", help="`treatment`, or `limits`: every kind of limit is met.", metavar="NAME")
+    ] = "treatment",
     state: State = None,
 ) -> None:
     """Play a treatment from end to end on a simulated pen, print its record, and verify it.
@@ -198,7 +228,7 @@ def demo(
     with Troubles():
         from console.demo import demo as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(pen=pen, pen_program=pen_program, state=state))
+        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, state=state))
 
 
 # The record -----------------------------------------------------------------------------------------------------------
@@ -333,7 +363,8 @@ def simulate(
 ) -> None:
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
-    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. Without --pty or --tcp it serves on a
+    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. SIGUSR1 takes its cartridge off and puts a new
+    one in. Without --pty or --tcp it serves on a
     pseudo-terminal.
     """
     with Troubles():
@@ -343,8 +374,9 @@ def simulate(
 def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
+    import signal  # noqa: PLC0415 as above
 
-    from simulators.serve import serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
+    from simulators.serve import exchange_on_signal, serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
     from station.signals import on_ending_signals  # noqa: PLC0415 as above
 
     async def until_asked() -> None:
@@ -359,6 +391,7 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
                     model=model,
                     seed=seed,
                     zone=zone,
+                    on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
                 ),
                 name="simulated pen",
             )

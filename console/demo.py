@@ -8,10 +8,12 @@ read from the recorder's store, so it went over MQTT.
 import asyncio
 import json
 import secrets
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +26,13 @@ from console.records import open_store
 from console.render.record import record_view
 from console.render.verify import verify_view
 from console.screen import out, say
-from console.story import Kind, Story, StoryBroken
+from console.story import Hand, Kind, Story, StoryBroken
+from console.story_limits import Limits
+from console.story_treatment import Treatment
 from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
+from controller.datafile import nearest
 from logger.records import session_record
 from logger.verify import verify_journal
 from station.client import StationClient
@@ -42,27 +47,51 @@ FOOTER = "Ctrl-C ends the demo: motor off and needles out first."
 PROGRAM_READY_S = 10.0
 PROGRAM_END_S = 3.0
 LINES_EVERY_S = 2.0
+STORIES: dict[str, type[Story]] = {"treatment": Treatment, "limits": Limits}
+"""The stories by name; what each is about is said in its file."""
 
 
-def demo(*, pen: str | None, pen_program: Path | None, state: Path | None) -> int:
-    """Plays the demo; the exit code. Raises StationError, RecordError, ConsoleError."""
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What is played, and through which pen: one at a URL, the one a program serves, or else a simulated one."""
+
+    story: str
+    pen: str | None = None
+    program: Path | None = None
+
+
+def demo(*, story: str, pen: str | None, pen_program: Path | None, state: Path | None) -> int:
+    """Plays a story; the exit code. Raises StationError, RecordError, ConsoleError."""
+    if story not in STORIES:
+        what = f"There is no story {story!r}. {nearest(story, list(STORIES))}"
+        raise ConsoleError(Told("usage", what, "Nothing was played."), Code.USAGE)
+    if story == "limits" and (pen is not None or pen_program is not None):
+        raise ConsoleError(
+            Told(
+                "usage",
+                "The story of limits has a cartridge exchanged, for which it needs the simulated pen's hands.",
+                "Nothing was played.",
+                "Leave --pen and --pen-program out, or play --story treatment.",
+            ),
+            Code.USAGE,
+        )
     if pen is not None and pen_program is not None:
         raise ConsoleError(
             Told("usage", "The demo treats through one pen.", "", "Give --pen or --pen-program, not both."), Code.USAGE
         )
-    pen_program = None if pen_program is None else pen_program.resolve()
+    cast = Cast(story, pen, None if pen_program is None else pen_program.resolve())
     if state is not None:
-        return asyncio.run(_demo(state, pen, pen_program))
+        return asyncio.run(_demo(state, cast))
     with tempfile.TemporaryDirectory(prefix="needlework-") as directory:
-        return asyncio.run(_demo(Path(directory), pen, pen_program))
+        return asyncio.run(_demo(Path(directory), cast))
 
 
-async def _demo(state: Path, pen: str | None, pen_program: Path | None) -> int:
+async def _demo(state: Path, cast: Cast) -> int:
     """Until it is done, or a signal ends it: needles out first, as always."""
     console = out()
     asked = asyncio.Event()
     with on_ending_signals(lambda _: asked.set()):
-        playing = asyncio.create_task(_play(console, state, pen, pen_program), name="demo")
+        playing = asyncio.create_task(_play(console, state, cast), name="demo")
         ending = asyncio.create_task(asked.wait(), name="asked to end")
         await asyncio.wait({playing, ending}, return_when=asyncio.FIRST_COMPLETED)
         for task in (playing, ending):
@@ -77,12 +106,12 @@ async def _demo(state: Path, pen: str | None, pen_program: Path | None) -> int:
     return playing.result()
 
 
-async def _play(console: Console, state: Path, pen: str | None, pen_program: Path | None) -> int:
+async def _play(console: Console, state: Path, cast: Cast) -> int:
     console.print(Text("Starting broker, recorder, pen and station …", style="dim"))
-    async with _pen_setting(pen, pen_program) as pens:
+    async with _served_pen(cast) as (pens, hand):
         settings = load_settings(state_dir=state, stop_port=0, pens=pens)
         async with Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
-            session = await _treat(console, house.settings, station)
+            session = await _treat(console, house.settings, station, STORIES[cast.story], hand)
             await _delivered(station)
     console.print()
     found = open_store(settings.store_place)
@@ -97,15 +126,17 @@ async def _play(console: Console, state: Path, pen: str | None, pen_program: Pat
     return Code.DONE if intact and record.outcome == "completed" and record.strokes > 0 else Code.NO
 
 
-async def _treat(console: Console, settings: StationSettings, station: StationClient) -> str:
+async def _treat(
+    console: Console, settings: StationSettings, station: StationClient, kind: type[Story], hand: Hand
+) -> str:
     """Plays the story under a live view; the session's id."""
     display: ScreenDisplay | LineDisplay
     display = ScreenDisplay(console, FOOTER) if console.is_terminal else LineDisplay(console, LINES_EVERY_S)
     begun_s = time.monotonic()
     told: list[Text] = []
 
-    def tell(kind: Kind, words: str) -> None:
-        mark, style = {"done": ("·", ""), "refused": ("✗", "yellow"), "stop": ("■", "bold red")}[kind]
+    def tell(step_kind: Kind, words: str) -> None:
+        mark, style = {"done": ("·", ""), "refused": ("✗", "yellow"), "stop": ("■", "bold red")}[step_kind]
         step = Text.assemble((f"{time.monotonic() - begun_s:6.1f} s ", "dim"), (f"{mark} {words}", style))
         told.append(step)
         if isinstance(display, ScreenDisplay):
@@ -115,8 +146,8 @@ async def _treat(console: Console, settings: StationSettings, station: StationCl
 
     pen = (await station.status()).pens[0]
     console.print(Text.assemble("Treating through ", (str(pen.view.pen), "bold"), f" at {pen.url}"))
-    story = Story(
-        station, f"demo-{secrets.token_hex(3)}", clinic_library(settings, datetime.now(UTC).date()).checklist, tell
+    story = kind(
+        station, f"demo-{secrets.token_hex(3)}", clinic_library(settings, datetime.now(UTC).date()), tell, hand
     )
     watching = asyncio.create_task(watch(settings, display), name="live view")
     try:
@@ -169,14 +200,15 @@ def _print_verify(console: Console, settings: StationSettings) -> bool:
 
 
 @asynccontextmanager
-async def _pen_setting(pen: str | None, program: Path | None) -> AsyncIterator[tuple[PenSetting, ...] | None]:
-    """The pen that was named, or the one a program serves while inside; None leaves it to the supervisor."""
-    if program is None:
-        yield None if pen is None else (PenSetting(name="pen", url=pen),)
+async def _served_pen(cast: Cast) -> AsyncIterator[tuple[tuple[PenSetting, ...], Hand]]:
+    """The pen that was named, or the one a program serves while inside, and the hands at it."""
+    if cast.pen is not None:
+        yield (PenSetting(name="pen", url=cast.pen),), _nobody
         return
+    command = SIMULATE if cast.program is None else (str(cast.program),)
     try:
         process = await asyncio.create_subprocess_exec(
-            program,
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -185,18 +217,28 @@ async def _pen_setting(pen: str | None, program: Path | None) -> AsyncIterator[t
         raise ConsoleError(
             Told(
                 "pen_program",
-                f"The pen's program {program} cannot be started: {error.strerror or error}.",
+                f"The pen's program {cast.program} cannot be started: {error.strerror or error}.",
                 "No treatment was begun.",
                 "Build it first: `make -C tests/c`.",
             )
         ) from error
+
+    async def exchange() -> None:
+        process.send_signal(signal.SIGUSR1)
+
     try:
-        yield (PenSetting(name="pen", url=await _url_of(process, program)),)
+        url = await _url_of(process, command[0])
+        yield (PenSetting(name="pen", url=url),), _nobody if cast.program is not None else exchange
     finally:
         await _end(process)
 
 
-async def _url_of(process: asyncio.subprocess.Process, program: Path) -> str:
+async def _nobody() -> None:
+    """No hand that could exchange a cartridge."""
+    raise StoryBroken("Nobody is at this pen who could exchange its cartridge.")
+
+
+async def _url_of(process: asyncio.subprocess.Process, program: str) -> str:
     """The URL in the program's first line. Raises ConsoleError."""
     said: object = None
     if process.stdout is not None:

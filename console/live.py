@@ -14,8 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from console.gauges import gauges, limit_words, set_hz, set_mm
-from console.picture import LivePicture
+from console.picture import LivePicture, Step
+from console.render.marks import DEMO_SCREEN
+from console.render.readiness import readiness_view
 from console.words import UNKNOWN, celsius, count, hz, mm, percent, spoken, stopwatch
+from console.zone_table import WIDE_COLUMNS, zone_table
 from controller.view import PenView
 from station.models import StationStatus
 
@@ -47,7 +50,8 @@ PHASES = {
     "stopping": (" STOPPING ", "bold reverse red"),
     "interrupted": (" INTERRUPTED ", "bold reverse red"),
 }
-PRIORITY_STYLE = {"HIGH": "bold reverse red", "MEDIUM": "bold reverse yellow", "LOW": "reverse cyan"}
+PRIORITY_STYLE = {"HIGH": "bold reverse red", "MEDIUM": "bold yellow", "LOW": "cyan"}
+"""Only what stops a treatment shouts; the rest asks for a look."""
 
 
 def live_view(picture: LivePicture, *, width: int, height: int) -> RenderableType:
@@ -55,23 +59,43 @@ def live_view(picture: LivePicture, *, width: int, height: int) -> RenderableTyp
     if picture.pen is None:
         return Group(Text("Waiting for the station's first word …", style="bold"), *_foot(picture))
     view = picture.pen.view
-    candidates = _large(picture, view, width) if width >= LARGE_COLUMNS else iter(())
+    candidates: Iterator[RenderableType] = iter(())
+    if width >= LARGE_COLUMNS:
+        candidates = _checks(picture, view, width) if view.readiness else _large(picture, view, width)
     for candidate in (*candidates, *_plain(picture, view, width)):
         if rows(candidate, width) <= height:
             return candidate
     return candidate
 
 
+def _checks(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
+    """Layouts of the table of checks before arming, whole first, then what is not well alone."""
+    odd = tuple(row for row in view.readiness if row.outcome != "passes")
+    said = Text(f"{len(view.readiness) - len(odd)} of {len(view.readiness)} checks pass.", style="dim")
+    for shown, spare, steps in ((view.readiness, 1, ALL), (view.readiness, 0, 1), (odd, 1, ALL), (odd, 0, 1)):
+        short = [] if shown is view.readiness else [said]
+        yield Group(
+            _header(picture, view, width),
+            *_banners(picture, view, width, brief=not spare),
+            Padding(Group(readiness_view(shown), *short), (1, 1)),
+            Padding(_facts(picture, view, spare=spare), (0, 1)),
+            *_foot(picture, steps),
+        )
+
+
 def _large(picture: LivePicture, view: PenView, width: int) -> Iterator[RenderableType]:
     """Layouts with large digits, richest first. Alarms are shortened last of all."""
     for brief in (False, True):
         for spare, traced, steps in LARGE_LAYOUTS:
+            zones = zone_table(view, width, planned=spare > 0)
             yield Group(
                 _header(picture, view, width),
                 *_banners(picture, view, width, brief=brief),
                 gauges(picture, view, width, traced=traced),
-                Padding(_zones(view) if view.zone or view.doses else Text(HOW_TO_BEGIN, style="dim"), (0, 1)),
-                Padding(_facts(picture, view, spare=spare), (1 if spare > 1 else 0, 1, 0, 1)),
+                Padding(zones if view.zone or view.doses else Text(HOW_TO_BEGIN, style="dim"), (0, 1)),
+                Padding(
+                    _facts(picture, view, spare=spare, wide=width >= WIDE_COLUMNS), (1 if spare > 1 else 0, 1, 0, 1)
+                ),
                 *_foot(picture, steps),
             )
 
@@ -122,14 +146,32 @@ def _header(picture: LivePicture, view: PenView, width: int) -> RenderableType:
     left = Text.assemble((words, style), "  ", (view.zone or "", "bold"))
     if view.session is not None:
         left.append(f"   {stopwatch(view.treated_ms)} treated")
+    demo = Text.assemble((DEMO_SCREEN, "reverse yellow"), no_wrap=True) if _demo(picture, view) else None
     if width < LARGE_COLUMNS:
-        return left
-    right = Text(" · ".join(part for part in (view.operator, view.patient) if part), style="dim")
+        return left if demo is None else Group(left, demo)
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True, overflow="ellipsis")
-    grid.add_row(left, right)
-    return grid
+    grid.add_row(left, demo or _who(view))
+    if demo is None or view.session is None:
+        return grid
+    return Group(grid, _who(view))
+
+
+def _who(view: PenView) -> Text:
+    """Operator, patient, and where the session stands in its course, as far as there are any."""
+    course = ""
+    if view.course is not None:
+        course = f"session {view.course.number}"
+        course += f" of {view.course.sessions}" if view.course.sessions is not None else ""
+        course += " resumed" if view.resumes else ""
+    said = " · ".join(part for part in (view.protocol, course, view.operator, view.patient) if part)
+    return Text(said, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _demo(picture: LivePicture, view: PenView) -> bool:
+    """Whether the limits are signed by nobody: known of a session, and of a station that allows it."""
+    return view.demo or (picture.station is not None and picture.station.mode == "demo")
 
 
 def _banners(picture: LivePicture, view: PenView, width: int, *, brief: bool) -> list[RenderableType]:
@@ -158,49 +200,28 @@ def _banners(picture: LivePicture, view: PenView, width: int, *, brief: bool) ->
             text.append(" (acknowledged)", style="dim")
         grid.add_row(Text(f" {badge} ", style=PRIORITY_STYLE.get(badge, "bold reverse yellow")), text)
         lines.append(grid)
+    if view.audio_paused_ms:
+        lines.append(Text(f"Alarms are silent for another {stopwatch(view.audio_paused_ms)}.", style="dim"))
     return lines
 
 
 # Below the gauges -----------------------------------------------------------------------------------------------------
 
 
-def _zones(view: PenView) -> RenderableType:
-    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim", show_edge=False)
-    table.add_column("zone", min_width=14, no_wrap=True)
-    for heading in ("treated", "strokes", "punctures", "depth mean", "depth max", "rate mean"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    doses = {dose.zone: dose for dose in view.doses}
-    for name in dict.fromkeys([*doses, *([view.zone] if view.zone else [])]):
-        here = name == view.zone
-        label = Text(f"{'▶' if here else ' '} {name}", style="bold" if here else "")
-        dose = doses.get(name)
-        if dose is None:
-            table.add_row(label, "0:00", "0", "0", "", "", "")
-            continue
-        table.add_row(
-            label,
-            stopwatch(dose.treated_ms),
-            count(dose.strokes),
-            count(dose.punctures),
-            mm(dose.depth_measured_mean_um),
-            mm(dose.depth_measured_max_um),
-            hz(dose.rate_measured_mean_mhz),
-        )
-    return table
-
-
-def _facts(picture: LivePicture, view: PenView, *, spare: int) -> RenderableType:
+def _facts(picture: LivePicture, view: PenView, *, spare: int, wide: bool = False) -> RenderableType:
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1)
+    if spare and view.depth_limit is not None:
+        grid.add_row("limit", view.depth_limit.sentence)
+    if spare > 1 and wide and view.rate_limit is not None:
+        grid.add_row("", view.rate_limit.sentence)
     grid.add_row("alarms", "none" if not view.alarms else Text(f"{len(view.alarms)}, above", style="bold"))
     grid.add_row("pen", Text.assemble((view.pen or "not connected", "bold"), " · ", _pen_facts(picture, view)))
     grid.add_row("link", _link(picture, view))
     record = _record(picture.station)
     if spare and record is not None:
         grid.add_row("record", record)
-    if spare and view.demo:
-        grid.add_row("limits", "example library, signed by no physician: demo only")
     if picture.notice:
         grid.add_row("notice", picture.notice)
     grid.add_row("next", _next(picture, view))
@@ -282,10 +303,15 @@ def _foot(picture: LivePicture, steps: int = 0) -> list[RenderableType]:
     lines: list[RenderableType] = []
     log = picture.log[-steps:]
     for place, step in enumerate(log, 1):
-        line = step.copy()
-        if place < len(log) or not steps:
-            line.no_wrap, line.overflow = True, "ellipsis"
-        lines.append(line)
+        lines.append(step if place == len(log) and steps else _first_line(step))
     if picture.typing is not None:
         lines.append(Text.assemble(("> ", "bold"), picture.typing, (" ", "reverse"), no_wrap=True))
     return [*lines, Text(picture.footer, style="dim")] if picture.footer else lines
+
+
+def _first_line(step: Step) -> Text:
+    """A step of the log on one line."""
+    first = step if isinstance(step, Text) else step.renderables[0]
+    line = first.copy() if isinstance(first, Text) else Text("…")
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from rich.console import Group
 from rich.text import Text
 
 from controller.view import STALE_MS, PenView
 from station.models import PenStatus, StationStatus
+
+Step = Text | Group
+"""A line of the log below the view; of a group the first text stands for all of it once newer steps came."""
 
 TRAIL_S = 30.0
 TRAIL_POINTS = 400
@@ -54,7 +58,7 @@ class LivePicture:
     silent_s: float = 0.0
     notice: str = ""
     footer: str = ""
-    log: tuple[Text, ...] = ()
+    log: tuple[Step, ...] = ()
     typing: str | None = None
 
     @property

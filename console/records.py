@@ -1,23 +1,21 @@
 """Finds sessions in a journal or in a recorder's store, whichever there is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
 from logger.entry import Entry
-from logger.journal_reader import JournalReader, SessionSpan
-from logger.store import Store, StoredSession
+from logger.journal_reader import JournalReader
+from logger.store import Store
 from station.settings import StationSettings
 
 NEWEST = "last"
 """Stands for the newest session where an id is asked for."""
-LAST_ENTRIES = 4
-"""A session's close is its last entry but for the inputs that led to it."""
-
+ENDS = ("session_opened", "session_closed", "session_signed")
+"""The entries that say how a session began and ended."""
 
 Source = JournalReader | Store
 """Where sessions are read from."""
@@ -63,15 +61,9 @@ def _open(settings: StationSettings, *, journal: Path | None, store: str | None)
     )
 
 
-def ends(source: Source, span: SessionSpan | StoredSession) -> Iterator[Entry]:
-    """The first entry of a session and its last few: who and what, and how it ended, without reading all of it."""
-    for after, count in ((span.first - 1, 1), (max(span.first, span.last - LAST_ENTRIES), LAST_ENTRIES)):
-        found: Iterable[Entry]
-        if isinstance(source, JournalReader):
-            found = source.read(after, count)
-        else:
-            found = islice(source.entries(getattr(span, "station", ""), after), count)
-        yield from (entry for entry in found if entry.session == span.session)
+def ends(source: Source, session: str) -> Iterator[Entry]:
+    """Who and what, how it ended and who signed, without reading all of a session."""
+    return source.session_entries(session, ENDS)
 
 
 def open_store(place: str) -> Store:

@@ -8,12 +8,19 @@ from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
 
 HELP = {
-    "arm": "check cartridge and calibration, and arm the pen",
-    "depth MM [REASON]": "set the needle depth; a reason of the library goes beyond a soft limit",
+    "check": "read the pen anew, and show what passes and what does not",
+    "confirm POINT...": "confirm points of the checklist; `confirm all` confirms each that is open",
+    "attest": "the cartridge is new and was opened now, where that cannot be looked up",
+    "arm": "arm the pen; the cartridge counts as used from here on",
+    "depth MM [REASON]": "set the needle depth; a reason of the library, or its number, goes beyond a soft limit",
     "rate HZ": "set the puncture rate",
+    "repeat": "set depth and rate of this zone as at the last visit",
     "start": "motor on (also: Space)",
     "pause": "motor off, still armed (also: Space)",
     "zone NAME": "declare the zone treated from now on",
+    "dose": "each zone's time on skin, against its plan",
+    "cartridge [CODE]": "exchange the cartridge; scan the new one's code. The dose stays",
+    "audio": "keep alarms quiet for two minutes; they are shown all the same",
     "stop": "STOP (also: Esc)",
     "ack ALARM": "acknowledge an alarm",
     "clear": "clear what interrupted the treatment",
@@ -21,12 +28,19 @@ HELP = {
     "wait SECONDS": "do nothing for a while, in scripts",
 }
 _ARGUMENTS = {
+    "check": (0, 0),
+    "confirm": (1, 40),
+    "attest": (0, 0),
     "arm": (0, 0),
     "depth": (1, 2),
     "rate": (1, 1),
+    "repeat": (0, 0),
     "start": (0, 0),
     "pause": (0, 0),
     "zone": (1, 1),
+    "dose": (0, 0),
+    "cartridge": (0, 1),
+    "audio": (0, 0),
     "stop": (0, 0),
     "ack": (1, 1),
     "clear": (0, 0),
@@ -46,6 +60,9 @@ class Order:
 
 def parse(line: str) -> Order | None:
     """The order in a line; None for an empty one or a comment. Raises ConsoleError, which changes nothing."""
+    scanned = line.strip()
+    if scanned.lower().startswith("cartridge "):  # a scanner's characters mean nothing to us: no quotes, no comments
+        return Order("cartridge", (scanned.partition(" ")[2].strip(),))
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from console.live import live_line, live_view
-from console.picture import LivePicture, Trail
+from console.picture import LivePicture, Step, Trail
 from station.client import StationClient
 from station.errors import ClientError
 from station.models import PenStatus, StationStatus
@@ -50,7 +50,7 @@ class ScreenDisplay:
         self._footer = footer
         self._live = Live(console=console, screen=True, auto_refresh=False)
         self._notice = ""
-        self._log: list[Text] = []
+        self._log: list[Step] = []
         self._prompt: str | None = None
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class ScreenDisplay:
         """A sentence shown from the next picture on."""
         self._notice = sentence
 
-    def log(self, step: Text) -> None:
+    def log(self, step: Step) -> None:
         """A step shown below the picture until newer ones take its place."""
         self._log = [*self._log[1 - LOG_LINES :], step]
 

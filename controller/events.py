@@ -113,6 +113,18 @@ class CourseSnapshot(Record):
     earliest_next: str | None
 
 
+class ZoneSnapshot(Record):
+    """What a session's plan has for one zone: depths in µm, rate in mHz, time on skin in ms. None is *no figure*."""
+
+    zone: str
+    soft_um: Micrometres
+    hard_um: Micrometres
+    rate_max_mhz: Millihertz
+    passes: int | None = None
+    dwell_ms: int | None = None
+    dwell_hard_ms: int | None = None
+
+
 class EventBase(Record):
     """What all events share."""
 
@@ -191,6 +203,7 @@ class SessionOpened(EventBase):
     course: CourseSnapshot | None = None
     planned_zones: tuple[str, ...] = ()
     interval_reason: str = ""
+    zone_plans: tuple[ZoneSnapshot, ...] = ()
 
 
 class ChecklistConfirmed(EventBase):

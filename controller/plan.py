@@ -13,7 +13,7 @@ from pydantic import Field
 from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
 from controller.errors import ControlRefused
-from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose
+from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose, ZoneSnapshot
 from controller.history import PatientHistory, approval_for, approval_sentence, course_state
 from controller.library import LoadedLibrary, TreatmentProtocol
 from controller.loop import ClosedLoopLimits
@@ -138,6 +138,22 @@ class ResolvedPlan(Record):
     def planned_ms(self) -> int:
         """Time on skin that the planned zones come to, ms; 0 where the library does not say."""
         return sum(self.zones[zone].dwell_ms or 0 for zone in self.planned_zones)
+
+    @property
+    def zone_snapshots(self) -> tuple[ZoneSnapshot, ...]:
+        """The plan of every zone, as records and screens have it."""
+        return tuple(
+            ZoneSnapshot(
+                zone=name,
+                soft_um=zone.soft_um,
+                hard_um=zone.hard_um,
+                rate_max_mhz=zone.rate_max_mhz,
+                passes=zone.passes,
+                dwell_ms=zone.dwell_ms,
+                dwell_hard_ms=zone.dwell_hard_ms,
+            )
+            for name, zone in self.zones.items()
+        )
 
 
 def _found(kind: str, name: str, known: list[str]) -> None:

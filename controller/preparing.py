@@ -75,6 +75,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         course=plan.course,
         planned_zones=plan.planned_zones,
         interval_reason=plan.interval_reason,
+        zone_plans=plan.zone_snapshots,
     )
     return Step(state, None, (opened,))
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from controller.errors import ControllerError, ControlRefused
 from controller.events import CartridgeSnapshot, LinkAdvisory
+from controller.history import CourseState, PatientHistory
 from controller.inputs import (
     ArmAsked,
     ArmFailed,
@@ -126,6 +127,13 @@ class SessionDriver:
         with suppress(WireError):  # what was not read stays open in the table; arming reads again, and says why not
             await self.examine()
         return self.view()
+
+    async def patient(self, patient: str) -> tuple[PatientHistory, dict[str, CourseState]]:
+        """What the site knows of a patient, and where a session today would stand in each protocol's course.
+
+        Raises ControllerError.
+        """
+        return await self._site.patient(patient, self._clock.utc().date())
 
     async def ask(self, given: Command) -> PenView:
         """Gives the machine one command. Raises ControlRefused."""

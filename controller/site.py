@@ -6,7 +6,7 @@ from typing import Literal
 
 from controller.cartridges import CodeUnreadable, ScannedCartridge, read_code
 from controller.errors import ControllerError, ControlRefused
-from controller.history import OpenedSession
+from controller.history import CourseState, OpenedSession, PatientHistory, course_state
 from controller.library import LoadedLibrary
 from controller.operators import Operators
 from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
@@ -41,6 +41,17 @@ class Site:
             return read_code(code, today=today, separators_sent=self.scanner_sends_separators)
         except CodeUnreadable as error:
             raise ControlRefused("cartridge_code", f"{error} Nothing changed.") from error
+
+    async def patient(self, patient: str, today: date) -> tuple[PatientHistory, dict[str, CourseState]]:
+        """What is known of a patient, and where a session today would stand in each protocol's course.
+
+        Raises ControllerError.
+        """
+        history = await self.memory.patient(patient)
+        return history, {
+            name: course_state(history, protocol.course, today, protocol=name)
+            for name, protocol in self.data.library.protocols.items()
+        }
 
     async def resolve(self, plan: SessionPlan, *, model: str, now: datetime) -> ResolvedPlan:
         """A plan with everything looked up, for a pen of ``model``. Raises ControlRefused."""

@@ -5,7 +5,15 @@ A measured value is None ("not measured", or the status is stale): a screen neve
 
 from typing import Literal
 
-from controller.events import CartridgeSnapshot, CourseSnapshot, LimitSet, ReadinessRow, Record, ZoneDose
+from controller.events import (
+    CartridgeSnapshot,
+    CourseSnapshot,
+    LimitSet,
+    ReadinessRow,
+    Record,
+    ZoneDose,
+    ZoneSnapshot,
+)
 from controller.readiness import first_failure, readiness
 from controller.state import MachineState, Phase
 from firmware_bridge.snapshot import PenSnapshot
@@ -33,7 +41,9 @@ class AlarmView(Record):
 
 
 class PenView(Record):
-    """One pen, now. Depths in µm, rates in mHz, times in ms. ``readiness`` is the table of checks before arming."""
+    """One pen, now. Depths in µm, rates in mHz, times in ms. ``readiness`` is the table of checks before arming;
+    ``zone_plans`` has the plan of every zone, ``planned_zones`` names those this session is for. Alarms are
+    shown but not heard for another ``audio_paused_ms``."""
 
     url: str
     pen: str | None
@@ -53,6 +63,8 @@ class PenView(Record):
     cartridge: CartridgeSnapshot | None
     zone: str | None
     zones: tuple[str, ...]
+    planned_zones: tuple[str, ...]
+    zone_plans: tuple[ZoneSnapshot, ...]
     missing: tuple[str, ...]
     override_reasons: tuple[str, ...]
     motor_on: bool | None
@@ -73,6 +85,7 @@ class PenView(Record):
     treated_ms: int
     doses: tuple[ZoneDose, ...]
     alarms: tuple[AlarmView, ...]
+    audio_paused_ms: int
     interruption: str
     journal_problem: str
     next_step: str
@@ -125,6 +138,8 @@ def view(
         cartridge=state.cartridge,
         zone=state.zone or None,
         zones=tuple(plan.zones) if plan else (),
+        planned_zones=plan.planned_zones if plan else (),
+        zone_plans=plan.zone_snapshots if plan else (),
         missing=plan.missing if plan else (),
         override_reasons=plan.override_reasons if plan else (),
         motor_on=None if seen is None else seen.state is PenState.RUNNING,
@@ -154,6 +169,7 @@ def view(
             )
             for alarm in state.alarms.active
         ),
+        audio_paused_ms=max(0, state.alarms.audio_paused_until_ms - now_ms),
         interruption=state.interruption,
         journal_problem=state.journal_problem,
         next_step=next_step,

@@ -109,18 +109,19 @@ class JournalReader:
             yield from self._rising(page, after)
             after = page[-1].sequence
 
-    def session_entries(self, session: str, *, without: str = "") -> Iterator[Entry]:
-        """Every entry of one session, in order, streamed in pages; nothing when there is none.
+    def session_entries(self, session: str, types: Sequence[str] = (), *, without: str = "") -> Iterator[Entry]:
+        """Every entry of one session, or those of some types, in order, streamed in pages; nothing when there is none.
 
         ``without`` names a type that is left out: of an hour, the telemetry is nearly all there is to read. Raises
         JournalUnusable.
         """
+        only = f" AND type IN ({', '.join('?' * len(types))})" if types else ""
         sql = (
-            f"SELECT {_COLUMNS} FROM entries WHERE session = ? AND type != ? AND sequence > ? "  # noqa: S608 our own columns
+            f"SELECT {_COLUMNS} FROM entries WHERE session = ?{only} AND type != ? AND sequence > ? "  # noqa: S608 our own columns
             f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
         )
         after = 0
-        while rows := self._query(sql, (session, without, after)):
+        while rows := self._query(sql, (session, *types, without, after)):
             page = [_entry(self.station, row) for row in rows]
             yield from self._rising(page, after)
             after = page[-1].sequence

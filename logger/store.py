@@ -224,9 +224,10 @@ class Store:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
-    def session_entries(self, session: str) -> Iterator[Entry]:
-        """Every entry of one session, in order, in pages. Raises StoreUnusable."""
-        return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.session == session), 0)
+    def session_entries(self, session: str, types: Sequence[str] = ()) -> Iterator[Entry]:
+        """Every entry of one session, or those of some types, in order, in pages. Raises StoreUnusable."""
+        query = select(*ENTRY_COLUMNS).where(ENTRIES.c.session == session)
+        return self._pages(query.where(ENTRIES.c.type.in_(types)) if types else query, 0)
 
     def sessions(self) -> list[StoredSession]:
         """Every session, oldest first. Raises StoreUnusable."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,6 +15,9 @@ from simulators.endpoints.tcp import TcpEndpoint
 from simulators.errors import EndpointError
 from simulators.pen import SimulatedPen
 from simulators.personality import model_named
+
+EXCHANGE_S = 0.7
+"""A quick hand."""
 
 ReadyRecord = dict[str, str | int | None]
 """What a served pen tells when it is ready: pty (path), device, tcp (host:port), url, model, serial, pid, seed."""
@@ -39,12 +43,14 @@ async def serve(
     zone: str = "cheek",
     today: date | None = None,
     on_stall: Callable[[int], None] | None = None,
+    on_pen: Callable[[SimulatedPen], None] | None = None,
 ) -> None:
     """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), or on both, until cancelled.
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
     the system's by default. ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
+    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand.
 
     Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
     """
@@ -60,6 +66,8 @@ async def serve(
     day = datetime.now(tz=UTC).date() if today is None else today
     pen = SimulatedPen(personality, rng=random.Random(seed), today=day)  # noqa: S311  # noise and ids of a simulation
     pen.hold_on(zone)
+    if on_pen is not None:
+        on_pen(pen)
     live = LivePen(pen, on_stall=on_stall)
     record: ReadyRecord = {
         "pty": None,
@@ -86,3 +94,17 @@ async def serve(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(live.run(), name=f"simulated pen {personality.serial}")
             ready(record)
+
+
+def exchange_on_signal(pen: SimulatedPen, number: signal.Signals) -> None:
+    """From now on this signal of the process is a hand: the cartridge comes off, a moment later a new one goes on.
+
+    For the main thread of a process with a running event loop.
+    """
+    loop = asyncio.get_running_loop()
+
+    def exchange() -> None:
+        pen.remove_cartridge()
+        loop.call_later(EXCHANGE_S, pen.insert_cartridge)
+
+    loop.add_signal_handler(number, exchange)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import Depends, FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from controller import inputs
 from controller.errors import ControlRefused
-from controller.plan import SessionPlan
+from controller.plan import PSEUDONYM, SessionPlan
 from controller.ports import MemoryUnavailable
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.errors import WireError
@@ -44,6 +44,8 @@ from station.models import (
     DeclareZone,
     ExchangeCartridge,
     Nothing,
+    PatientTold,
+    PauseAudio,
     PenStatus,
     SeatGranted,
     SetDepth,
@@ -145,6 +147,12 @@ STEERING: tuple[Steering, ...] = (
         lambda pen, body, seat: pen.ask(inputs.Acknowledge(alarm=body.alarm, by=seat.operator)),
     ),
     Steering(
+        "audio-pause",
+        PauseAudio,
+        "Keeps alarms quiet for a while; they are shown all the same, and a new HIGH one is heard.",
+        lambda pen, body, seat: pen.ask(inputs.PauseAudio(by=seat.operator, for_ms=body.for_s * 1000)),
+    ),
+    Steering(
         "clear-fault",
         Nothing,
         "Clears what interrupted the treatment.",
@@ -203,6 +211,11 @@ def build_api(
         frames = desk.live(found, hz)
         first = await anext(frames)  # what is refused is refused before the answer has begun
         return StreamingResponse(_lines(first, frames), media_type="application/x-ndjson")
+
+    @api.get("/v1/patients/{patient}")
+    async def patient(patient: Annotated[str, Path(pattern=PSEUDONYM)], request: Request) -> PatientTold:
+        """What this site knows of a patient; the answers of the last visit only to whoever holds a seat."""
+        return await desk.patient(patient, request.headers.get(SEAT_HEADER, ""))
 
     @api.post("/v1/seats", openapi_extra=body_schema(TakeSeat))
     async def take_seat(request: Request) -> SeatGranted:

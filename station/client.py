@@ -25,6 +25,7 @@ from station.models import (
     AccountsTold,
     ApproveAsked,
     Approved,
+    PatientTold,
     PenStatus,
     SeatGranted,
     Signed,
@@ -97,6 +98,12 @@ class StationClient:
     def nobody(self) -> "PersonClient":
         """Who is not signed in: the first account of a station is made that way, the rest is refused."""
         return PersonClient(self, None)
+
+    async def patient(self, patient: str, *, headers: dict[str, str] | None = None) -> PatientTold:
+        """What the site knows of a patient; the answers of the last visit only with a seat's ``headers``."""
+        return read_answer(
+            PatientTold, await self.call("GET", f"/v1/patients/{quote(patient, safe='')}", headers=headers)
+        )
 
     async def stop(self, pen: str = "") -> StopAnswer:
         """STOP for a pen, or for all of them. Needs no seat."""
@@ -249,6 +256,10 @@ class SeatClient:
         self.operator = granted.operator
         """Who operates it."""
 
+    async def patient(self, patient: str) -> PatientTold:
+        """What the site knows of a patient, the answers of the last visit with it."""
+        return await self._station.patient(patient, headers=self._headers)
+
     async def prepare(self, plan: SessionPlan) -> PenStatus:
         """Opens a session."""
         return await self._steer("prepare", plan.model_dump(mode="json"))
@@ -276,6 +287,22 @@ class SeatClient:
     async def confirm(self, *items: str) -> PenStatus:
         """Confirms points of the checklist that were open when the session was prepared."""
         return await self._steer("confirm", {"items": items})
+
+    async def attest(self) -> PenStatus:
+        """Says that the cartridge is new and was opened now, where reuse cannot be checked."""
+        return await self._steer("attest")
+
+    async def examine(self) -> PenStatus:
+        """Reads the pen again, self-test included, for the table of what arming needs."""
+        return await self._steer("examine")
+
+    async def exchange_cartridge(self, code: str = "") -> PenStatus:
+        """Another cartridge in this session, by its scanned ``code`` where it has one; the dose so far stays."""
+        return await self._steer("cartridge", {"code": code})
+
+    async def pause_audio(self, for_s: int = 120) -> PenStatus:
+        """Keeps alarms quiet for a while; they are shown all the same."""
+        return await self._steer("audio-pause", {"for_s": for_s})
 
     async def declare_zone(self, zone: str) -> PenStatus:
         """Declares the zone treated from now on."""

@@ -13,7 +13,7 @@ from controller.datafile import nearest
 from logger.messages import AlarmItem
 from station.clock import StationClock
 from station.errors import SeatTaken, StationError, Trouble, UnknownPen
-from station.models import Notice, PenStatus
+from station.models import Notice, PatientTold, PenStatus
 from station.pens import StationPen
 from station.people import Entitled
 from station.seats import Seat, Seats
@@ -85,6 +85,19 @@ class Desk:
         """A pen as clients see it now."""
         holder = self._seats.holder(pen.name, self._clock.monotonic_s())
         return PenStatus(name=pen.name, url=pen.url, seat=None if holder is None else holder.operator, view=pen.view())
+
+    async def patient(self, patient: str, token: str) -> PatientTold:
+        """What the site knows of a patient. The last answers, which are about health, only with a seat's token.
+
+        Raises SeatMissing for a token that is none, MemoryUnavailable when the site's memory cannot be read.
+        """
+        if token:
+            self.heard(token)
+        pen = next(iter(self._pens.values()), None)
+        if pen is None:
+            raise UnknownPen(Trouble("unknown_pen", "This station has no pen.", "So it knows of no patient.", ""))
+        told = await pen.known_of(patient)
+        return told if token else told.model_copy(update={"last_answers": None})
 
     def alarms(self) -> tuple[AlarmItem, ...]:
         """The alarms raised now on every pen."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controller.history import Approval
+from controller.history import Approval, CourseState, VisitSummary
 from controller.plan import PSEUDONYM
 from controller.view import PenView
 
@@ -103,6 +103,12 @@ class DeclareZone(Asked):
     """The zone treated from now on."""
 
     zone: str = Field(min_length=1, max_length=64)
+
+
+class PauseAudio(Asked):
+    """Alarms are shown and not heard for so many seconds; a new HIGH one is heard at once."""
+
+    for_s: int = Field(default=120, ge=1, le=120)
 
 
 class AcknowledgeAlarm(Asked):
@@ -232,6 +238,21 @@ class StationStatus(Told):
     bus: BusStatus
     caveats: tuple[str, ...]
     notices: tuple[Notice, ...]
+
+
+class PatientTold(Told):
+    """What this site knows of a patient, by pseudonym, oldest first.
+
+    ``course`` says for each protocol of the library where a session today would stand. ``last_answers`` are told
+    to whoever holds a seat and None for anybody else, or where none were given.
+    """
+
+    patient: str
+    visits: tuple[VisitSummary, ...]
+    approvals: tuple[Approval, ...]
+    last_answers: dict[str, bool] | None
+    interrupted: VisitSummary | None
+    course: dict[str, CourseState]
 
 
 class StopAnswer(Told):

@@ -18,6 +18,7 @@ from firmware_bridge.link import Link
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.supervisor import Supervisor
 from logger.messages import AlarmItem, LivePen
+from station.models import PatientTold
 from station.record import JournalSink
 from station.settings import PenSetting
 
@@ -138,6 +139,18 @@ class StationPen:
                 "person who treats: that person takes the seat. Nothing changed.",
             )
         await self._driver.prepare(plan)
+
+    async def known_of(self, patient: str) -> PatientTold:
+        """What the site knows of a patient. Raises MemoryUnavailable."""
+        history, courses = await self._driver.patient(patient)
+        return PatientTold(
+            patient=patient,
+            visits=history.visits,
+            approvals=history.approvals,
+            last_answers=history.last_answers,
+            interrupted=history.interrupted,
+            course=courses,
+        )
 
     async def ask(self, given: Command) -> None:
         """Gives the pen's machine a person's command."""

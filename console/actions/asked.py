@@ -2,19 +2,27 @@
 
 import re
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from console.answers import AnswersFile, answers_of
 from console.exits import Code
 from console.trouble import ConsoleError, Told
+from controller.history import VisitSummary
 from controller.plan import PSEUDONYM, SessionPlan
 from controller.view import PenView
+from station.models import PatientTold
+
+LAST = "last"
+"""Stands for the patient's interrupted session where one is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line says of the session to prepare; empty where it says nothing."""
+    """What the command line says of the session to prepare; empty where it says nothing.
+
+    ``repeat``: protocol, skin and zones are those of the last visit, and so are depth and rate once the pen is armed.
+    """
 
     operator: str
     pen: str = ""
@@ -24,6 +32,13 @@ class Asked:
     zone: str = ""
     cartridge: str | None = None
     confirmed: tuple[str, ...] = field(default=())
+    zones: tuple[str, ...] = ()
+    answers: AnswersFile = field(default_factory=AnswersFile)
+    consent: str = ""
+    code: str = ""
+    interval_reason: str = ""
+    resume: str = ""
+    repeat: bool = False
 
 
 def check_patient(patient: str) -> None:
@@ -38,6 +53,11 @@ def check_patient(patient: str) -> None:
             ),
             Code.USAGE,
         )
+
+
+def new_patient() -> str:
+    """A random pseudonym."""
+    return f"p-{secrets.token_hex(4)}"
 
 
 def check_open(asked: Asked, view: PenView) -> None:
@@ -63,31 +83,74 @@ def taken_up(asked: Asked, view: PenView) -> str:
     said = f"The open session of patient {view.patient}, operator {view.operator}, zone {view.zone} is taken up."
     if asked.zone and asked.zone != view.zone:
         said += f" {view.zone} is in force, not {asked.zone}: `zone {asked.zone}` declares it."
-    if asked.protocol or asked.skin or asked.cartridge:
-        said += " Protocol, skin and cartridge stay as they were prepared."
+    if asked.protocol or asked.skin or asked.cartridge or asked.answers.answers or asked.consent:
+        said += " Protocol, skin, answers, consent and cartridge stay as they were prepared."
     return said
 
 
-def plan_of(asked: Asked, checklist: Mapping[str, str]) -> SessionPlan:
-    """The session asked for, its checklist (point and text) answered. Raises ConsoleError for what is missing."""
-    missing = [f"--{name}" for name in ("protocol", "skin", "zone") if not getattr(asked, name)]
+def last_visit(told: PatientTold) -> VisitSummary | None:
+    """The newest visit at which skin was treated."""
+    return next((visit for visit in reversed(told.visits) if visit.treated), None)
+
+
+def as_before(asked: Asked, visit: VisitSummary) -> dict[str, object]:
+    """Protocol, skin and zones of a visit, for a plan, where the command line says nothing else."""
+    zones = asked.zones or tuple(zone.zone for zone in visit.zones)
+    return {
+        "protocol": asked.protocol or visit.protocol,
+        "skin": asked.skin or visit.skin,
+        "zones": zones,
+        "zone": asked.zone or (zones[0] if zones else ""),
+    }
+
+
+def plan_of(asked: Asked, told: PatientTold, library_questions: Mapping[str, object]) -> SessionPlan:
+    """The session asked for by the command line alone, nothing assumed. Raises ConsoleError for what is missing."""
+    resumes, visit = resumed_by(asked, told), last_visit(told)
+    whole: dict[str, object] = {
+        "protocol": asked.protocol,
+        "skin": asked.skin,
+        "zones": asked.zones,
+        "zone": asked.zone or next(iter(asked.zones), ""),
+    }
+    if resumes is not None and told.interrupted is not None:
+        whole = as_before(asked, told.interrupted)
+    elif asked.repeat:
+        if visit is None:
+            what = f"This site knows of no treatment of the patient {told.patient} that could be repeated."
+            raise ConsoleError(Told("nothing_to_repeat", what, "No session was prepared.", "Leave --repeat out."))
+        whole = as_before(asked, visit)
+    missing = [f"--{name}" for name in ("protocol", "skin", "zone") if not whole[name]]
     if missing:
         raise ConsoleError(
             Told("usage", f"To prepare a session {', '.join(missing)} must be said.", "No session was prepared."),
             Code.USAGE,
         )
-    answers = {item: item in asked.confirmed for item in checklist} | dict.fromkeys(asked.confirmed, True)
-    if sys.stdin.isatty():
-        for item in (item for item in checklist if not answers[item]):
-            answer = input(f"{checklist[item]}. Confirmed? [y/N] ")
-            answers[item] = answer.strip().lower() in ("y", "yes")
-    return SessionPlan(
-        patient=asked.patient or f"p-{secrets.token_hex(4)}",
-        operator=asked.operator,
-        protocol=asked.protocol,
-        skin=asked.skin,
-        zone=asked.zone,
-        checklist=answers,
-        cartridge=asked.cartridge,
-        cartridge_new=asked.cartridge is not None and answers.get("cartridge_new_and_sterile", False),
+    return SessionPlan.model_validate(
+        {
+            **whole,
+            "patient": told.patient,
+            "operator": asked.operator,
+            "checklist": dict.fromkeys(asked.confirmed, True),
+            "answers": answers_of(asked.answers, told.last_answers, library_questions),
+            "accepted": dict(asked.answers.accepted),
+            "consent": asked.consent,
+            "interval_reason": asked.interval_reason,
+            "resumes": resumes,
+            "cartridge": asked.cartridge,
+            "cartridge_code": asked.code,
+            "cartridge_new": asked.cartridge is not None and "cartridge_new_and_sterile" in asked.confirmed,
+        }
     )
+
+
+def resumed_by(asked: Asked, told: PatientTold) -> str | None:
+    """The session that is resumed, None for none. Raises ConsoleError when there is none to be."""
+    if not asked.resume:
+        return None
+    left = told.interrupted
+    if left is None or asked.resume not in (LAST, left.session):
+        known = f"The one that broke off is {left.session}." if left is not None else "No session of theirs broke off."
+        what = f"There is no session {asked.resume!r} of the patient {told.patient} to resume. {known}"
+        raise ConsoleError(Told("nothing_to_resume", what, "No session was prepared.", "Leave --resume out."))
+    return left.session

@@ -21,7 +21,7 @@ from station.settings import StationSettings
 def list_sessions(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
     """Prints a line a session, oldest first. Raises RecordError, ConsoleError."""
     with opened(settings, journal=journal, store=store) as place:
-        records = [session_record(ends(place.source, span)) for span in place.source.sessions()]
+        records = [session_record(ends(place.source, span.session)) for span in place.source.sessions()]
     lines = [SessionLine.of(record) for record in records]
     if as_json:
         print_json([line.as_data() for line in lines])

@@ -17,14 +17,15 @@ from console.exits import Code
 from console.live import live_view
 from console.picture import LivePicture
 from console.screen import err
-from console.story import Kind, Story
+from console.story import Kind
+from console.story_treatment import Treatment
 from console.trouble import ConsoleError, Told
 from console.watching import Watcher
 from station.libraries import clinic_library
 from station.settings import load_settings
 from station.supervise import Supervisor
 
-COLUMNS, ROWS = 96, 26
+COLUMNS, ROWS = 100, 30
 MOMENT = "treating cheek"
 """The step of the story that is pictured, ``AFTER_S`` seconds later."""
 AFTER_S = 2.5
@@ -58,8 +59,8 @@ async def _pictured(state: Path) -> LivePicture:
     settings = load_settings(state_dir=state, stop_port=0)
     async with asyncio.timeout(DEADLINE_S), Supervisor(settings, simulate=SIMULATE) as house, house.client() as station:
         watcher = Watcher(house.settings)
-        checklist = clinic_library(settings, datetime.now(UTC).date()).checklist
-        story = Story(station, f"demo-{random.getrandbits(24):06x}", checklist, tell)
+        patient = f"demo-{random.getrandbits(24):06x}"
+        story = Treatment(station, patient, clinic_library(settings, datetime.now(UTC).date()), tell, _no_hand)
         tasks = [
             asyncio.create_task(watcher.follow(), name="live frames"),
             asyncio.create_task(watcher.follow_station(), name="station status"),
@@ -73,6 +74,10 @@ async def _pictured(state: Path) -> LivePicture:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+
+async def _no_hand() -> None:
+    """This story exchanges no cartridge."""
 
 
 def as_svg(picture: LivePicture) -> str:

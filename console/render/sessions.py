@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from console.render.record import OUTCOME_STYLE
+from console.render.marks import DEMO_RECORD, OUTCOME_STYLE
 from console.words import UNKNOWN, duration
 from logger.records import SessionRecord
 
@@ -26,6 +26,7 @@ class SessionLine:
     treated_ms: int | None
     strokes_on_skin: int | None
     demo: bool | None
+    signed: tuple[str, ...]
 
     @classmethod
     def of(cls, record: SessionRecord) -> Self:
@@ -42,6 +43,7 @@ class SessionLine:
             treated_ms=sum(dose.treated_ms for dose in doses) if doses else None,
             strokes_on_skin=sum(dose.strokes for dose in doses) if doses else None,
             demo=record.demo,
+            signed=tuple(item.meaning for item in record.signatures),
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def sessions_view(lines: list[SessionLine], place: str) -> RenderableType:
     table.add_column("patient", min_width=8)
     table.add_column("zones", min_width=12)
     table.add_column("treated", justify="right", no_wrap=True)
+    table.add_column("signed", no_wrap=True)
     for line in lines:
         table.add_row(
             Text(line.session, style="bold"),
@@ -66,5 +69,10 @@ def sessions_view(lines: list[SessionLine], place: str) -> RenderableType:
             line.patient or "",
             ", ".join(line.zones) or Text(UNKNOWN, style="dim"),
             UNKNOWN if line.treated_ms is None else duration(line.treated_ms),
+            ", ".join(line.signed) or Text("no", style="dim"),
         )
-    return Group(table, Text(f"From {place}. `needlework sessions show ID` shows one; times are UTC.", style="dim"))
+    demos = sum(line.demo is True for line in lines)
+    mark = [Text(f"{demos} of {len(lines)}: {DEMO_RECORD}", style="yellow")] if demos else []
+    return Group(
+        table, *mark, Text(f"From {place}. `needlework sessions show ID` shows one; times are UTC.", style="dim")
+    )

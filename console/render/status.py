@@ -5,8 +5,10 @@ from rich.table import Table
 from rich.text import Text
 
 from console.live import PHASES, PRIORITY_STYLE
+from console.render.readiness import doses_view, readiness_view
+from console.render.record_parts import course_words
 from console.words import UNKNOWN, count, hz, mm, percent, spoken, stopwatch
-from controller.view import STALE_MS
+from controller.view import STALE_MS, PenView
 from station.models import PenStatus, StationStatus
 
 
@@ -35,7 +37,7 @@ def _station(status: StationStatus) -> RenderableType:
     grid.add_row("station", Text.assemble((status.station, "bold"), f" of site {status.site}, {status.software}"))
     grid.add_row("since", f"{status.started_utc.replace('T', ' ').replace('+00:00', ' UTC')}, process {status.pid}")
     if status.mode == "demo":
-        grid.add_row("limits", Text("example library, signed by no physician: demo only", style="yellow"))
+        grid.add_row("limits", Text("DEMO: limits signed by nobody; not for use on people", style="bold yellow"))
     waiting = max(0, status.record.committed - status.record.acknowledged)
     record = Text(f"{count(status.record.committed)} entries on disk, ")
     record.append(
@@ -73,8 +75,14 @@ def _pen(pen: PenStatus) -> RenderableType:
         "rate",
         _pair(hz(view.rate_measured_mhz, known=known), hz(view.rate_commanded_mhz or None), view.rate_commanded_mhz),
     )
+    if view.depth_limit is not None:
+        grid.add_row("limit", view.depth_limit.sentence)
     if view.session:
-        grid.add_row("session", f"{view.session}, treated {stopwatch(view.treated_ms)}")
+        grid.add_row("session", _session(view))
+        grid.add_row("zones", doses_view(view))
+    if view.readiness:
+        odd = [row for row in view.readiness if row.outcome in ("fails", "open")]
+        grid.add_row("to arm", readiness_view(odd) if odd else "every check passes")
     grid.add_row("battery", percent(view.battery_permille) if known else UNKNOWN)
     for alarm in view.alarms:
         grid.add_row(
@@ -83,8 +91,21 @@ def _pen(pen: PenStatus) -> RenderableType:
                 (f" {alarm.priority} ", PRIORITY_STYLE[alarm.priority]), f" {spoken(alarm.alarm)}: {alarm.sentence}"
             ),
         )
+    if view.audio_paused_ms:
+        grid.add_row("audio", f"alarms are silent for another {stopwatch(view.audio_paused_ms)}")
     grid.add_row("next", Text(view.next_step, style="bold"))
     return Group(head, grid)
+
+
+def _session(view: PenView) -> Text:
+    said = Text(f"{view.session}, treated {stopwatch(view.treated_ms)}")
+    if view.course is not None:
+        said.append(f", {course_words(view.course)}")
+    if view.resumes:
+        said.append(f", resumes {view.resumes}")
+    if view.demo:
+        said.append(" DEMO", "bold yellow")
+    return said
 
 
 def _pair(measured: str, set_to: str, commanded: int) -> str:

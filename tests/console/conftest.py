@@ -15,21 +15,34 @@ from controller.envelope import Sources, depth_limit, rate_limit
 from controller.events import (
     AlarmAcknowledged,
     AlarmRaised,
+    ApprovalUsed,
+    AudioPaused,
+    AudioPauseEnded,
     CalibrationSnapshot,
+    CartridgeAttested,
+    CartridgeExchanged,
     CartridgeSnapshot,
+    ClockStepped,
+    CourseSnapshot,
+    DoseWarning,
     Event,
+    Examined,
     InputChunk,
     LimitsChanged,
     PenArmed,
+    ReadinessRow,
     Refused,
+    Screening,
     SessionClosed,
     SessionOpened,
+    SessionSigned,
     SetpointChanged,
     SoftLimitOverridden,
     StopConfirmed,
     Stopped,
     TreatmentStarted,
     ZoneDose,
+    ZoneSnapshot,
 )
 from controller.inputs import PenFacts
 from controller.library import load_library
@@ -97,6 +110,45 @@ def sources(zone: str = "cheek") -> Sources:
     )
 
 
+def zone_plans() -> tuple[ZoneSnapshot, ...]:
+    """The plan of three zones."""
+    return tuple(
+        ZoneSnapshot(
+            zone=zone,
+            soft_um=Micrometres(soft),
+            hard_um=Micrometres(soft + 250),
+            rate_max_mhz=Millihertz(120_000),
+            passes=3,
+            dwell_ms=dwell_ms,
+            dwell_hard_ms=2 * dwell_ms,
+        )
+        for zone, soft, dwell_ms in (("forehead", 500, 10_000), ("nose", 250, 60_000), ("cheek", 750, 150_000))
+    )
+
+
+CARTRIDGE = CartridgeSnapshot(
+    name="lot L2407A",
+    tag=5,
+    needle_count=12,
+    needle_length_um=Micrometres(1500),
+    lot="L2407A",
+    serial="C1A2B3C4D",
+    expiry="2027-05-01",
+    unused="verified",
+)
+READY = (
+    ReadinessRow(check="pen", because="", outcome="passes", sentence="NW-1/NW1-000001 answers."),
+    ReadinessRow(check="library", because="", outcome="note", sentence="example-shallow v1: demo only."),
+    ReadinessRow(check="self-test", because="", outcome="passes", sentence="Passed: retract; needles proved in."),
+)
+NOT_READY = (
+    *READY,
+    ReadinessRow(
+        check="cartridge", because="cartridge_used", outcome="fails", sentence="This cartridge was used before."
+    ),
+)
+
+
 def made_view(**changes: Any) -> PenView:
     """A treatment of the cheek that goes well; ``changes`` are fields of the view."""
     of_cheek = sources(str(changes.get("zone") or "cheek"))
@@ -110,9 +162,17 @@ def made_view(**changes: Any) -> PenView:
         "session": "s-20260101-abcdef",
         "patient": "p-7f3a21",
         "operator": "demo-master-aesthetician",
+        "protocol": "facial-rejuvenation",
+        "library": "example-shallow v1 (unsigned example)",
         "demo": True,
+        "course": CourseSnapshot(number=3, sessions=4, last_on="2026-01-05", earliest_next="2026-02-02"),
+        "resumes": None,
+        "readiness": (),
+        "cartridge": CARTRIDGE,
         "zone": "cheek",
         "zones": ("forehead", "nose", "cheek"),
+        "planned_zones": ("forehead", "cheek"),
+        "zone_plans": zone_plans(),
         "missing": (),
         "override_reasons": ("scar-tissue",),
         "motor_on": True,
@@ -152,6 +212,7 @@ def made_view(**changes: Any) -> PenView:
             ),
         ),
         "alarms": (),
+        "audio_paused_ms": 0,
         "interruption": "",
         "journal_problem": "",
         "next_step": "Treating. Pause, or STOP.",
@@ -185,7 +246,7 @@ def made_events(*, depth_measured: bool = True) -> list[Event]:
     chunk = InputChunk(
         pen="serial:///dev/pts/7",
         kinds="S" * statuses,
-        times_ms=tuple(1_000 + 50 * index for index in range(statuses)),
+        times_ms=tuple(1_400 + 25 * index for index in range(statuses)),
         status={
             "pen_time_ms": tuple(50 * index for index in range(statuses)),
             "boot_id": (7,) * statuses,
@@ -213,21 +274,19 @@ def made_events(*, depth_measured: bool = True) -> list[Event]:
             skin="thin",
             demo=True,
             checklist={"consent_signed": True, "skin_disinfected": True},
+            library_digest="3f" * 32,
+            screening=Screening(asked=20, answered=20, accepted_soft=1, prescribed=0),
+            course=CourseSnapshot(number=2, sessions=4, last_on="2025-12-01", earliest_next="2025-12-29"),
+            planned_zones=("cheek", "nose"),
+            zone_plans=zone_plans(),
         ),
+        Examined(rows=NOT_READY, self_test_tested=1, self_test_passed=1),
+        Examined(rows=READY, self_test_tested=1, self_test_passed=1),
         PenArmed(
             lease=77,
             depth_ceiling_um=Micrometres(950),
             rate_ceiling_mhz=Millihertz(130_000),
-            cartridge=CartridgeSnapshot(
-                name="lot L2407A",
-                tag=5,
-                needle_count=12,
-                needle_length_um=Micrometres(1500),
-                lot="L2407A",
-                serial="C1A2B3C4D",
-                expiry="2027-05-01",
-                unused="verified",
-            ),
+            cartridge=CARTRIDGE,
             calibration=calibration,
         ),
         LimitsChanged(zone="cheek", depth=depth_limit(of_cheek, 0), rate=rate_limit(of_cheek, 0)),
@@ -235,9 +294,23 @@ def made_events(*, depth_measured: bool = True) -> list[Event]:
         SetpointChanged(depth_commanded_um=Micrometres(500), rate_commanded_mhz=Millihertz(120_000)),
         TreatmentStarted(source="api", depth_commanded_um=Micrometres(500), rate_commanded_mhz=Millihertz(120_000)),
         chunk,
+        CartridgeExchanged(source="api: demo-master-aesthetician", before=CARTRIDGE),
+        CartridgeAttested(source="api: demo-master-aesthetician"),
+        PenArmed(
+            lease=78,
+            depth_ceiling_um=Micrometres(950),
+            rate_ceiling_mhz=Millihertz(130_000),
+            cartridge=CARTRIDGE.model_copy(update={"lot": "L9", "name": "lot L9", "serial": "", "unused": "attested"}),
+            calibration=calibration,
+        ),
+        ApprovalUsed(approval="ap-1", zone="cheek", scope_um=Micrometres(500), depth_commanded_um=Micrometres(900)),
+        ClockStepped(by_ms=-3_600_000),
         SoftLimitOverridden(zone="cheek", quantity="depth_um", soft_limit=750, wanted=900, reason="scar-tissue"),
         AlarmRaised(alarm="stall", priority="HIGH", kind="treatment", sentence="The motor did not turn."),
         AlarmAcknowledged(alarm="stall", by="demo-master-aesthetician"),
+        AudioPaused(by="demo-master-aesthetician", for_ms=120_000),
+        AudioPauseEnded(alarm="link_lost"),
+        DoseWarning(zone="cheek", treated_ms=120_000, dwell_ms=150_000, dwell_hard_ms=300_000, level="nearly"),
         Stopped(source="button"),
         StopConfirmed(after_ms=84),
         SessionClosed(
@@ -255,6 +328,7 @@ def made_events(*, depth_measured: bool = True) -> list[Event]:
                 ),
             ),
         ),
+        SessionSigned(by="demo-master-aesthetician", role="aesthetician", meaning="performed"),
     ]
 
 

@@ -197,7 +197,7 @@ async def test_verify_is_0_intact_1_damaged_2_not_checked(run: Run, short_dir: P
     await kept(path, entries)
     intact = run("verify")
     assert intact.returncode == 0
-    assert intact.stdout.startswith("verify: intact: station room-1, 13 entries")
+    assert intact.stdout.startswith("verify: intact: station room-1, 24 entries")
     assert json.loads(run("verify", "--json").stdout)[0]["verdict"] == "intact"
 
     store = Store.open(short_dir / "store.sqlite")  # an anchor with more in it than the journal has

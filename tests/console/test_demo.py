@@ -55,6 +55,52 @@ def test_the_demo_treats_prints_the_record_and_verifies_it(short_dir: Path) -> N
     assert str(record["session"]) in done.stdout
 
 
+def test_the_story_of_limits_meets_each_kind_and_the_record_shows_it(short_dir: Path) -> None:
+    done = subprocess.run(
+        [NEEDLEWORK, "demo", "--story", "limits", "--state", str(short_dir)],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=80,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stderr == ""
+    words = " ".join(done.stdout.split())
+    for wanted in (
+        "Limits signed by nobody: demonstration only.",
+        "REFUSED soft limit: 0.45 mm was refused and nothing changed.",
+        "OVERRIDDEN soft limit: 0.45 mm instead of 0.25 mm; reason given: tolerated-last-session",
+        "REFUSED hard limit (calibration): 4.50 mm was refused and nothing changed.",
+        "REFUSED operator's scope: 5.00 mm was refused and nothing changed. 0.50 mm: limited by the operator's scope",
+        "Did you mean 0.50 mm?",
+        "would allow 0.75 mm.",
+        "deeper zone: forehead may be treated deeper than periorbital",
+        "cartridge exchanged",
+        "verify: intact",
+    ):
+        assert wanted in words, wanted
+    record = shown(short_dir)
+    assert record["outcome"] == "completed"
+    assert record["alarms"] == []
+    refusals, cartridges, zones = record["refusals"], record["cartridges"], record["zones"]
+    assert isinstance(refusals, list)
+    assert isinstance(cartridges, list)
+    assert isinstance(zones, list)
+    assert [item["because"] for item in refusals] == ["zone_soft", "calibration", "deeper_zone", "operator", "operator"]
+    first, second = (item["cartridge"]["serial"] for item in cartridges)
+    assert first != second
+    assert [item["strokes"] > 100 for item in cartridges] == [True, True]
+    assert [zone["zone"] for zone in zones] == ["periorbital", "forehead"]
+    assert [zone["plan"]["passes"] for zone in zones] == [3, 3]
+
+
+@pytest.mark.parametrize("words", [["--story", "limit"], ["--story", "limits", "--pen", "tcp://127.0.0.1:1"]])
+def test_a_story_that_cannot_be_played_says_which_can(words: list[str]) -> None:
+    done = subprocess.run(
+        [NEEDLEWORK, "demo", *words], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 2
+    assert "Nothing was played." in done.stderr
+    assert "limits" in done.stderr
+
+
 def test_ctrl_c_in_the_demo_stops_the_pen_first_and_leaves_a_whole_record(short_dir: Path) -> None:
     with subprocess.Popen(
         [NEEDLEWORK, "demo", "--state", str(short_dir)],

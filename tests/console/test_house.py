@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from controller.library import load_library
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
-CONFIRMED = ("consent_signed", "contraindications_reviewed", "skin_disinfected", "handpiece_disinfected",
-             "new_sleeve_fitted", "no_fluid_seen", "cartridge_new_and_sterile")  # fmt: skip
+CONFIRMED = tuple(load_library().checklist)
 TREAT = ("treat", "--operator", "demo-master-aesthetician")
-PREPARE = (*TREAT, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "forehead",
+PREPARE = (*TREAT, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "forehead", "--consent", "folder 7",
            *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLEWORK_")}
 
@@ -44,6 +45,13 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.communicate()
 
 
+def answers_in(directory: Path, **more: object) -> tuple[str, str]:
+    """The option that names a file in which no question applies."""
+    path = directory / "answers.json"
+    path.write_text(json.dumps({"answers": dict.fromkeys(load_library().questions, "no"), **more}))
+    return "--answers", str(path)
+
+
 class House:
     """A running station and the command line beside it."""
 
@@ -52,6 +60,7 @@ class House:
         self.state = state
         assert process.stdout is not None
         self.ready = json.loads(process.stdout.readline())
+        self.prepare = (*PREPARE, *answers_in(state))
 
     def call(self, *arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
         """Another command on the same station."""
@@ -80,12 +89,15 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
     (pen,) = json.loads(house.call("status", "--json").stdout)["pens"]
     assert pen["view"]["phase"] == "no_session"
 
-    treated = house.call(*PREPARE, lines="arm\ndepth 0.43\nrate 110\nstart\nwait 1.5\npause\ndepth 0.9\nstart\n")
+    treated = house.call(*house.prepare, lines="arm\ndepth 0.43\nrate 110\nstart\nwait 1.5\npause\ndepth 0.9\nstart\n")
     assert treated.returncode == 1
     said = treated.stdout.splitlines()
+    assert any(re.match(r"✓ +self-test +Passed: .*", line) for line in said), said  # the checks are there before arming
+    said = said[next(place for place, line in enumerate(said) if line.startswith("arm: ")) :]
     assert said[1].startswith("depth 0.43: paused, forehead, set 0.40 mm"), said  # the pen's step, toward shallow
     assert re.search(r"wait 1.5: treating, .*measured 0\.\d\d mm", treated.stdout)
     assert "0.90 mm was refused and nothing changed. 0.50 mm: limited by the zone's soft limit" in treated.stderr
+    assert "scar-tissue" not in treated.stderr  # no reason goes beyond the hard limit of 0.75 mm
     assert len(said) == 6  # what came after the refusal was not done
     assert json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]["phase"] == "paused"
 
@@ -105,12 +117,12 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
 
 
 def test_an_open_session_is_taken_up_by_whom_it_belongs_to(house: House) -> None:
-    opened = house.call(*PREPARE[:-2], "--patient", "AAAA-1111", lines="arm\n")
+    opened = house.call(*PREPARE[:-2], *house.prepare[-2:], "--patient", "AAAA-1111", lines="arm\n")
     assert opened.returncode == 1  # a point of the checklist is open
-    other = house.call(*PREPARE, "--patient", "BBBB-2222", lines="arm\n")
+    other = house.call(*house.prepare, "--patient", "BBBB-2222", lines="arm\n")
     assert (other.returncode, other.stdout) == (1, "")
     assert "of patient AAAA-1111 is open; give that patient, or close it first" in other.stderr
-    words = ["demo-physician" if word == TREAT[2] else word for word in PREPARE]
+    words = ["demo-physician" if word == TREAT[2] else word for word in house.prepare]
     colleague = house.call(*words, lines="close\n")
     assert colleague.returncode == 1
     assert "AAAA-1111, treated by demo-master-aesthetician, is open; give that operator" in colleague.stderr
@@ -118,7 +130,8 @@ def test_an_open_session_is_taken_up_by_whom_it_belongs_to(house: House) -> None
 
     again = house.call(*TREAT, "--zone", "nose", "--confirmed", CONFIRMED[-1], lines="arm\nwait 0.3\n")
     assert again.returncode == 0, again.stderr
-    first, armed, *_ = again.stdout.splitlines()
+    first, *checks, armed, _ = again.stdout.splitlines()
+    assert any("points confirmed" in line for line in checks)
     assert "patient AAAA-1111, operator demo-master-aesthetician, zone forehead is taken up" in first
     assert "forehead is in force, not nose" in first
     assert armed.startswith("arm: paused")
@@ -134,7 +147,7 @@ def test_an_alarm_left_by_a_closed_session_is_cleared_before_the_next(short_dir:
         with running(*arguments) as process:
             house = House(process, short_dir)
             with subprocess.Popen(
-                [NEEDLEWORK, *PREPARE, "--state", str(short_dir)], env=ENVIRONMENT, text=True,
+                [NEEDLEWORK, *house.prepare, "--state", str(short_dir)], env=ENVIRONMENT, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             ) as treating:  # fmt: skip
                 assert treating.stdin is not None
@@ -156,10 +169,10 @@ def test_an_alarm_left_by_a_closed_session_is_cleared_before_the_next(short_dir:
                 view: dict[str, object] = {}
                 while view.get("link") != "connected" and time.monotonic() < deadline:
                     view = json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]
-                early = house.call(*PREPARE, lines="arm\n")
+                early = house.call(*house.prepare, lines="arm\n")
                 assert early.returncode == 1
                 assert "link_lost" in early.stdout
-                treated = house.call(*PREPARE, lines="ack link_lost\nclear\narm\n")
+                treated = house.call(*house.prepare, lines="ack link_lost\nclear\narm\n")
                 assert treated.returncode == 0, treated.stderr + treated.stdout
                 assert "arm: paused, forehead" in treated.stdout
 
@@ -185,7 +198,7 @@ def test_stop_and_live_from_other_terminals(house: House) -> None:
 
     script = "arm\ndepth 0.4\nrate 100\nstart\nwait 20\n"
     with subprocess.Popen(
-        [NEEDLEWORK, *PREPARE, "--state", str(house.state)], env=ENVIRONMENT, text=True,
+        [NEEDLEWORK, *house.prepare, "--state", str(house.state)], env=ENVIRONMENT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as treating:  # fmt: skip
         assert treating.stdin is not None
@@ -290,14 +303,22 @@ class Terminal:
 
 
 def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
-    screen = Terminal(*PREPARE, "--state", str(house.state))
+    screen = Terminal(*house.prepare, "--state", str(house.state))
+    screen.until("Scan the cartridge's code")
+    screen.type("\r")
     screen.until("PREPARED")
+    screen.until("self-test")
     screen.type("arm\r")
     screen.until("PAUSED")
     screen.type("depth 0.5\r")
     screen.until("set 0.50 mm")
-    screen.type("depth 0.9\r")
-    screen.until("0.90 mm was refused")
+    screen.type("depth 0.6\r")
+    screen.until("0.60 mm was refused")
+    screen.until("2 prescribed-deeper")
+    screen.type("depth 0.6 2\r")
+    screen.until("set 0.60 mm")
+    screen.type("dose\r")
+    screen.until("pass 0 of 3")
     screen.type("rate 110\r")
     screen.until("110.0 Hz")
     screen.type(" ")
@@ -310,4 +331,90 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
     assert line["outcome"] == "completed"
     assert line["strokes_on_skin"] > 0
+    record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+    assert [override["reason"] for override in record["overrides"]] == ["prescribed-deeper"]
     assert house.end(signal.SIGTERM) == 0
+
+
+@contextmanager
+def pen_at(link: Path) -> Iterator[subprocess.Popen[str]]:
+    """A simulated pen of its own process, whose cartridge SIGUSR1 exchanges."""
+    with running("simulate", "--pty", "--link", str(link)) as pen:
+        assert pen.stdout is not None
+        assert json.loads(pen.stdout.readline())
+        yield pen
+
+
+def test_a_returning_patient_repeats_the_last_visit_with_another_cartridge(short_dir: Path) -> None:
+    link = short_dir / "pen"
+    who = ("--patient", "AAAA-1111")
+    arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
+    with pen_at(link) as pen, running(*arguments) as process:
+        house = House(process, short_dir)
+        treat = "arm\ndepth 0.45\nrate 90\nstart\nwait 1.5\npause\nwait 0.5\nclose\n"
+        first = house.call(*house.prepare, *who, lines=treat)
+        assert first.returncode == 0, first.stderr
+
+        told = json.loads(house.call("patients", "show", "AAAA-1111", "--json").stdout)
+        (visit,) = told["visits"]
+        assert visit["zones"][0]["depth_commanded_um"] == 450
+        assert told["course"]["facial-rejuvenation"]["number"] == 2
+        assert "last_answers" not in told
+
+        early = house.call(*TREAT, *who, "--repeat", *answers_in(short_dir), lines="arm\n")
+        assert early.returncode == 1
+        assert re.search(r"✗ +course +The last session was on", early.stdout)
+        assert house.call(*TREAT, lines="close\n").returncode == 0
+
+        same = answers_in(short_dir, since_last_visit="unchanged", answers={})
+        again = (*TREAT, *who, "--repeat", *same, "--early", "tolerated-last-session", "--consent", "folder 7",
+                 *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip
+        used = house.call(*again, lines="arm\n")
+        assert used.returncode == 1
+        assert "This cartridge was used" in used.stderr
+        pen.send_signal(signal.SIGUSR1)
+        repeated = house.call(*TREAT, "--repeat", lines="wait 1.2\ncheck\narm\nstart\nwait 1.5\npause\ndose\nclose\n")
+        assert repeated.returncode == 0, repeated.stderr + repeated.stdout
+        assert "forehead on " in repeated.stdout
+        assert "0.45 mm, 90.0 Hz. Set the same." in repeated.stdout
+        record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+        assert record["course"]["number"] == 2
+        assert record["interval_reason"] == "tolerated-last-session"
+        assert record["zones"][0]["passes"] == 1
+
+        for meaning, by in (("reviewed", "demo-physician"), ("performed", "demo-aesthetician")):
+            refused = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
+            assert refused.returncode == 1
+            assert "Nothing was signed." in refused.stderr
+        for meaning, by in (("performed", TREAT[2]), ("reviewed", "demo-physician")):
+            signed = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
+            assert signed.returncode == 0, signed.stderr
+            assert f"is signed as {meaning} by {by}" in signed.stdout
+        shown = " ".join(house.call("sessions", "show", "last").stdout.split())
+        assert f"performed by {TREAT[2]} (aesthetician)" in shown
+        assert "reviewed by demo-physician (physician)" in shown
+        lines = json.loads(house.call("sessions", "list", "--json").stdout)
+        assert [line["signed"] for line in lines] == [[], [], ["performed", "reviewed"]]
+        assert [line["outcome"] for line in lines] == ["completed"] * 3
+        assert house.end(signal.SIGTERM) == 0
+
+
+def test_a_session_that_broke_off_is_resumed_with_its_dose(short_dir: Path) -> None:
+    link = short_dir / "pen"
+    who = ("--patient", "AAAA-1111")
+    arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
+    with pen_at(link):
+        with running(*arguments) as process:
+            house = House(process, short_dir)
+            lines = "arm\ndepth 0.45\nrate 90\nstart\nwait 1.5\npause\nwait 0.5\n"
+            assert house.call(*house.prepare, *who, lines=lines).returncode == 0
+            assert house.end(signal.SIGTERM) == 0  # with the session open
+        with running(*arguments) as process:
+            house = House(process, short_dir)
+            resumed = house.call(*house.prepare, *who, "--resume", "last", lines=f"{lines}close\n")
+            assert resumed.returncode == 0, resumed.stderr + resumed.stdout
+            record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+            (zone,) = record["zones"]
+            assert record["resumes"] is not None
+            assert zone["counted_ms"] > zone["on_skin_ms"] + 1_000
+            assert house.end(signal.SIGTERM) == 0

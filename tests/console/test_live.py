@@ -89,7 +89,57 @@ def test_a_refusal_is_read_to_its_end(
     assert rows(drawn, width) <= height
     words = " ".join(draw(drawn, width=width).split())
     assert REFUSAL in words
-    assert "example library, signed by no physician" in words
+    assert "limits signed by nobody" in words
+
+
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (30, 12)])
+@pytest.mark.parametrize("phase", ["prepared", "treating", "interrupted"])
+def test_limits_signed_by_nobody_are_marked_on_every_screen(
+    status: Callable[..., PenStatus], draw: Callable[..., str], width: int, height: int, phase: str
+) -> None:
+    text = draw(live_view(shown(status(phase=phase)), width=width, height=height), width=width)
+    assert "DEMO" in text
+    signed = draw(live_view(shown(status(phase=phase, demo=False)), width=width, height=height), width=width)
+    assert "DEMO" not in signed
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (132, 43)])
+def test_before_arming_the_checks_are_the_view(
+    status: Callable[..., PenStatus], draw: Callable[..., str], width: int, height: int
+) -> None:
+    from tests.console.conftest import NOT_READY  # noqa: PLC0415 the rows, not a fixture
+
+    prepared = status(phase="prepared", readiness=NOT_READY, next_step="Insert a new one.")
+    text = " ".join(draw(live_view(shown(prepared), width=width, height=height), width=width).split())
+    for wanted in ("✓ pen NW-1/NW1-000001 answers.", "! library", "✗ cartridge This cartridge was used before.",
+                   "next Insert a new one."):  # fmt: skip
+        assert wanted in text, wanted
+    many = status(phase="prepared", readiness=NOT_READY * 6)
+    short = draw(live_view(shown(many), width=width, height=22), width=width)
+    assert "12 of 24 checks pass." in " ".join(short.split())
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES[2:])
+def test_each_zone_stands_beside_its_plan(
+    status: Callable[..., PenStatus], draw: Callable[..., str], width: int, height: int
+) -> None:
+    text = draw(live_view(shown(status()), width=width, height=height), width=width)
+    assert "80 % of 0:10" in text
+    assert "6 % of 2:30" in text
+    assert "session 3 of 4" in text
+
+
+def test_the_limit_is_told_in_its_whole_sentence(status: Callable[..., PenStatus], draw: Callable[..., str]) -> None:
+    text = draw(live_view(shown(status()), width=100, height=30), width=100)
+    assert "0.75 mm: limited by the zone's soft limit (cheek); the calibration would allow 0.95 mm." in text
+
+
+def test_an_audio_pause_is_shown_and_the_alarm_with_it(
+    status: Callable[..., PenStatus], alarm: Callable[[], AlarmView], draw: Callable[..., str]
+) -> None:
+    text = draw(live_view(shown(status(alarms=(alarm(),), audio_paused_ms=95_000)), width=80, height=24), width=80)
+    assert "Alarms are silent for another 1:35." in text
+    assert "Link lost." in text
 
 
 def test_what_is_stale_reads_dashes_and_no_number_that_was_measured(

@@ -26,15 +26,30 @@ def test_the_record_says_who_what_and_why(entries: list[Entry], draw: Draw, widt
     for wanted in (
         "20260101T090000-0000abcd",
         "STOPPED",
-        "signed by no physician",
+        "Limits signed by nobody: demonstration only.",
+        "signed by nobody: demonstration only",
+        "3f" * 32,
+        "session 2 of 4; the one before on 2025-12-01",
+        "1 soft limit gone beyond, 1 refused at a hard limit",
+        "planned, not treated",
+        "20 of 20 questions about contraindications answered; 1 treated all the same, with a reason",
+        "✓ self-test Passed: retract; needles proved in.",
+        "cartridge: This cartridge was used before.",
+        "BY APPROVAL 0.90 mm beyond the operator's own 0.50 mm; approval ap-1, given ahead",
+        "The computer's clock was set by -3600.0 s.",
+        "performed by demo-master-aesthetician (aesthetician), 2026-01-01 09:00 UTC",
+        "reviewed not signed yet; by a physician who did not treat",
         "patient p-7f3a21, treated by demo-master-aesthetician",
         "NW-1/NW1-000001",
         "consent signed, skin disinfected",
         "limited by the zone's soft limit",
-        "zone hard: 1.20 mm was refused and nothing changed.",
-        "0.90 mm instead of 0.75 mm; reason given: scar-tissue",
-        "HIGH stall: The motor did not turn. Acknowledged +0:00.9 by demo-master-aesthetician.",
-        "12 needles of 1.50 mm, lot L2407A, serial C1A2B3C4D, usable until 2027-05-01; unused: verified",
+        "REFUSED hard limit: 1.20 mm was refused and nothing changed.",
+        "OVERRIDDEN soft limit: 0.90 mm instead of 0.75 mm; reason given: scar-tissue",
+        "HIGH stall: The motor did not turn. Acknowledged +0:01.6 by demo-master-aesthetician.",
+        "12 needles of 1.50 mm, lot L2407A, serial C1A2B3C4D, usable until 2027-05-01; verified unused; 114 strokes",
+        "attested as new and opened now, not verified (by api: demo-master-aesthetician); 0 strokes on skin",
+        "Alarms kept quiet for 2:00 min by demo-master-aesthetician, ended by link lost; shown all the same.",
+        "time on skin cheek has had 80 % of its time",
         "certificate FACTORY-0001",
         "stop confirmed",
         "after 84 ms",
@@ -45,17 +60,28 @@ def test_the_record_says_who_what_and_why(entries: list[Entry], draw: Draw, widt
     assert "…" not in text
 
 
+def rows_of(text: str, zone: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith(f"{zone} ")]
+
+
+def test_what_matters_comes_first(entries: list[Entry], draw: Draw) -> None:
+    text = drawn_record(entries, draw, 100)
+    order = ("Limits signed by nobody", "against its plan", "Limits met", "Alarms", "Signed", "The session", "In order")
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
 def test_set_and_measured_stand_in_their_own_columns(entries: list[Entry], draw: Draw) -> None:
-    (row,) = [line.split() for line in drawn_record(entries, draw, 100).splitlines() if line.startswith("cheek  ")]
-    #             zone    time      strokes punctures  set    mean    p95     max    set   mean
-    assert row[:1] + row[4:] == ["cheek", "1", "368", "0.50", "0.47", "0.49", "0.49", "120", "119.0"]
+    plan, measured = rows_of(drawn_record(entries, draw, 100), "cheek")
+    #               zone  on skin        bar        of     its time   passes  strokes punctures
+    assert plan == ["cheek", "0:00", "━╌╌╌╌╌╌╌╌╌", "0", "%", "of", "2:30", "0", "of", "3", "114", "1", "368"]
+    #                    zone     set     mean    p95     max     set    mean
+    assert measured == ["cheek", "0.50", "0.47", "0.49", "0.49", "120", "119.0"]
 
 
 def test_what_a_pen_does_not_measure_is_said_so_and_never_the_setpoint(blind_entries: list[Entry], draw: Draw) -> None:
-    (row,) = [
-        line.split() for line in drawn_record(blind_entries, draw, 100).splitlines() if line.startswith("cheek  ")
-    ]
-    assert row.count("n/m") == 3
+    _, measured = rows_of(drawn_record(blind_entries, draw, 100), "cheek")
+    assert measured.count("n/m") == 3
     assert "not measured" in drawn_record(blind_entries, draw, 100)
 
 
@@ -64,8 +90,9 @@ def test_a_session_without_treatment(entries: list[Entry], draw: Draw) -> None:
     assert "The motor never ran." in text
     assert "OPEN" in text
     assert "not closed" in text
-    assert "Nothing was refused." in text
+    assert "None was met." in text
     assert "None was raised." in text
+    assert "The pen was not read." in text
 
 
 def test_a_treatment_whose_telemetry_is_not_yet_on_disk_did_run(entries: list[Entry], draw: Draw) -> None:
@@ -81,7 +108,7 @@ def test_the_trace_is_what_the_pen_said(entries: list[Entry]) -> None:
     assert [moment.running for moment in found] == [True] * 19 + [False]
     slots, first_ms, last_ms = buckets(found, 10)
     assert len(slots) == 10
-    assert (first_ms, last_ms) == (0, 900)
+    assert (first_ms, last_ms) == (400, 850)
     assert max(slot.depth_measured_um or 0 for slot in slots) == 440 + 3 * 18
     assert buckets([], 10) == ([], 0, 0)
 

@@ -202,7 +202,7 @@ def test_who_what_and_when(record: SessionRecord) -> None:
     assert record.closed_at is not None
     assert (record.closed_at - record.opened_at).total_seconds() == pytest.approx(1.8)
     assert (record.first_entry, record.entries, record.unread) == (1, 18, 0)
-    assert record.cartridges == (CARTRIDGE,)
+    assert [item.cartridge for item in record.cartridges] == [CARTRIDGE]
     assert record.calibrations == (CALIBRATION,)
 
 

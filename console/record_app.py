@@ -1,0 +1,59 @@
+"""`needlework patients …` and `needlework sessions sign`: commands about people in the record, declared here."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.people_app import PasswordFile
+from console.trouble import Troubles
+
+if TYPE_CHECKING:
+    from station.settings import StationSettings
+
+patients_app = typer.Typer(help="Patients, by pseudonym: `show` one.", no_args_is_help=False)
+
+State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+
+
+def _settings(state: Path | None) -> "StationSettings":
+    from station.settings import load_settings  # noqa: PLC0415 pydantic takes a while; `--help` does without
+
+    return load_settings(state_dir=state)
+
+
+@patients_app.callback(invoke_without_command=True)
+def _patients(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@patients_app.command("show")
+def patients_show(
+    patient: Annotated[str, typer.Argument(help="The patient's pseudonym.", metavar="PSEUDONYM")],
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Show where a patient's course stands, earlier visits, approvals, and the earliest next day. Asks the station."""
+    with Troubles(as_json=as_json):
+        from console.actions.patients import show as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(_settings(state), patient, as_json=as_json))
+
+
+def sessions_sign(
+    meaning: Annotated[
+        str, typer.Option("--as", help="performed, by whoever treated; reviewed, by a physician.", metavar="MEANING")
+    ],
+    by: Annotated[str, typer.Option("--by", help="Who signs.", metavar="ID")],
+    session: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")] = "last",
+    password_file: PasswordFile = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Sign a closed session. A signature is added to the record and never changed. Exit code 1: refused."""
+    with Troubles(as_json=as_json):
+        from console.actions.signing import sign as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(_settings(state), session, meaning, by, password_file, as_json=as_json))
