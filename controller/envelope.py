@@ -16,6 +16,9 @@ from controller.units import Micrometres, Millihertz, format_hz, format_mm, towa
 STRICTEST = 0
 PPM = 1_000_000
 
+ABSOLUTE = frozenset({"mechanical", "labelled", "cartridge", "zone_hard"})
+"""Layers that nobody's reason, role or approval changes."""
+
 SPOKEN: dict[str, str] = {
     "mechanical": "the pen's mechanism",
     "labelled": "what the pen's maker evaluated",
@@ -312,15 +315,19 @@ def check_rate(sources: Sources, wanted_mhz: int, depth_um: int) -> Granted | De
 def _check(limit: LimitSet, wanted: int, least_value: int, step: int, toward: str) -> Granted | Denied:
     show = format_mm if limit.quantity == "depth_um" else format_hz
     if wanted > limit.effective:
+        # What no reason changes is named first: calibration alone always allows a little less than that.
         beyond = min(
             (layer for layer in limit.layers if layer.value is None or wanted > layer.value),
-            key=lambda layer: STRICTEST if layer.value is None else layer.value,
+            key=lambda layer: (layer.layer not in ABSOLUTE, STRICTEST if layer.value is None else layer.value),
             default=None,
         )
         name = beyond.layer if beyond else limit.limited_by
         slip = _slip(wanted, limit.effective, least_value, step)
         meant = f" Did you mean {show(slip)}?" if slip is not None else ""
-        return Denied(name, f"{show(wanted)} was refused and nothing changed. {limit.sentence}{meant}")
+        hard = ""
+        if beyond is not None and beyond.layer in ABSOLUTE and beyond.layer != limit.limited_by:
+            hard = f" Nobody's reason goes beyond {SPOKEN[beyond.layer]}, {show(beyond.value)}."
+        return Denied(name, f"{show(wanted)} was refused and nothing changed. {limit.sentence}{hard}{meant}")
     value = toward_shallow(wanted, step)
     if value < least_value or value == 0:
         smallest = toward_shallow(least_value + step - 1, step) or step

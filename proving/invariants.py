@@ -318,7 +318,7 @@ class Watch(People):
             self.fail(6, "no silent change", f"{setpoint.depth_um} µm, {setpoint.rate_mhz} mHz sent; told were {told}")
         if not self.pen.plant.touching:
             self.touched_since_ms = now_ms  # off skin the needles are withdrawn
-        late_ms = now_ms - max(self.told_at_ms, self.drive_began_ms, self.touched_since_ms)
+        late_ms = now_ms - max(self.told_at_ms, self.drive_began_ms, self.touched_since_ms, self.wanted_on_ms)
         follows = (setpoint.depth_um, setpoint.rate_mhz) == told or self._withdraws(setpoint)
         if setpoint.motor and late_ms > FOLLOW_MS and not follows:
             self.fail(6, "no silent change", f"{setpoint.depth_um} µm, {setpoint.rate_mhz} mHz sent; told were {told}")

@@ -65,6 +65,7 @@ class People:
         self.overridden_um = 0
         self.approved_um: dict[str, int] = {}
         self.touched_since_ms = 0
+        self.wanted_on_ms = 0  # when somebody last wanted the motor on
         self.open_points: set[str] = set()
         self.told_um = self.told_mhz = 0
         self.told_at_ms = 0
@@ -209,6 +210,7 @@ class People:
         if made.refusal is None:
             self.start_acts += 1
             self.off_since_ms = None
+            self.wanted_on_ms = self.now_ms
             if rig.state.alarms.active and self.alarmed(rig):
                 self.fail(3, "no start under an alarm", "the treatment was started and a HIGH alarm is active")
 
@@ -354,6 +356,6 @@ class People:
 
     def pressed(self) -> None:
         """Somebody presses the pen's button or the pedal: off when it runs, perhaps on when it does not."""
-        self.pressed_at_ms = self.now_ms
+        self.pressed_at_ms = self.wanted_on_ms = self.now_ms
         self.off_since_ms = None
         self.start_acts += not self.pen.plant.driven

@@ -127,7 +127,7 @@ def test_off_step_is_rounded_toward_shallow_and_said(sources: Sources) -> None:
     assert checked == Granted(300, "0.34 mm asked, 0.30 mm set: the pen's step, rounded toward shallow")
 
 
-@pytest.mark.parametrize(("wanted_um", "layer"), [(550, "operator"), (800, "operator"), (5000, "operator")])
+@pytest.mark.parametrize(("wanted_um", "layer"), [(550, "operator"), (800, "operator"), (5000, "zone_hard")])
 def test_beyond_the_limit_is_refused_with_its_layer(sources: Sources, wanted_um: int, layer: str) -> None:
     checked = check_depth(sources, wanted_um, 0)
     assert isinstance(checked, Denied)

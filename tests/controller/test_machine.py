@@ -112,7 +112,7 @@ def test_pause_keeps_arming_for_ten_minutes_and_no_longer(treat: Treat) -> None:
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("depth_um", "layer"), [(5000, "zone_soft"), (1100, "zone_soft"), (20, "mechanical")])
+@pytest.mark.parametrize(("depth_um", "layer"), [(5000, "zone_hard"), (1100, "zone_soft"), (20, "mechanical")])
 def test_depth_beyond_a_layer_is_refused_by_name_and_nothing_changes(treat: Treat, depth_um: int, layer: str) -> None:
     rig = treat(depth_um=500)
     assert refused(rig, SetDepth(depth_um=depth_um)).because == layer
