@@ -336,10 +336,30 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     assert house.end(signal.SIGTERM) == 0
 
 
+def test_a_cartridge_nobody_can_look_up_is_attested_and_never_verified(short_dir: Path) -> None:
+    link = short_dir / "pen"
+    arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
+    with pen_at(link, "NW-PLAIN"), running(*arguments) as process:
+        house = House(process, short_dir)
+        armed = house.call(*house.prepare, "--cartridge", "NW-12", lines="arm\n")
+        assert armed.returncode == 0, armed.stderr  # confirmed as new and sterile: that is the operator's word
+        exchanged = house.call(*TREAT, lines="audio\ncartridge\nwait 0.5\ncheck\narm\n")
+        assert exchanged.returncode == 1
+        assert "alarms silent for another 2:00" in exchanged.stdout
+        assert "attest that" in exchanged.stderr  # what was attested was of the cartridge before
+        attested = house.call(*TREAT, lines="attest\narm\nclose\n")
+        assert attested.returncode == 0, attested.stderr
+        record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+        assert [item["cartridge"]["unused"] for item in record["cartridges"]] == ["attested", "attested"]
+        assert record["cartridges"][0]["exchanged_at"] is not None
+        assert "attested as new and opened now, not verified" in " ".join(house.call("sessions", "show").stdout.split())
+        assert house.end(signal.SIGTERM) == 0
+
+
 @contextmanager
-def pen_at(link: Path) -> Iterator[subprocess.Popen[str]]:
+def pen_at(link: Path, model: str = "NW-1") -> Iterator[subprocess.Popen[str]]:
     """A simulated pen of its own process, whose cartridge SIGUSR1 exchanges."""
-    with running("simulate", "--pty", "--link", str(link)) as pen:
+    with running("simulate", "--pty", "--link", str(link), "--model", model) as pen:
         assert pen.stdout is not None
         assert json.loads(pen.stdout.readline())
         yield pen
