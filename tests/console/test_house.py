@@ -345,7 +345,7 @@ def test_a_cartridge_nobody_can_look_up_is_attested_and_never_verified(short_dir
         assert armed.returncode == 0, armed.stderr  # confirmed as new and sterile: that is the operator's word
         exchanged = house.call(*TREAT, lines="audio\ncartridge\nwait 0.5\ncheck\narm\n")
         assert exchanged.returncode == 1
-        assert "alarms silent for another 2:00" in exchanged.stdout
+        assert "alarms silent for another" in exchanged.stdout
         assert "attest that" in exchanged.stderr  # what was attested was of the cartridge before
         attested = house.call(*TREAT, lines="attest\narm\nclose\n")
         assert attested.returncode == 0, attested.stderr
