@@ -10,9 +10,10 @@ import typer
 from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.library_app import library_app
-from console.people_app import PasswordFile, account_app, approve
+from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
+from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
 app.command()(approve)
+app.command()(treat)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -148,63 +150,6 @@ def stop(pen: PenName = "", state: State = None, as_json: Json = False) -> None:
         from console.actions.stopping import stop as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(pen, state, as_json=as_json))
-
-
-@app.command()
-def treat(
-    operator: Annotated[str, typer.Option("--operator", help="Who treats; limits are that person's.", metavar="NAME")],
-    protocol: Annotated[str, typer.Option("--protocol", help="A protocol of the library.", metavar="NAME")] = "",
-    skin: Annotated[str, typer.Option("--skin", help="A skin the protocol knows.", metavar="NAME")] = "",
-    zone: Annotated[str, typer.Option("--zone", help="The zone treated first.", metavar="NAME")] = "",
-    zones: Annotated[
-        str, typer.Option("--zones", help="All planned zones, the first one first.", metavar="A,B,…")
-    ] = "",
-    patient: Annotated[
-        str, typer.Option("--patient", help="A random pseudonym, never a name; made where none is given.", metavar="ID")
-    ] = "",
-    cartridge: Annotated[
-        str | None, typer.Option("--cartridge", help="Its model, where the pen does not identify it.", metavar="NAME")
-    ] = None,
-    confirmed: Annotated[
-        list[str] | None,
-        typer.Option("--confirmed", help="A confirmed point of the checklist; once for each.", metavar="ITEM"),
-    ] = None,
-    answers: Annotated[
-        Path | None,
-        typer.Option("--answers", help="Answers about contraindications, YAML or JSON.", metavar="FILE"),
-    ] = None,
-    consent: Annotated[
-        str, typer.Option("--consent", help="Where the signed consent is; it stays at the site.", metavar="REF")
-    ] = "",
-    code: Annotated[str, typer.Option("--code", help="The cartridge's code, as scanned.", metavar="CODE")] = "",
-    reason: Annotated[
-        str, typer.Option("--early", help="A reason of the library for an earlier session.", metavar="REASON")
-    ] = "",
-    resume: Annotated[
-        str, typer.Option("--resume", help="A session that broke off, or `last`; its dose counts on.", metavar="ID")
-    ] = "",
-    repeat: Annotated[bool, typer.Option("--repeat", help="Zones, depth and rate as at the last visit.")] = False,
-    pen: Annotated[str, typer.Option("--pen", help="The pen's name, where there are several.", metavar="NAME")] = "",
-    password_file: PasswordFile = None,
-    state: State = None,
-) -> None:
-    """Operate a pen: from the keyboard beside the live view, or by lines on standard input.
-
-    An open session is taken up again. Whoever leaves, leaves a pen that is paused or stopped. Exit code 1: refused.
-    """
-    with Troubles():
-        settings = _settings(state_dir=state)
-        from console.actions.asked import Asked  # noqa: PLC0415 imported when it runs
-        from console.actions.treating import treat as act  # noqa: PLC0415 imported when it runs
-        from console.answers import AnswersFile, read_answers  # noqa: PLC0415 imported when it runs
-
-        asked = Asked(
-            operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()),
-            zones=tuple(name.strip() for name in zones.split(",") if name.strip()),
-            answers=AnswersFile() if answers is None else read_answers(answers),
-            consent=consent, code=code, interval_reason=reason, resume=resume, repeat=repeat,
-        )  # fmt: skip
-        raise typer.Exit(act(settings, asked, password_file))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from console.gauges import set_hz, set_mm
 from console.render.readiness import doses_view, readiness_view, reasons_view, repeated_view
 from console.treat_lines import Order, waiting_s
 from console.trouble import ConsoleError, Told
-from console.words import hz, mm, spoken
+from console.words import hz, mm, spoken, stopwatch
 from controller.history import ZoneVisit
 from controller.library import LoadedLibrary
 from controller.plan import SessionPlan
@@ -229,4 +229,6 @@ def in_words(status: PenStatus) -> str:
         pieces.append(f"set {set_mm(view)} {set_hz(view)}")
     if view.motor_on:
         pieces.append(f"measured {mm(view.depth_measured_um, known=known)} {hz(view.rate_measured_mhz, known=known)}")
+    if view.audio_paused_ms:
+        pieces.append(f"alarms silent for another {stopwatch(view.audio_paused_ms)}")
     return ", ".join(pieces) + (f". {status.said}" if status.said else "")

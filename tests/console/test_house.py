@@ -1,80 +1,18 @@
 """The command line and a station that really runs, with a simulated pen behind a pseudo-terminal."""
 
 import json
-import os
-import pty
 import re
-import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from controller.library import load_library
+from tests.console.houses import CONFIRMED, ENVIRONMENT, NEEDLEWORK, PREPARE, TREAT, House, Terminal, running
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
-
-NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
-CONFIRMED = tuple(load_library().checklist)
-TREAT = ("treat", "--operator", "demo-master-aesthetician")
-PREPARE = (*TREAT, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "forehead", "--consent", "folder 7",
-           *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLEWORK_")}
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The command as a process with pipes; ended hard if the test did not end it."""
-    process = subprocess.Popen(
-        [NEEDLEWORK, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=15)
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def answers_in(directory: Path, **more: object) -> tuple[str, str]:
-    """The option that names a file in which no question applies."""
-    path = directory / "answers.json"
-    path.write_text(json.dumps({"answers": dict.fromkeys(load_library().questions, "no"), **more}))
-    return "--answers", str(path)
-
-
-class House:
-    """A running station and the command line beside it."""
-
-    def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
-        self.process = process
-        self.state = state
-        assert process.stdout is not None
-        self.ready = json.loads(process.stdout.readline())
-        self.prepare = (*PREPARE, *answers_in(state))
-
-    def call(self, *arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
-        """Another command on the same station."""
-        done = subprocess.run(
-            [NEEDLEWORK, *arguments, "--state", str(self.state)],
-            env=ENVIRONMENT, input=lines, capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    def end(self, number: signal.Signals) -> int:
-        """Asks the station to end as a terminal or a service manager would; its exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(timeout=20)
 
 
 @pytest.fixture
@@ -265,43 +203,6 @@ def test_a_simulated_pen_says_where_it_is_and_goes_when_asked(short_dir: Path) -
         assert not link.is_symlink()
 
 
-class Terminal:
-    """A command on a pseudo-terminal of 100 by 30, as a person has it in front of them."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._pid, self._fd = pty.fork()
-        if self._pid == 0:  # pragma: no cover  the child
-            os.environ.update(TERM="xterm-256color", COLUMNS="100", LINES="30")
-            os.execv(NEEDLEWORK, [NEEDLEWORK, *arguments])
-        self.seen = ""
-
-    def until(self, wanted: str, seconds: float = 15.0) -> None:
-        """Reads until something is on the screen; what was there before does not count again."""
-        deadline = time.monotonic() + seconds
-        while wanted not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.seen):
-            left = deadline - time.monotonic()
-            assert left > 0, f"{wanted!r} never came:\n{self.seen[-3000:]}"
-            if select.select([self._fd], [], [], left)[0]:
-                with suppress(OSError):  # the other end closed: what was seen is all there is
-                    self.seen += os.read(self._fd, 65536).decode(errors="replace")
-        self.seen = ""
-
-    def type(self, keys: str) -> None:
-        """Presses keys."""
-        os.write(self._fd, keys.encode())
-
-    def end(self) -> int:
-        """Waits for the end; the exit code."""
-        while True:
-            try:
-                if not os.read(self._fd, 65536):
-                    break
-            except OSError:
-                break
-        os.close(self._fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-
-
 def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen = Terminal(*house.prepare, "--state", str(house.state))
     screen.until("Scan the cartridge's code")
@@ -334,87 +235,3 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
     assert [override["reason"] for override in record["overrides"]] == ["prescribed-deeper"]
     assert house.end(signal.SIGTERM) == 0
-
-
-@contextmanager
-def pen_at(link: Path) -> Iterator[subprocess.Popen[str]]:
-    """A simulated pen of its own process, whose cartridge SIGUSR1 exchanges."""
-    with running("simulate", "--pty", "--link", str(link)) as pen:
-        assert pen.stdout is not None
-        assert json.loads(pen.stdout.readline())
-        yield pen
-
-
-def test_a_returning_patient_repeats_the_last_visit_with_another_cartridge(short_dir: Path) -> None:
-    link = short_dir / "pen"
-    who = ("--patient", "AAAA-1111")
-    arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
-    with pen_at(link) as pen, running(*arguments) as process:
-        house = House(process, short_dir)
-        treat = "arm\ndepth 0.45\nrate 90\nstart\nwait 1.5\npause\nwait 0.5\nclose\n"
-        first = house.call(*house.prepare, *who, lines=treat)
-        assert first.returncode == 0, first.stderr
-
-        told = json.loads(house.call("patients", "show", "AAAA-1111", "--json").stdout)
-        (visit,) = told["visits"]
-        assert visit["zones"][0]["depth_commanded_um"] == 450
-        assert told["course"]["facial-rejuvenation"]["number"] == 2
-        assert "last_answers" not in told
-
-        early = house.call(*TREAT, *who, "--repeat", *answers_in(short_dir), lines="arm\n")
-        assert early.returncode == 1
-        assert re.search(r"✗ +course +The last session was on", early.stdout)
-        assert house.call(*TREAT, lines="close\n").returncode == 0
-
-        same = answers_in(short_dir, since_last_visit="unchanged", answers={})
-        again = (*TREAT, *who, "--repeat", *same, "--early", "tolerated-last-session", "--consent", "folder 7",
-                 *(word for item in CONFIRMED for word in ("--confirmed", item)))  # fmt: skip
-        used = house.call(*again, lines="arm\n")
-        assert used.returncode == 1
-        assert "This cartridge was used" in used.stderr
-        pen.send_signal(signal.SIGUSR1)
-        repeated = house.call(*TREAT, "--repeat", lines="wait 1.2\ncheck\narm\nstart\nwait 1.5\npause\ndose\nclose\n")
-        assert repeated.returncode == 0, repeated.stderr + repeated.stdout
-        assert "forehead on " in repeated.stdout
-        assert "0.45 mm, 90.0 Hz. Set the same." in repeated.stdout
-        record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
-        assert record["course"]["number"] == 2
-        assert record["interval_reason"] == "tolerated-last-session"
-        assert record["zones"][0]["passes"] == 1
-
-        for meaning, by in (("reviewed", "demo-physician"), ("performed", "demo-aesthetician")):
-            refused = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
-            assert refused.returncode == 1
-            assert "Nothing was signed." in refused.stderr
-        for meaning, by in (("performed", TREAT[2]), ("reviewed", "demo-physician")):
-            signed = house.call("sessions", "sign", "last", "--as", meaning, "--by", by)
-            assert signed.returncode == 0, signed.stderr
-            assert f"is signed as {meaning} by {by}" in signed.stdout
-        shown = " ".join(house.call("sessions", "show", "last").stdout.split())
-        assert f"performed by {TREAT[2]} (aesthetician)" in shown
-        assert "reviewed by demo-physician (physician)" in shown
-        lines = json.loads(house.call("sessions", "list", "--json").stdout)
-        assert [line["signed"] for line in lines] == [[], [], ["performed", "reviewed"]]
-        assert [line["outcome"] for line in lines] == ["completed"] * 3
-        assert house.end(signal.SIGTERM) == 0
-
-
-def test_a_session_that_broke_off_is_resumed_with_its_dose(short_dir: Path) -> None:
-    link = short_dir / "pen"
-    who = ("--patient", "AAAA-1111")
-    arguments = ("run", "--state", str(short_dir), "--stop-port", "0", "--json", "--pen", f"serial://{link}")
-    with pen_at(link):
-        with running(*arguments) as process:
-            house = House(process, short_dir)
-            lines = "arm\ndepth 0.45\nrate 90\nstart\nwait 1.5\npause\nwait 0.5\n"
-            assert house.call(*house.prepare, *who, lines=lines).returncode == 0
-            assert house.end(signal.SIGTERM) == 0  # with the session open
-        with running(*arguments) as process:
-            house = House(process, short_dir)
-            resumed = house.call(*house.prepare, *who, "--resume", "last", lines=f"{lines}close\n")
-            assert resumed.returncode == 0, resumed.stderr + resumed.stdout
-            record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
-            (zone,) = record["zones"]
-            assert record["resumes"] is not None
-            assert zone["counted_ms"] > zone["on_skin_ms"] + 1_000
-            assert house.end(signal.SIGTERM) == 0
