@@ -318,7 +318,11 @@ def _check(limit: LimitSet, wanted: int, least_value: int, step: int, toward: st
         # What no reason changes is named first: calibration alone always allows a little less than that.
         beyond = min(
             (layer for layer in limit.layers if layer.value is None or wanted > layer.value),
-            key=lambda layer: (layer.layer not in ABSOLUTE, STRICTEST if layer.value is None else layer.value),
+            key=lambda layer: (
+                layer.layer not in ABSOLUTE,
+                STRICTEST if layer.value is None else layer.value,
+                layer.layer != "zone_hard",
+            ),
             default=None,
         )
         name = beyond.layer if beyond else limit.limited_by
