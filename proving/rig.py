@@ -134,14 +134,16 @@ class Rig:
         """Lets time pass until something happens, at most until ``end_ms``, and then lets it happen."""
         pen, line = self.pen, self.line
         self.now_ms = now_ms = self.now_ms + pen.run(self._next_ms(end_ms) - self.now_ms)
+        to_host = line.to_host
         sent = pen.take(MEDIUM)
         if sent:
-            line.to_host.push(sent, now_ms)
+            to_host.push(sent, now_ms)
         if not self.host_stalled:
-            received = line.to_host.pull(now_ms)
-            if received:
-                for message in self._deframer.feed(received):
-                    self._receive(message)
+            if not to_host.idle:
+                received = to_host.pull(now_ms)
+                if received:
+                    for message in self._deframer.feed(received):
+                        self._receive(message)
             if now_ms % TICK_MS == 0:
                 self.give(Tick())
         arrived = line.to_pen.pull(now_ms)
@@ -159,8 +161,9 @@ class Rig:
         now_ms, line = self.now_ms, self.line
         if self._after_ms is not None:
             return now_ms + 1
-        if not self.host_stalled:
-            end_ms = min(end_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+        tick_ms = now_ms - now_ms % TICK_MS + TICK_MS
+        if tick_ms < end_ms and not self.host_stalled:
+            end_ms = tick_ms
         to_host_ms, to_pen_ms = line.to_host.due_ms, line.to_pen.due_ms
         if to_host_ms is not None and to_host_ms < end_ms:
             end_ms = to_host_ms
@@ -168,7 +171,7 @@ class Rig:
             end_ms = to_pen_ms
         if self._agenda and self._agenda[0][0] < end_ms:
             end_ms = self._agenda[0][0]
-        return max(end_ms, now_ms + 1)
+        return end_ms if end_ms > now_ms else now_ms + 1
 
     def _await(self, holds: Callable[[], bool], limit_ms: int) -> None:
         """Lets time pass until a message made something hold; what changes without one is for :meth:`until`."""
