@@ -62,6 +62,7 @@ from simulators.pen import SimulatedPen
 TICK_MS = 50
 ANSWER_MS = 600  # longer than any delay the rig's line is given
 MEDIUM = 1
+_TICK = Tick()
 
 
 class Observer(Protocol):
@@ -145,7 +146,7 @@ class Rig:
                     for message in self._deframer.feed(received):
                         self._receive(message)
             if now_ms % TICK_MS == 0:
-                self.give(Tick())
+                self.give(_TICK)
         arrived = line.to_pen.pull(now_ms)
         if arrived:
             pen.receive(MEDIUM, arrived)
