@@ -206,6 +206,7 @@ class Rig:
     def disconnect(self, cause: str) -> None:
         """The connection to the pen is given up, as the supervisor does with one that is silent or unplugged."""
         self._lease = 0
+        self._welcome = None  # what still comes is of a connection that is no more
         self.give(LinkDown(cause=cause))
 
     def command(self, given: Input) -> None:
