@@ -20,10 +20,10 @@ else:
         kept = getattr(value, "__dict__", None)
         if not kept:
             return _any_replace(value, **changes)
-        made = object.__new__(value.__class__)
-        fields = made.__dict__
-        fields.update(kept)
+        fields = kept.copy()
         fields.update(changes)
+        made = object.__new__(value.__class__)
+        object.__setattr__(made, "__dict__", fields)
         if len(fields) != len(kept):
             raise TypeError(f"{type(value).__name__} has no field {', '.join(sorted(set(fields) - set(kept)))}")
         return made

@@ -62,25 +62,26 @@ def snapshot(status: Status) -> PenSnapshot:
     Raises ValueError for a state the table does not know.
     """
     made = object.__new__(PenSnapshot)
-    made.__dict__.update(
-        pen_time_ms=status.pen_time_ms,
-        boot_id=status.boot_id,
-        lease=status.lease,
-        tick=status.tick,
-        refusal=status.refusal,
-        state=_state(status.state),
-        faults=_faults(status.faults),
-        interlocks=_interlocks(status.interlocks),
-        depth_set_um=None if status.depth_set_um == _NO_U16 else status.depth_set_um,
-        depth_measured_um=None if status.depth_measured_um == _NO_I16 else status.depth_measured_um,
-        rate_set_mhz=None if status.rate_set_mhz == _NO_U32 else status.rate_set_mhz,
-        rate_measured_mhz=None if status.rate_measured_mhz == _NO_U32 else status.rate_measured_mhz,
-        motor_current_ma=None if status.motor_current_ma == _NO_U16 else status.motor_current_ma,
-        battery_permille=None if status.battery_permille == _NO_U16 else status.battery_permille,
-        temperature_dc=None if status.temperature_dc == _NO_I16 else status.temperature_dc,
-        on_skin=None if status.contact == _NO_U8 else status.contact == _ON_SKIN,
-        strokes=status.strokes,
-        button_presses=status.button_presses,
-        pedal_presses=status.pedal_presses,
-    )
+    fields = {
+        "pen_time_ms": status.pen_time_ms,
+        "boot_id": status.boot_id,
+        "lease": status.lease,
+        "tick": status.tick,
+        "refusal": status.refusal,
+        "state": _state(status.state),
+        "faults": _faults(status.faults),
+        "interlocks": _interlocks(status.interlocks),
+        "depth_set_um": None if status.depth_set_um == _NO_U16 else status.depth_set_um,
+        "depth_measured_um": None if status.depth_measured_um == _NO_I16 else status.depth_measured_um,
+        "rate_set_mhz": None if status.rate_set_mhz == _NO_U32 else status.rate_set_mhz,
+        "rate_measured_mhz": None if status.rate_measured_mhz == _NO_U32 else status.rate_measured_mhz,
+        "motor_current_ma": None if status.motor_current_ma == _NO_U16 else status.motor_current_ma,
+        "battery_permille": None if status.battery_permille == _NO_U16 else status.battery_permille,
+        "temperature_dc": None if status.temperature_dc == _NO_I16 else status.temperature_dc,
+        "on_skin": None if status.contact == _NO_U8 else status.contact == _ON_SKIN,
+        "strokes": status.strokes,
+        "button_presses": status.button_presses,
+        "pedal_presses": status.pedal_presses,
+    }
+    object.__setattr__(made, "__dict__", fields)
     return made

@@ -8,13 +8,12 @@ from random import Random
 from controller.errors import ControlRefused
 from controller.inputs import Input, StatusSeen
 from controller.state import MachineState, Phase, Step
-from firmware_bridge.wire.messages import Setpoint
 from proving.breaking import Breaker
 from proving.coverage import Coverage
 from proving.invariants import Watch
 from proving.operator import Operator
 from proving.plans import TODAY, calibrated, pen_of, plan_of
-from proving.rig import Observer, Rig
+from proving.rig import Rig
 from proving.stories import FAULTS, Action, Story
 from proving.violations import Violation
 
@@ -36,7 +35,7 @@ class Played:
     phase: Phase
 
 
-class Player(Observer):
+class Player:
     """Plays one story, once."""
 
     def __init__(self, story: Story) -> None:
@@ -46,6 +45,8 @@ class Player(Observer):
         self.pen = pen_of(setting, random)
         self.plan = plan_of(setting.model, setting.operator, setting.skin, setting.zone, checked=setting.checked)
         self.watch = Watch(self.pen, self.plan, calibrated(setting))
+        self.passed = self.watch.passed
+        self.sent = self.watch.sent
         self.rig = Rig(self.pen, random=random, today=TODAY, observer=self)
         self.coverage = Coverage(stories=1)
         self.operator = Operator(self.rig, self.plan, self.watch)
@@ -54,18 +55,16 @@ class Player(Observer):
         self._phase = self.rig.state.phase
         self._phase_since_ms = 0
 
-    # Observer: counts, then passes on to the watch
-
-    def passed(self, rig: Rig) -> None:
-        """Time has passed."""
-        self.watch.passed(rig)
-
-    def sent(self, rig: Rig, setpoint: Setpoint) -> None:
-        """A setpoint goes on the line."""
-        self.watch.sent(rig, setpoint)
+    # Observer: time and setpoints are for the watch alone, steps are counted first
 
     def took(self, rig: Rig, before: MachineState, given: Input, made: Step) -> None:
         """The machine made a step."""
+        if made.events or made.state.phase is not self._phase:
+            self._note(rig, before, made)
+        self.watch.took(rig, before, given, made)
+
+    def _note(self, rig: Rig, before: MachineState, made: Step) -> None:
+        """Counts what a step came to; alarms and refusals come with events."""
         state = made.state
         if state.phase is not self._phase:
             self.coverage.phases[self._phase] += rig.now_ms - self._phase_since_ms
@@ -76,7 +75,6 @@ class Player(Observer):
         if state.alarms is not before.alarms:
             had = {alarm.name for alarm in before.alarms.active}
             self.coverage.alarms.update(alarm.name for alarm in state.alarms.active if alarm.name not in had)
-        self.watch.took(rig, before, given, made)
 
     # The story
 

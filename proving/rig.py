@@ -67,6 +67,7 @@ TICK_MS = 50
 ANSWER_MS = 600  # longer than any delay the rig's line is given
 SELF_TEST_MS = 2000  # a self-test moves parts
 MEDIUM = 1
+_TICK = Tick()
 
 
 class Observer(Protocol):
@@ -139,16 +140,18 @@ class Rig:
         """Lets time pass until something happens, at most until ``end_ms``, and then lets it happen."""
         pen, line = self.pen, self.line
         self.now_ms = now_ms = self.now_ms + pen.run(self._next_ms(end_ms) - self.now_ms)
+        to_host = line.to_host
         sent = pen.take(MEDIUM)
         if sent:
-            line.to_host.push(sent, now_ms)
+            to_host.push(sent, now_ms)
         if not self.host_stalled:
-            received = line.to_host.pull(now_ms)
-            if received:
-                for message in self._deframer.feed(received):
-                    self._receive(message)
+            if not to_host.idle:
+                received = to_host.pull(now_ms)
+                if received:
+                    for message in self._deframer.feed(received):
+                        self._receive(message)
             if now_ms % TICK_MS == 0:
-                self.give(Tick())
+                self.give(_TICK)
         arrived = line.to_pen.pull(now_ms)
         if arrived:
             pen.receive(MEDIUM, arrived)
@@ -164,8 +167,9 @@ class Rig:
         now_ms, line = self.now_ms, self.line
         if self._after_ms is not None:
             return now_ms + 1
-        if not self.host_stalled:
-            end_ms = min(end_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+        tick_ms = now_ms - now_ms % TICK_MS + TICK_MS
+        if tick_ms < end_ms and not self.host_stalled:
+            end_ms = tick_ms
         to_host_ms, to_pen_ms = line.to_host.due_ms, line.to_pen.due_ms
         if to_host_ms is not None and to_host_ms < end_ms:
             end_ms = to_host_ms
@@ -173,7 +177,7 @@ class Rig:
             end_ms = to_pen_ms
         if self._agenda and self._agenda[0][0] < end_ms:
             end_ms = self._agenda[0][0]
-        return max(end_ms, now_ms + 1)
+        return end_ms if end_ms > now_ms else now_ms + 1
 
     def _await(self, holds: Callable[[], bool], limit_ms: int) -> None:
         """Lets time pass until a message made something hold; what changes without one is for :meth:`until`."""
@@ -207,6 +211,7 @@ class Rig:
     def disconnect(self, cause: str) -> None:
         """The connection to the pen is given up, as the supervisor does with one that is silent or unplugged."""
         self._lease = 0
+        self._welcome = None  # what still comes is of a connection that is no more
         self.give(LinkDown(cause=cause))
 
     def command(self, given: Input) -> None:

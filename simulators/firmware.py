@@ -377,14 +377,18 @@ class PenFirmware:
     def _status(self) -> Status:
         # In the order of the table, without names: naming nineteen values costs as much as reading them.
         sensors, plant, lease, now = self._sensors, self.plant, self._lease, self._now
+        home = plant.needles_home
         interlocks = (
             _CARTRIDGE_PRESENT * (self.cartridge is not None)
-            | _NEEDLES_OUT * plant.needles_home
+            | _NEEDLES_OUT * home
             | _BUTTON_HELD * (now < self._button_held_until)
             | _PEDAL_HELD * (now < self._pedal_held_until)
         )
         lives = lease.lease
-        state = (PenState.RUNNING if plant.driven else PenState.ARMED) if lives else self.state
+        if lives:
+            state = PenState.RUNNING if plant.driven else PenState.ARMED
+        else:
+            state = PenState.IDLE if home and not self.faults and not self._desk.self_testing else self.state
         return Status(
             (self._start_ms + now) & U32_MASK, self.boot_id, lives, lease.tick, lease.refusal, state, self.faults,
             interlocks,

@@ -137,7 +137,8 @@ class SimulatedPen:
                 if driven:
                     # Within a stride the carriage moves one way only, so its ends are its extremes.
                     self._note_driven()
-                continue
+                if passed == most_ms:
+                    break
             firmware.step_1ms()
             plant.step(STEP_S)
             passed += 1

@@ -98,7 +98,7 @@ def range_problem(value: Any) -> str | None:
 def _broken_rule(rules: tuple[_Rule, ...], value: Any) -> str | None:
     for place, name, least, most, not_measured, unit in rules:
         item = value[place]
-        if isinstance(item, bytes):
+        if item.__class__ is bytes:
             if len(item) > most:
                 return f"{name}: {len(item)} bytes, at most {most}"
         elif not least <= item <= most and item != not_measured:
@@ -177,7 +177,7 @@ def encode(message: Message, sequence: int) -> bytes:
     Raises CodecError when a value is outside its range or the frame would be longer than FRAME_MAX_BYTES.
     """
     kind, structure, pack_fixed = _ENCODERS[message.__class__]
-    if structure.rules:
+    if structure.rules and _broken_rule(structure.rules, message) is not None:
         _check(structure.rules, message)
     values: tuple[Any, ...] = message
     try:

@@ -50,7 +50,7 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages completed by ``data``. Never raises, whatever the bytes."""
-        pieces = (self._held + data).split(DELIMITER)
+        pieces = (self._held + data if self._held else data).split(DELIMITER)
         rest = pieces.pop()
         if self._overlong and pieces:
             self._overlong = False
@@ -98,7 +98,8 @@ class Deframer:
         return messages
 
     def _count(self, sequence: int) -> None:
-        if self._expected_sequence is not None:
-            self.lost += (sequence - self._expected_sequence) & 0xFF
+        expected = self._expected_sequence
+        if expected is not None and expected != sequence:
+            self.lost += (sequence - expected) & 0xFF
         self._expected_sequence = (sequence + 1) & 0xFF
         self.frames += 1

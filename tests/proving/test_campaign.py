@@ -1,6 +1,8 @@
 """The campaign: the same from the same seed, looks everywhere, and tells what it finds in a short story."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,9 +143,23 @@ def test_a_campaign_ends_at_the_first_violation() -> None:
 @pytest.mark.system
 @pytest.mark.timeout(120)
 def test_more_processes_come_to_the_same() -> None:
-    alone, shared = run(9, 0.3), run(9, 0.3, jobs=2)
-    assert alone.coverage == shared.coverage
-    assert alone.found is shared.found is None
+    alone = run(9, 0.3)
+    command = [
+        sys.executable,
+        "-m",
+        "console.cli",
+        "campaign",
+        "--hours",
+        "0.3",
+        "--seed",
+        "9",
+        "--jobs",
+        "2",
+        "--json",
+    ]
+    shared = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert json.loads(shared[-1])["coverage"] == alone.coverage.as_json()
+    assert alone.found is None
 
 
 def test_the_command_says_what_it_came_across() -> None:
@@ -178,3 +194,13 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
 def test_a_story_cut_short_still_plays() -> None:
     one = story(7, 3)
     assert play(replace(one, actions=one.actions[:3], length_ms=4000)).violation is None
+
+
+def test_the_command_plants_defects_and_says_what_caught_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.actions.proving.defects", lambda: (DEFECT,))  # one of them, for time
+    done = CliRunner().invoke(app, ["campaign", "--defects", "--seed", "11", "--json"])
+    assert done.exit_code == 0, done.output
+    told_of = json.loads(done.output)
+    assert told_of["caught_by"] == "invariant 6: no silent change"
+    shown = CliRunner().invoke(app, ["campaign", "--defects", "--seed", "11"])
+    assert DEFECT.name in " ".join(shown.output.split())
