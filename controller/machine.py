@@ -96,6 +96,10 @@ def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     before = state.seen
     if before is not None and _older(before, seen):
         return Step(state)  # a line that brings old news after new: a press counter that went back is no press
+    running = seen.state is PenState.RUNNING or (before is not None and before.state is PenState.RUNNING)
+    if not running and not state.lease and state.stopping is None and state.unheard is None:
+        # At rest, as most of the day: a pen that does not run and is not armed is looked at, and that is all.
+        return Step(replace(state, seen=seen, seen_at_ms=sent_at_ms, unasked_since_ms=None, blind_since_ms=None))
     doses, plan, loop = state.doses, state.plan, state.loop
     events: tuple[Event, ...] = ()
     if plan is not None:
@@ -105,7 +109,7 @@ def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
         if before is None and state.unheard is not None:
             doses = add_to_zone(doses, *state.unheard, seen, needles)
             state = replace(state, doses=doses, unheard=None)
-        elif before is not None and (before.state is PenState.RUNNING or seen.state is PenState.RUNNING):
+        elif before is not None and running:
             doses = add_to_zone(doses, state.zone, before, seen, needles)
         if zone_plan is not None and (zone_plan.dwell_ms is not None or zone_plan.dwell_hard_ms is not None):
             time_ms = treated_ms(doses, state.zone)
@@ -174,8 +178,7 @@ def _runs_unasked(state: MachineState) -> bool:
 
 def _watch_depth(state: MachineState, seen: PenSnapshot, now_ms: int) -> MachineState:
     limit, depth_um = state.depth_limit, seen.depth_measured_um
-    senses = state.pen is not None and bool(state.pen.capabilities & Capability.DEPTH_SENSED)
-    blind = depth_um is None and senses and state.phase is Phase.TREATING
+    blind = depth_um is None and state.phase is Phase.TREATING and state.senses_depth
     if blind is not (state.blind_since_ms is not None):
         state = replace(state, blind_since_ms=state.seen_at_ms if blind else None)
     if limit is None or state.plan is None or depth_um is None or not state.armed:

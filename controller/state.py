@@ -27,6 +27,12 @@ RETRACT_SLACK_MS = 200
 """Added to the pen's own retract time before the host says that needles are not out: status periods and line delay."""
 
 
+# As plain numbers: combining members of an enum costs more than the rest of what is decided on a status.
+_DEPTH_SET, _DEPTH_SENSED, _RATE_SET = map(
+    int, (Capability.DEPTH_SET, Capability.DEPTH_SENSED, Capability.RATE_SET)
+)
+
+
 class Phase(StrEnum):
     """Where a treatment stands."""
 
@@ -111,12 +117,17 @@ class MachineState:
     @property
     def sets_depth(self) -> bool:
         """The host sets this pen's depth; otherwise it is a dial."""
-        return self.pen is not None and bool(self.pen.capabilities & Capability.DEPTH_SET)
+        return self.pen is not None and bool(self.pen.capabilities & _DEPTH_SET)
+
+    @property
+    def senses_depth(self) -> bool:
+        """The pen measures protrusion."""
+        return self.pen is not None and bool(self.pen.capabilities & _DEPTH_SENSED)
 
     @property
     def sets_rate(self) -> bool:
         """The host sets this pen's rate; otherwise it is fixed or a dial."""
-        return self.pen is not None and bool(self.pen.capabilities & Capability.RATE_SET)
+        return self.pen is not None and bool(self.pen.capabilities & _RATE_SET)
 
     @property
     def attended(self) -> bool:
