@@ -106,6 +106,7 @@ class Inspected(Record):
 
     None is *it has none*. ``today`` is an ISO date. ``attest`` says that reuse cannot be checked, and why: then the
     operator's word is needed. ``self_test`` None is a pen that does not test itself, or was not asked yet.
+    ``used_elsewhere``: the ledger has the cartridge in another session, so its mark is not of this one.
     """
 
     type: Literal["inspected"] = "inspected"
@@ -117,6 +118,7 @@ class Inspected(Record):
     self_test: SelfTest | None = None
     attest: str = ""
     cartridge_because: str = "cartridge"
+    used_elsewhere: bool = False
 
 
 class ExchangeCartridge(Record):

@@ -30,8 +30,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 class CartridgeRead:
     """The cartridge that is in, or the sentence and the code that say why there is none to arm with.
 
-    ``used``: it was used before, in another session. ``attest``: why reuse cannot be checked, empty where it was.
-    ``claimed``: the ledger has it as this session's, or as that of the session which is resumed.
+    ``used``: it was used before, in another session; ``elsewhere``: by what the ledger says. ``attest``: why reuse
+    cannot be checked, empty where it was. ``claimed``: the ledger has it as this session's, or as that of the session
+    which is resumed. ``marked``: the cartridge's own memory says that it was used.
     """
 
     cartridge: CartridgeSnapshot | None
@@ -40,14 +41,18 @@ class CartridgeRead:
     because: str = "cartridge"
     attest: str = ""
     claimed: bool = False
+    elsewhere: bool = False
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was read for the machine, and whether the ledger already has this cartridge as this session's."""
+    """What was read for the machine, whether the ledger already has this cartridge as this session's, and whether the
+    cartridge itself is marked as used."""
 
     given: Inspected
     claimed: bool
+    marked: bool
 
 
 def pen_facts(welcome: Welcome) -> PenFacts:
@@ -92,8 +97,9 @@ async def examine(
         attest=read.attest,
         calibration=calibration,
         self_test=tested,
+        used_elsewhere=read.elsewhere,
     )
-    return Examination(given, claimed=read.claimed)
+    return Examination(given, claimed=read.claimed, marked=read.marked)
 
 
 async def read_calibration(pen: Pen) -> CalibrationSnapshot | None:
@@ -162,7 +168,7 @@ def cartridge_read(data: CartridgeData) -> CartridgeRead:
         expiry=_day(data.expiry_day),
         unused="verified",
     )
-    return CartridgeRead(cartridge, used=bool(data.used))
+    return CartridgeRead(cartridge, used=bool(data.used), marked=bool(data.used))
 
 
 def named_cartridge(plan: ResolvedPlan) -> CartridgeRead:
@@ -221,7 +227,7 @@ async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPla
         case UsedBy(session=by) if by in {session, plan.resumes}:
             return replace(read, used=False, claimed=True)
         case UsedBy():
-            return replace(read, used=True)
+            return replace(read, used=True, elsewhere=True)
         case Unused():
             return replace(read, cartridge=cartridge.model_copy(update={"unused": "verified"}))
         case Unreachable(problem=problem):

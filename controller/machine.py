@@ -369,7 +369,7 @@ def _inspected(state: MachineState, given: Inspected) -> MachineState:
     """What was read anew settles what was uncertain, and tells of a cartridge that must not be used."""
     standing = stands(state.standing, UNCERTAIN_COMMAND.name, None)
     cartridge, unfit = given.cartridge, None
-    if cartridge is not None and given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag):
+    if state.used_before(given):
         unfit = "used before"
     elif cartridge is not None and cartridge.expiry is not None and cartridge.expiry < given.today:  # both ISO dates
         unfit = f"could be used until {cartridge.expiry}"

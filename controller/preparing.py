@@ -6,6 +6,7 @@ from controller.events import (
     ApprovalGiven,
     CartridgeAttested,
     CartridgeExchanged,
+    CartridgeSnapshot,
     ChecklistConfirmed,
     ClockStepped,
     SessionOpened,
@@ -122,11 +123,19 @@ def exchange_cartridge(state: MachineState, given: ExchangeCartridge, now_ms: in
         return wrong_phase(state, "exchange the cartridge")
     plan = state.plan.model_copy(update={"cartridge_attested": False, "cartridge_scan": given.scan})
     exchanged = CartridgeExchanged(source=given.source, before=state.cartridge)
-    state = replace(state, plan=plan, inspection=_without_cartridge(state), consumed_tag=0)
+    state = replace(state, plan=plan, inspection=_without_cartridge(state), consumed_tag=0, discarded=_discarded(state))
     if state.phase is Phase.PREPARED:
         return Step(replace(state, cartridge=None), None, (exchanged,))
     made = disarm(state, "the cartridge is exchanged", now_ms)
     return replace(made, events=(exchanged, *made.events))
+
+
+def _discarded(state: MachineState) -> tuple[CartridgeSnapshot, ...]:
+    """The cartridges that do not come back, with the one that is exchanged now, where this session used it."""
+    gone = state.cartridge
+    if gone is None or gone.tag != state.consumed_tag or gone in state.discarded:
+        return state.discarded
+    return (*state.discarded, gone)
 
 
 def _without_cartridge(state: MachineState) -> Inspected | None:
@@ -137,6 +146,7 @@ def _without_cartridge(state: MachineState) -> Inspected | None:
         update={
             "cartridge": None,
             "cartridge_used": False,
+            "used_elsewhere": False,
             "cartridge_because": "cartridge",
             "cartridge_problem": "The new cartridge has not been read yet. Insert it, then arm.",
         }

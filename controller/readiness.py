@@ -197,7 +197,7 @@ def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Rea
             "The cartridge does not say which it is, so reuse could not be told. Take another one.",
         ),
         (
-            given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag),
+            state.used_before(given),
             "cartridge_used",
             "This cartridge was used before. Needles are for one patient and one session: insert a new one, discard "
             "this one as sharps.",

@@ -122,6 +122,7 @@ class Rig:
         self._request_id = 0
         self._welcome: Welcome | None = None
         self._armed: Armed | None = None
+        self._marked = False
         self._response: Response | None = None
 
     # Time ------------------------------------------------------------------------------------------------------------
@@ -225,9 +226,11 @@ class Rig:
         self.command(ArmAsked(source=source))
         self.examine()
         cartridge = self.state.cartridge
-        if cartridge is not None and cartridge.tag and cartridge.tag != self.state.consumed_tag:
-            self.command(ConsumeIntended(tag=cartridge.tag))
-            self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
+        if cartridge is not None and cartridge.tag:
+            if cartridge.tag != self.state.consumed_tag:
+                self.command(ConsumeIntended(tag=cartridge.tag))
+            if not self._marked:
+                self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
         self._armed = None
         key = self._key()
         self._transmit(
@@ -261,6 +264,7 @@ class Rig:
             read = named_cartridge(plan)
         elif (data := self._ask(CARTRIDGE_READ, Nothing())) is not None:
             read = cartridge_read(unpack(CARTRIDGE_READ.data, data.data))
+        self._marked = read.marked
         tested: SelfTest | None = None
         if self.state.inspection is None or self.state.inspection.self_test is None:
             data = self._ask(SELF_TEST, Nothing(), key=self._key(), within_ms=SELF_TEST_MS)
