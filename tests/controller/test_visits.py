@@ -22,6 +22,7 @@ from controller.inputs import (
     ClockJumped,
     Close,
     ExchangeCartridge,
+    FaultsCleared,
     Pause,
     Prepare,
     SetDepth,
@@ -100,6 +101,57 @@ def test_what_was_attested_was_of_the_old_cartridge(make_rig: Treat) -> None:
 
 def test_a_cartridge_is_not_exchanged_under_a_running_motor(treat: Treat) -> None:
     assert because(treat(), ExchangeCartridge(source="x")) == "phase_treating"
+
+
+# A cartridge that nobody can tell from another ------------------------------------------------------------------------
+
+
+def plain(make_rig: Treat) -> Rig:
+    """A pen that does not identify cartridges; the operator attests that the one named is new."""
+    rig: Rig = make_rig("NW-PLAIN", cartridge="NW-12", cartridge_new=True)
+    return rig
+
+
+def replace_in_silence(rig: Rig) -> None:
+    rig.pen.remove_cartridge()
+    rig.advance(300)
+    rig.pen.insert_cartridge()
+    rig.advance(300)
+
+
+def armed_because(rig: Rig) -> str:
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    return caught.value.because
+
+
+def test_a_word_is_good_for_the_cartridge_it_was_given_for_before_arming(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    replace_in_silence(rig)
+    assert armed_because(rig) == "cartridge_attest"
+    rig.command(Attest(source="x"))
+    rig.arm()
+    assert rig.armed
+
+
+def test_a_cartridge_taken_off_in_mid_treatment_takes_the_word_with_it(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.arm()
+    for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000), Start(source="x")):
+        rig.command(given)
+    rig.advance(1000)
+    replace_in_silence(rig)
+    assert rig.state.phase is Phase.INTERRUPTED
+    rig.clear_pen_faults()
+    rig.command(FaultsCleared(by="x", faults=()))
+    assert armed_because(rig) == "cartridge_attest"
+
+
+def test_what_was_done_to_a_pen_while_it_was_unplugged_nobody_knows(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.disconnect("unplugged")
+    rig.connect()
+    assert armed_because(rig) == "cartridge_attest"
 
 
 # Approval at the chair ------------------------------------------------------------------------------------------------
