@@ -247,17 +247,14 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
     if isinstance(checked, Denied):
         # A new override falls with the request it was given for; an earlier one stands.
         return refuse(before, "set depth", checked.layer, checked.sentence)
-    used = _approval_used(state, checked.value)
-    if used is not None:
-        state = replace(state, scope_used=True)
-        events.append(used)
     return _changed(state, checked.value, state.rate_commanded_mhz, checked.note, events)
 
 
 def _approval_used(state: MachineState, depth_um: int) -> ApprovalUsed | None:
-    """What is told the first time in a session that a depth beyond the operator's own scope is set."""
+    """What is told the first time in a session that a depth beyond the operator's own scope stands by an approval:
+    each counts, whether the depth was set in its zone or brought there from another."""
     plan = state.plan
-    if plan is None or state.scope_used or depth_um <= plan.operator_cap_um:
+    if plan is None or depth_um <= plan.operator_cap_um or plan.zones[state.zone].approval in state.approvals_used:
         return None
     return ApprovalUsed(
         approval=plan.zones[state.zone].approval,
@@ -328,6 +325,10 @@ def _changed(
 ) -> Step:
     """The commanded state is these now; limits that depend on each other are made anew, and journalled when changed."""
     state = replace(state, depth_commanded_um=depth_um, rate_commanded_mhz=rate_mhz)
+    used = _approval_used(state, depth_um)
+    if used is not None:
+        state = replace(state, approvals_used=(*state.approvals_used, used.approval))
+        events.append(used)
     depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), depth_um)
     if always or (depths, rates) != (state.depth_limit, state.rate_limit):
         events.append(LimitsChanged(zone=state.zone, depth=depths, rate=rates))

@@ -146,7 +146,7 @@ async def read_cartridge(
     if pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
         read = cartridge_read(await pen.request(CARTRIDGE_READ))
     else:
-        read = named_cartridge(plan)
+        read = named_cartridge(plan, profiles)
     if read.cartridge is None:
         return read
     read = with_scan(read, plan, profiles)
@@ -171,21 +171,31 @@ def cartridge_read(data: CartridgeData) -> CartridgeRead:
     return CartridgeRead(cartridge, used=bool(data.used), marked=bool(data.used))
 
 
-def named_cartridge(plan: ResolvedPlan) -> CartridgeRead:
-    """The cartridge that a person or a code named, for a pen that does not identify what is inserted."""
-    if plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
+def named_cartridge(plan: ResolvedPlan, profiles: Profiles) -> CartridgeRead:
+    """The cartridge that a person or a code named, for a pen that does not identify what is inserted.
+
+    The code decides: what was exchanged in the session may be of another model than what was named at its beginning.
+    """
+    scan = plan.cartridge_scan
+    by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
+    name, needles, length_um = plan.cartridge_model, plan.cartridge_needle_count, plan.cartridge_needle_length_um
+    if by_code is not None:
+        problem = fit_problem(by_code[1], plan.profile.model, planned_depth_um=0)
+        if problem is not None:
+            return CartridgeRead(None, because=problem[0], problem=f"{by_code[0]}: {problem[1]}")
+        name, needles, length_um = by_code[0], by_code[1].needle_count, by_code[1].needle_length_um
+    if name is None or length_um is None:
         return CartridgeRead(
             None,
             problem="This pen does not identify cartridges: scan the cartridge's code, or name its model when "
             "preparing the session.",
         )
-    scan = plan.cartridge_scan
     return CartridgeRead(
         CartridgeSnapshot(
-            name=plan.cartridge_model,
+            name=name,
             tag=0,
-            needle_count=plan.cartridge_needle_count or 0,
-            needle_length_um=plan.cartridge_needle_length_um,
+            needle_count=needles or 0,
+            needle_length_um=length_um,
             lot=scan.lot if scan else "",
             serial=scan.serial if scan else "",
             expiry=scan.expiry if scan else None,

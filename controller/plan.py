@@ -14,7 +14,7 @@ from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
 from controller.errors import ControlRefused
 from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose, ZoneSnapshot
-from controller.history import PatientHistory, approval_for, approval_sentence, course_state
+from controller.history import PatientHistory, approval_for, approval_sentence, approvals_that_count, course_state
 from controller.library import LoadedLibrary, TreatmentProtocol
 from controller.loop import ClosedLoopLimits
 from controller.operators import Operators, operator_problem
@@ -214,7 +214,9 @@ def resolve_plan(
         plan.answers,
         plan.accepted,
         reasons=library.override_reasons,
-        approvals=frozenset(approval.id for approval in known.approvals if today <= approval.expires),
+        approvals=frozenset(
+            approval.id for approval in approvals_that_count(known, today, protocol=plan.protocol, resumes=plan.resumes)
+        ),
     )
     if plan.interval_reason:
         _found("override reason", plan.interval_reason, list(library.override_reasons))
@@ -339,15 +341,22 @@ def _interval_problem(
 def _cartridge(
     plan: SessionPlan, scan: ScannedCartridge | None, model: str, profiles: Profiles
 ) -> tuple[str, CartridgeProfile] | None:
-    """The cartridge model that is named, by word or by code. Raises ControlRefused for one that does not fit."""
+    """The cartridge model that is named, by word or by code. Raises ControlRefused for one that does not fit, and
+    where word and code are not of one model."""
+    by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
     if plan.cartridge is not None:
         _found("cartridge", plan.cartridge, list(profiles.cartridges))
         found = plan.cartridge, profiles.cartridges[plan.cartridge]
-    else:
-        by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
-        if by_code is None:
-            return None
+        if by_code is not None and by_code[0] != plan.cartridge:
+            raise ControlRefused(
+                "cartridge_mismatch",
+                f"Named is the cartridge {plan.cartridge}, and the code scanned is that of {by_code[0]}. Look at what "
+                "is in the pen, and name or scan that. Nothing changed.",
+            )
+    elif by_code is not None:
         found = by_code
+    else:
+        return None
     problem = fit_problem(found[1], model, planned_depth_um=0)
     if problem is not None:
         raise ControlRefused(problem[0], f"{found[0]}: {problem[1]} Nothing changed.")

@@ -93,7 +93,7 @@ class MachineState:
     journal_problem: str = ""
     inspection: Inspected | None = None  # what was read from this pen in this session; None: not yet, or no more
     inspected_at_ms: int = 0
-    scope_used: bool = False  # a depth beyond the operator's own scope was set in this session
+    approvals_used: tuple[str, ...] = ()  # those by which a depth beyond the operator's own scope was set
     clock_jumped: bool = False  # since the dates were last looked at
     loop: Loop = IDLE
     unheard: tuple[str, PenSnapshot] | None = None  # zone and last status before the line went: strokes go on counting

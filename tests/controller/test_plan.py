@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.cartridges import read_code
 from controller.envelope import depth_limit
 from controller.errors import ControlRefused
 from controller.events import ZoneDose
@@ -94,8 +95,22 @@ def test_one_for_the_prescriber_needs_a_valid_approval_of_this_patient() -> None
     assert refused(answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
     gone = past(approvals=(approval(expires=TODAY - timedelta(days=1)),))
     assert refused(gone, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
+    used_up = past(approvals=(approval(used=4),))
+    assert refused(used_up, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
+    for_scars = past(approvals=(approval(protocol="scars"),))
+    assert refused(for_scars, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
     plan = resolve(past(approvals=(approval(),)), answers=answers(name), accepted={name: "a-1"})
     assert plan.screening.prescribed == 1
+
+
+def test_a_cartridge_named_and_another_scanned_is_refused() -> None:
+    scan = read_code("01095212340001671728123110L2\x1d21S2", today=TODAY)
+    with pytest.raises(ControlRefused, match="NW-16") as caught:
+        resolve_plan(
+            make_plan(cartridge="NW-12"), model="NW-PLAIN", today=TODAY, library=LIBRARY, operators=load_operators(),
+            profiles=load_profiles(), mode="demo", scan=scan,
+        )  # fmt: skip
+    assert caught.value.because == "cartridge_mismatch"
 
 
 @given(st.dictionaries(st.sampled_from(sorted(LIBRARY.questions)), st.booleans()))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from controller.cartridges import read_code
 from controller.errors import ControlRefused
 from controller.events import (
     ApprovalGiven,
@@ -21,6 +22,7 @@ from controller.inputs import (
     Attest,
     ClockJumped,
     Close,
+    DeclareZone,
     ExchangeCartridge,
     FaultsCleared,
     Pause,
@@ -32,7 +34,7 @@ from controller.inputs import (
 from controller.readiness import readiness
 from controller.state import Phase
 from proving.rig import Rig
-from tests.controller.conftest import resolved
+from tests.controller.conftest import TODAY, resolved
 
 Treat = Callable[..., Rig]
 
@@ -147,6 +149,16 @@ def test_a_cartridge_taken_off_in_mid_treatment_takes_the_word_with_it(make_rig:
     assert armed_because(rig) == "cartridge_attest"
 
 
+def test_an_exchanged_cartridge_has_the_needles_of_its_own_code(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.command(ExchangeCartridge(source="x", scan=read_code("01095212340001671728123110L2\x1d21S2", today=TODAY)))
+    rig.command(Attest(source="x"))
+    rig.arm()
+    cartridge = rig.state.cartridge
+    assert cartridge is not None
+    assert (cartridge.name, cartridge.needle_count, cartridge.needle_length_um) == ("NW-16", 16, 2000)
+
+
 def test_what_was_done_to_a_pen_while_it_was_unplugged_nobody_knows(make_rig: Treat) -> None:
     rig = plain(make_rig)
     rig.disconnect("unplugged")
@@ -191,6 +203,18 @@ def test_an_approval_never_goes_beyond_the_zones_hard_limit(make_rig: Treat) -> 
     rig.command(AT_THE_CHAIR.model_copy(update={"depth_max_um": 2500}))
     rig.arm()
     assert because(rig, SetDepth(depth_um=1600, override="scar-tissue")) in {"zone_hard", "calibration", "cartridge"}
+
+
+def test_each_approval_counts_wherever_the_depth_came_from(make_rig: Treat) -> None:
+    rig = make_rig(operator="demo-aesthetician")
+    for number, zone in enumerate(("cheek", "chin")):
+        rig.command(Approved(approval=f"a-{number}", by="dr-lee", zones=(zone,), depth_max_um=900))
+    rig.arm()
+    rig.command(SetDepth(depth_um=900))
+    rig.command(DeclareZone(zone="chin"))  # brought there, and never set
+    assert rig.state.depth_commanded_um == 900
+    rig.command(DeclareZone(zone="cheek"))
+    assert [(event.approval, event.zone) for event in events(rig, ApprovalUsed)] == [("a-0", "cheek"), ("a-1", "chin")]
 
 
 def test_within_the_own_scope_no_approval_is_used(treat: Treat) -> None:
