@@ -60,7 +60,8 @@ class ZonePlan(Record):
     """Limits of one zone for the skin of this patient.
 
     ``approved_cap_um`` is the depth a physician approved for this zone, in place of the operator's own scope where it
-    is deeper; ``approval`` its number, ``approved_words`` who, until when. ``dwell_ms`` is the time on skin the zone is
+    is deeper; ``approval`` its number, ``approved_words`` who, until when, ``approved_until`` its last day (ISO), None
+    for one given at the chair for this session. ``dwell_ms`` is the time on skin the zone is
     planned for, ``dwell_hard_ms`` the time at which it ends.
     """
 
@@ -74,6 +75,7 @@ class ZonePlan(Record):
     approved_cap_um: Micrometres | None = None
     approval: str = ""
     approved_words: str = ""
+    approved_until: str | None = None
 
 
 class CurveStep(Record):
@@ -100,7 +102,8 @@ class ResolvedPlan(Record):
     """A plan with every name found and every limit looked up. ``cartridge_model`` None: the pen or a code says which.
 
     ``resumed_doses`` are those of the session that is resumed. ``interval_open`` is the sentence that says why this
-    session is too early and no reason was given, empty where it is not.
+    session is too early and no reason was given, empty where it is not. ``prepared_on``, ``library_until`` and
+    ``operator_until`` are ISO dates, the last days included: a session may stay open over midnight.
     """
 
     patient: str
@@ -133,6 +136,9 @@ class ResolvedPlan(Record):
     cartridge_needle_length_um: Micrometres | None
     cartridge_scan: ScannedCartridge | None
     cartridge_attested: bool
+    prepared_on: str = ""  # empty in records from before it was kept, as are the two below
+    library_until: str = ""
+    operator_until: str = ""
 
     @property
     def planned_ms(self) -> int:
@@ -259,6 +265,9 @@ def resolve_plan(
         cartridge_needle_length_um=cartridge[1].needle_length_um if cartridge else None,
         cartridge_scan=scan,
         cartridge_attested=plan.cartridge_new,
+        prepared_on=today.isoformat(),
+        library_until=library.valid_until.isoformat(),
+        operator_until=operator.qualified_until.isoformat(),
     )
 
 
@@ -303,6 +312,7 @@ def _zone_plans(
             approved_cap_um=approval.depth_max_um if approval is not None else None,
             approval=approval.id if approval is not None else "",
             approved_words=approval_sentence(approval) if approval is not None else "",
+            approved_until=approval.expires.isoformat() if approval is not None else None,
         )
     return plans
 

@@ -176,6 +176,7 @@ def approved(state: MachineState, given: Approved, now_ms: int) -> Step:
                 "approved_cap_um": given.depth_max_um,
                 "approval": given.approval,
                 "approved_words": words,
+                "approved_until": None,
             }
         )
         if name in given.zones

@@ -143,6 +143,7 @@ def cheek(plan: ResolvedPlan) -> int:
 def test_a_physicians_approval_widens_the_scope_in_its_zones_and_says_whose_it_is() -> None:
     plan = resolve(past(approvals=(approval(),)), operator="demo-aesthetician")
     assert cheek(plan) == 1200
+    assert plan.zones["cheek"].approved_until == (TODAY + timedelta(days=90)).isoformat()
     state = MachineState(plan=plan, zone="cheek")
     layer = next(layer for layer in depth_limit(state.sources(), 0).layers if layer.layer == "operator")
     assert "dr-lee" in layer.source
