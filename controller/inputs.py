@@ -63,12 +63,14 @@ class LinkDown(Record):
 
 class Prepare(Record):
     """Open a session. ``standing``: alarms whose condition holds until told otherwise, with their details; they are
-    said again, so that the session's record, and a replay of it, begin with what was known."""
+    said again, so that the session's record, and a replay of it, begin with what was known. ``raised``: alarms that
+    nobody acknowledged yet, since when (monotonic ms) and with which detail; opening a session acknowledges none."""
 
     type: Literal["prepare"] = "prepare"
     session: str
     plan: ResolvedPlan
     standing: tuple[tuple[str, str], ...] = ()
+    raised: tuple[tuple[str, int, str], ...] = ()
 
 
 class Confirm(Record):

@@ -1,5 +1,6 @@
 """Pure: opening a session and what a person adds to it before the pen is armed, for the first time or anew."""
 
+from controller.alarms import ActiveAlarm, AlarmBook
 from controller.datafile import nearest
 from controller.dose import DoseTally
 from controller.events import (
@@ -57,6 +58,12 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
         standing=given.standing,
+        alarms=AlarmBook(
+            tuple(
+                ActiveAlarm(name, since_ms, condition=False, acknowledged=False, detail=detail)
+                for name, since_ms, detail in given.raised
+            )
+        ),
         doses=tuple(DoseTally.resumed(dose) for dose in plan.resumed_doses),
     )
     opened = SessionOpened(

@@ -118,7 +118,8 @@ class SessionDriver:
             self._sink.emit(prepare_refused(refused.because), session=None)
             raise
         session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
-        self._command(Prepare(session=session, plan=resolved, standing=self.state.standing))
+        before = self.state
+        self._command(Prepare(session=session, plan=resolved, standing=before.standing, raised=before.alarms.unseen))
         try:
             await self._site.opened(session, plan, resolved, now)
         except ControllerError as error:
@@ -347,7 +348,8 @@ class SessionDriver:
         if made.send is not None and not (already_sent and isinstance(made.send, SendStop)):
             self._send(made.send)
         if before.session is None and made.state.session is not None and before.pen is not None:
-            self._recorder.begin(LinkUp(url=self.url, facts=before.pen), before.seen, before.seen_at_ms)
+            link = LinkUp(url=self.url, facts=before.pen)
+            self._recorder.begin(link, before.seen, before.seen_at_ms, before.seated)
         session = made.state.session or before.session
         for event in made.events:
             self._sink.emit(event, session=session)

@@ -7,7 +7,18 @@ import pytest
 from controller.alarm_table import ALARMS
 from controller.closed_loop import watch
 from controller.events import AlarmRaised
-from controller.inputs import JournalState, OperationUncertain, Pause, SetDepth, SetRate, Start, Stop
+from controller.inputs import (
+    Acknowledge,
+    Close,
+    JournalState,
+    OperationUncertain,
+    Pause,
+    Prepare,
+    SetDepth,
+    SetRate,
+    Start,
+    Stop,
+)
 from controller.state import Phase
 from proving.rig import Rig
 from simulators.firmware import PenFirmware
@@ -51,6 +62,21 @@ def test_needles_beside_where_they_were_set(treat: Treat, drift_um: int) -> None
     rig.pen.faults.drift_depth_sensor(0)
     rig.advance(100)
     assert not rig.state.alarms.active[0].condition
+
+
+def test_an_alarm_that_waits_for_a_person_waits_on_in_the_next_session(treat: Treat) -> None:
+    rig = treat()
+    rig.advance(100)
+    rig.pen.faults.drift_depth_sensor(200)
+    rig.advance(LIMITS.depth_hold_ms + SEEN_MS)
+    rig.pen.faults.drift_depth_sensor(0)
+    rig.command(Close(outcome="stopped", reason="x"))
+    rig.advance(600)
+    rig.command(Prepare(session="s2", plan=resolved(), raised=rig.state.alarms.unseen))
+    assert [alarm.name for alarm in rig.state.alarms.active] == ["depth_deviation"]
+    rig.advance(100)
+    rig.command(Acknowledge(alarm="depth_deviation", by="x"))
+    assert rig.state.alarms.active == ()
 
 
 def test_a_deviation_that_passes_is_none(treat: Treat) -> None:

@@ -50,6 +50,20 @@ async def test_a_treatment_is_recorded_and_replays_to_the_same_decisions(house: 
     assert [event for event in events if event.type != "pen_connected"] == live
 
 
+@pytest.mark.parametrize("seated", ["", "demo-physician"])
+async def test_a_session_prepared_with_any_seat_replays_to_the_same_events(house: House, seated: str) -> None:
+    house.driver.seated(seated)
+    await house.prepare()
+    await house.driver.close("stopped", "x")
+    state, events = MachineState(), list[Event]()
+    for given, now_ms in replayed(house.sink.of(InputChunk)):
+        made = step(state, given, now_ms)
+        state = made.state
+        events.extend(made.events)
+    live = [event for session, event in house.sink.kept if session and not isinstance(event, InputChunk)]
+    assert [event for event in events if event.type != "pen_connected"] == live
+
+
 async def test_stop_is_on_the_wire_when_the_call_returns(house: House) -> None:
     await house.treat()
     house.driver.stop("test")
