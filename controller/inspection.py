@@ -234,8 +234,9 @@ async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPla
     if cartridge is None:
         return read
     match await ledger.cartridge(cartridge):
-        case UsedBy(session=by) if by in {session, plan.resumes}:
-            return replace(read, used=False, claimed=True)
+        case UsedBy(session=by, unused=unused) if by in {session, plan.resumes}:
+            # What was attested stays attested: that the ledger answers now says nothing of how it was found then.
+            return replace(read, cartridge=cartridge.model_copy(update={"unused": unused}), used=False, claimed=True)
         case UsedBy():
             return replace(read, used=True, elsewhere=True)
         case Unused():

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any
 
-from controller import arming, commands, envelope, machine, starting
+from controller import after_step, arming, commands, envelope, machine, starting
 from controller.alarms import AlarmBook
 from controller.dose import DoseTally
 from controller.envelope import Granted
@@ -23,7 +23,7 @@ def _rounded_up(_original: Original) -> Original:
 def _override_kept(original: Original) -> Original:
     def changed(value: Any, **changes: Any) -> Any:
         if "zone" in changes and "override_reason" in changes:
-            del changes["override_reason"]
+            del changes["override_reason"], changes["override_um"]
         return original(value, **changes)
 
     return changed
@@ -53,17 +53,25 @@ def _layer(name: str) -> Original:
     return make
 
 
+def _no_zone_rate(original: Original) -> Original:
+    def layers(sources: Any, depth_um: int) -> Any:
+        zone = sources.zone_plan
+        return original(replace(sources, zone_plan=zone and zone.model_copy(update={"rate_max_mhz": 10**7})), depth_um)
+
+    return layers
+
+
 def _inspected(**changes: Any) -> Original:
     """What was read from the pen is judged as if it were otherwise."""
 
     def make(original: Original) -> Original:
-        def judge(given: Any, state: MachineState) -> Any:
+        def judge(state: MachineState, given: Any, now_ms: int) -> Any:
             update: dict[str, Any] = {}
             for name, value in changes.items():
                 part, _, field = name.partition("__")
                 kept = getattr(given, part)
                 update[part] = value if not field else kept and kept.model_copy(update={field: value})
-            return original(given.model_copy(update=update), state)
+            return original(state, given.model_copy(update=update), now_ms)
 
         return judge
 
@@ -71,13 +79,13 @@ def _inspected(**changes: Any) -> Original:
 
 
 def _checklist_open(original: Original) -> Original:
-    def problem(state: MachineState, now_ms: int) -> Any:
+    def rows(state: MachineState, now_ms: int) -> Any:
         plan = state.plan
         if plan is not None:
             state = replace(state, plan=plan.model_copy(update={"missing": ()}))
         return original(state, now_ms)
 
-    return problem
+    return rows
 
 
 def _pause_drives(original: Original) -> Original:
@@ -152,8 +160,8 @@ def _deeper_at_once(original: Original) -> Original:
 
 
 def _doubled(original: Original) -> Original:
-    def add(self: DoseTally, before: PenSnapshot, after: PenSnapshot) -> DoseTally:
-        once: DoseTally = original(self, before, after)
+    def add(self: DoseTally, before: PenSnapshot, after: PenSnapshot, needles: int | None) -> DoseTally:
+        once: DoseTally = original(self, before, after, needles)
         return replace(once, strokes=once.strokes + once.strokes - self.strokes)
 
     return add
@@ -183,7 +191,10 @@ CORE = (
     Defect("limit rounded up", "core", "limits and values are rounded toward deep",
            lambda: planted((envelope, "toward_shallow", _rounded_up))),
     Defect("override kept", "core", "a reason given in one zone goes on in the next",
-           lambda: planted((commands, "replace", _override_kept))),
+           lambda: planted((commands, "replace", _override_kept)),
+           test="tests/safety/test_use_errors.py::"
+                "test_a_reason_given_for_one_zone_opens_no_other_and_does_not_come_back_with_the_first",
+           why="few zones have room between another zone's reason and their hard limit, and stories seldom go there"),
     Defect("uncertainty added", "core", "the calibration's uncertainty widens the limit",
            lambda: planted((envelope, "calibrated_depth_um", _uncertainty_added))),
     Defect("no calibration layer", "core", "the calibration limits nothing",
@@ -193,7 +204,7 @@ CORE = (
     Defect("no operator's scope", "core", "the operator's scope limits nothing",
            lambda: planted((envelope, "depth_layers", _layer("operator")))),
     Defect("no zone rate", "core", "the zone does not limit the rate",
-           lambda: planted((envelope, "rate_layers", _layer("zone_hard")))),
+           lambda: planted((envelope, "rate_layers", _no_zone_rate))),
     Defect("unknown ignored", "core", "a layer that is not known is left out",
            lambda: planted((envelope, "least", lambda original: lambda quantity, layers, step, **_: original(
                quantity, layers, step, unknown_is_strictest=False))),
@@ -205,24 +216,27 @@ CORE = (
            test="tests/proving/test_defects.py::test_a_lease_is_asked_for_with_no_more_than_the_plan_needs",
            why="the host stays within its limits; only a host gone mad would meet the ceilings"),
     Defect("used cartridge accepted", "core", "a cartridge that was used before is armed",
-           lambda: planted((arming, "_inspection_problem", _inspected(cartridge_used=False)))),
+           lambda: planted((arming, "inspected", _inspected(cartridge_used=False)))),
     Defect("expired cartridge accepted", "core", "a cartridge out of date is armed",
-           lambda: planted((arming, "_inspection_problem", _inspected(cartridge__expiry=None)))),
+           lambda: planted((arming, "inspected", _inspected(cartridge__expiry=None)))),
     Defect("calibration due accepted", "core", "a pen whose calibration was due is armed",
-           lambda: planted((arming, "_inspection_problem", _inspected(calibration__due_on="2099-01-01")))),
+           lambda: planted((arming, "inspected", _inspected(calibration__due_on="2099-01-01")))),
     Defect("checklist not asked", "core", "a pen is armed with the checklist open",
-           lambda: planted((arming, "arming_problem", _checklist_open))),
+           lambda: planted((arming, "readiness", _checklist_open))),
     Defect("pause keeps the motor", "core", "a pause is told and the motor stays on",
            lambda: planted((machine, "desired", _pause_drives), (commands, "desired", _pause_drives))),
     Defect("press restarts", "core", "a press on a running pen starts what was paused in that moment",
            lambda: planted((machine, "_presses", _presses_restart))),
     Defect("arms uncleared", "core", "an interrupted treatment is armed again without anybody clearing it",
-           lambda: planted((arming, "arm_asked", _arms_uncleared))),
+           lambda: planted((arming, "arm_asked", _arms_uncleared)),
+           test="tests/controller/test_closed_loop.py::"
+                "test_what_a_high_alarm_interrupted_is_not_armed_before_a_person_cleared_it",
+           why="a pen that stopped by itself has a fault, which alone stands in the way; stories end few leases else"),
     Defect("retract alarm missing", "core", "needles that stay out raise no alarm",
-           lambda: planted((machine, "_conditions", _without_alarm("retract_failed")),
+           lambda: planted((after_step, "_conditions", _without_alarm("retract_failed")),
                            (machine, "_FAULT_ALARMS", lambda original: original[:3]))),
     Defect("unconfirmed STOP untold", "core", "a STOP that is not confirmed raises no alarm",
-           lambda: planted((machine, "_conditions", _without_alarm("stop_not_confirmed")))),
+           lambda: planted((after_step, "_conditions", _without_alarm("stop_not_confirmed")))),
     Defect("alarm not latched", "core", "an alarm goes when its cause does",
            lambda: planted((AlarmBook, "observe", _not_latched))),
     Defect("stale status accepted", "core", "the host goes on with what it last heard",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from typing import Literal
 
 from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
 from controller.errors import ControlRefused, DataError
@@ -96,13 +97,16 @@ class Ledger:
 
     def __init__(self) -> None:
         self.uses: dict[str, str] = {}
+        self.found: dict[str, Literal["verified", "attested"]] = {}
         self.claims = 0
 
     async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
         if not cartridge.serial:
             return NotSerialised()
         by = self.uses.get(cartridge.serial)
-        return Unused() if by is None else UsedBy(session=by, on="2026-01-01")
+        if by is None:
+            return Unused()
+        return UsedBy(session=by, on="2026-01-01", unused=self.found.get(cartridge.serial, "attested"))
 
     async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
         self.claims += 1
@@ -110,6 +114,7 @@ class Ledger:
             raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
         if cartridge.serial:
             self.uses[cartridge.serial] = session
+            self.found[cartridge.serial] = cartridge.unused
 
 
 class House:

@@ -5,9 +5,9 @@ import asyncio
 
 import pytest
 
-from controller.cartridges import CartridgeUse
+from controller.cartridges import CartridgeUse, Unreachable
 from controller.errors import ControlRefused
-from controller.events import CartridgeSnapshot
+from controller.events import CartridgeSnapshot, PenArmed
 from controller.inputs import Pause
 from tests.controller.house import House
 
@@ -94,3 +94,28 @@ async def test_a_reading_that_waited_for_an_arming_is_not_made_on_an_armed_pen(h
     with pytest.raises(ControlRefused) as caught:
         await second
     assert caught.value.because == "phase"
+
+
+async def test_what_was_attested_is_not_called_verified_when_the_ledger_answers_later(house: House) -> None:
+    looked_up = house.ledger.cartridge
+
+    async def silent(_cartridge: CartridgeSnapshot) -> CartridgeUse:
+        return Unreachable(problem="the site's database does not answer")
+
+    house.ledger.cartridge = silent  # type: ignore[method-assign]
+    await house.prepare(cartridge_new=True)
+    await house.driver.arm("test")
+    house.ledger.cartridge = looked_up  # type: ignore[method-assign]
+    house.driver.stop("test")
+    await house.until(lambda h: h.driver.view().phase == "prepared")
+    await house.driver.arm("test")
+    assert [armed.cartridge.unused for armed in house.sink.of(PenArmed)] == ["attested", "attested"]
+
+
+async def test_what_was_verified_stays_so_in_its_session(house: House) -> None:
+    await house.prepare()
+    for _ in range(2):
+        await house.driver.arm("test")
+        house.driver.stop("test")
+        await house.until(lambda h: h.driver.view().phase == "prepared")
+    assert [armed.cartridge.unused for armed in house.sink.of(PenArmed)] == ["verified", "verified"]

@@ -6,6 +6,7 @@ import pytest
 
 from controller.alarm_table import ALARMS
 from controller.closed_loop import watch
+from controller.errors import ControlRefused
 from controller.events import AlarmRaised
 from controller.inputs import (
     Acknowledge,
@@ -293,3 +294,17 @@ def test_realistic_noise_and_load_raise_nothing(make_rig: Treat, model: str, rat
     rig.command(Pause(source="x"))
     rig.advance(500)
     assert [event for event in rig.events if isinstance(event, AlarmRaised)] == []
+
+
+def test_what_a_high_alarm_interrupted_is_not_armed_before_a_person_cleared_it(treat: Treat) -> None:
+    rig = treat()
+    rig.pen.faults.drift_depth_sensor(LIMITS.depth_stop_um + 100)
+    assert rig.until(lambda: rig.state.phase is Phase.INTERRUPTED, 1000)
+    rig.pen.faults.drift_depth_sensor(0)
+    rig.advance(200)
+    assert rig.state.seen is not None
+    assert not rig.state.seen.faults, "the pen itself has nothing against being armed"
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    assert caught.value.because == "phase_interrupted"
+    assert rig.pen.truth.lease == 0

@@ -60,7 +60,6 @@ async def a_day(house: House) -> None:
     await house.task
 
 
-
 async def test_no_answer_reference_or_name_is_in_anything_that_may_leave(house: House) -> None:
     await a_day(house)
     files = dict(written(house.settings.state_dir))
