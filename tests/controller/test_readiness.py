@@ -163,6 +163,13 @@ def test_a_clock_set_back_before_the_day_of_preparing_arms_nothing(make_rig: Tre
     assert because(rig) == "clock"
 
 
+def test_a_pen_that_still_holds_a_lease_is_not_armed_over_it(make_rig: Treat) -> None:
+    rig = make_rig()
+    assert rig.state.seen is not None
+    rig.state = replace(rig.state, seen=replace(rig.state.seen, lease=7))
+    assert rows(rig)["pen"].because == "lease_alive"
+
+
 def test_fluid_behind_the_membrane_takes_the_pen_out_of_use(make_rig: Treat) -> None:
     rig = make_rig()
     rig.pen.faults.wet()

@@ -248,7 +248,7 @@ def test_a_clock_that_is_set_changes_nothing_about_the_treatment_and_is_in_the_r
 def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     dose = ZoneDose(
         zone="cheek", treated_ms=60_000, strokes=6000, punctures=72_000, depth_measured_max_um=800,
-        depth_measured_mean_um=750, rate_measured_mean_mhz=100_000,
+        depth_measured_mean_um=750, rate_measured_mean_mhz=100_000, passes=2,
     )  # fmt: skip
     rig = make_rig()
     rig.command(Close(outcome="stopped", reason="x"))
@@ -259,7 +259,7 @@ def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     rig.arm()
     for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000), Start(source="x")):
         rig.command(given)
-    rig.advance(1000)
+    rig.advance(1500)
     tally = rig.state.doses[0]
     assert tally.treated_ms > 60_000
     assert tally.strokes > 6000
@@ -268,3 +268,6 @@ def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     rig.advance(600)
     mean_um = events(rig, SessionClosed)[-1].doses[0].depth_measured_mean_um
     assert 740 <= mean_um <= 751
+    dose = events(rig, SessionClosed)[-1].doses[0]
+    assert dose.passes == 3
+    assert dose.punctures == 72_000 + 12 * (dose.strokes - 6000)
