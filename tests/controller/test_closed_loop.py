@@ -308,3 +308,23 @@ def test_what_a_high_alarm_interrupted_is_not_armed_before_a_person_cleared_it(t
         rig.arm()
     assert caught.value.because == "phase_interrupted"
     assert rig.pen.truth.lease == 0
+
+
+def test_a_high_alarm_that_nobody_has_seen_blocks_a_start_and_only_the_start(make_rig: Treat) -> None:
+    rig = make_rig()
+    rig.line.to_host.dropping = True
+    rig.command(Stop(source="x"))
+    rig.advance(600)
+    rig.line.to_host.dropping = False
+    rig.advance(200)
+    assert [(alarm.name, alarm.condition) for alarm in rig.state.alarms.active] == [("stop_not_confirmed", False)]
+    rig.arm()
+    for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000)):
+        rig.command(given)
+    with pytest.raises(ControlRefused) as caught:
+        rig.command(Start(source="x"))
+    assert caught.value.because == "alarm"
+    rig.command(Acknowledge(alarm="stop_not_confirmed", by="x"))
+    rig.command(Start(source="x"))
+    rig.advance(300)
+    assert rig.pen.truth.motor_driven
