@@ -299,6 +299,7 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
                     on=on,
                     protocol=event.protocol,
                     skin=event.skin,
+                    resumes=event.resumes,
                 )
                 zone = event.zone
             case ZoneChanged():

@@ -292,6 +292,14 @@ def test_a_visit_told_from_its_record() -> None:
     assert settings == [("cheek", 500, 100_000), ("nose", 500, 100_000)]
 
 
+def test_a_visit_told_from_its_record_says_what_it_took_up() -> None:
+    on, first = recorded()[0]
+    assert isinstance(first, SessionOpened)
+    found = visit_of("s2", [(on, first.model_copy(update={"resumes": "s1"})), *recorded()[1:]])
+    assert found is not None
+    assert found[0].resumes == "s1"
+
+
 def test_a_record_without_an_end_and_one_without_a_beginning() -> None:
     found = visit_of("s1", recorded(closed=False))
     assert found is not None
