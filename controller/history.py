@@ -289,6 +289,7 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
     zone, depth, rate = "", 0, 0
     commanded: dict[str, tuple[int, int]] = {}
     used: dict[str, None] = {}
+    prescribed: tuple[str, ...] = ()
     for on, event in events:
         match event:
             case SessionOpened():
@@ -302,6 +303,7 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
                     resumes=event.resumes,
                 )
                 zone = event.zone
+                prescribed = event.prescribed_by
             case ZoneChanged():
                 zone = event.zone
             case SetpointChanged() | TreatmentStarted():
@@ -309,6 +311,8 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
             case ApprovalUsed():
                 used[event.approval] = None
             case SessionClosed():
+                if any(dose.treated_ms or dose.strokes for dose in event.doses):
+                    used.update(dict.fromkeys(prescribed))  # whoever was treated was treated by these
                 closed = ClosedSession(
                     outcome=event.outcome,
                     zones=zone_visits(event.doses, commanded),

@@ -19,7 +19,7 @@ from controller.library import LoadedLibrary, TreatmentProtocol
 from controller.loop import ClosedLoopLimits
 from controller.operators import Operators, operator_problem
 from controller.profiles import CartridgeProfile, Profiles
-from controller.screening import screen
+from controller.screening import prescribed_by, screen
 from controller.units import Micrometres, Millihertz
 
 PSEUDONYM = r"^[A-Za-z0-9-]{4,40}$"
@@ -139,6 +139,7 @@ class ResolvedPlan(Record):
     prepared_on: str = ""  # empty in records from before it was kept, as are the two below
     library_until: str = ""
     operator_until: str = ""
+    prescribed_by: tuple[str, ...] = ()  # approvals that stand for the prescriber's word about a contraindication
 
     @property
     def planned_ms(self) -> int:
@@ -268,6 +269,7 @@ def resolve_plan(
         prepared_on=today.isoformat(),
         library_until=library.valid_until.isoformat(),
         operator_until=operator.qualified_until.isoformat(),
+        prescribed_by=prescribed_by(library.questions, plan.answers, plan.accepted),
     )
 
 

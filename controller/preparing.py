@@ -84,6 +84,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         planned_zones=plan.planned_zones,
         interval_reason=plan.interval_reason,
         zone_plans=plan.zone_snapshots,
+        prescribed_by=plan.prescribed_by,
     )
     return Step(state, None, (opened,))
 

@@ -101,6 +101,8 @@ def test_one_for_the_prescriber_needs_a_valid_approval_of_this_patient() -> None
     assert refused(for_scars, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
     plan = resolve(past(approvals=(approval(),)), answers=answers(name), accepted={name: "a-1"})
     assert plan.screening.prescribed == 1
+    assert plan.prescribed_by == ("a-1",)
+    assert resolve(past(approvals=(approval(),)), answers=answers(), accepted={name: "a-1"}).prescribed_by == ()
 
 
 def test_a_cartridge_named_and_another_scanned_is_refused() -> None:
