@@ -1,7 +1,8 @@
 """From a request to a plan: what is refused with nothing changed, what a physician may widen, what goes on counting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,15 +12,18 @@ from hypothesis import strategies as st
 from controller.cartridges import read_code
 from controller.envelope import depth_limit
 from controller.errors import ControlRefused
-from controller.events import ZoneDose
+from controller.events import ApprovalUsed, ZoneDose
 from controller.history import Approval, PatientHistory, VisitSummary
-from controller.inputs import Prepare
+from controller.inputs import Prepare, Start
 from controller.library import load_library
 from controller.operators import load_operators
 from controller.plan import ResolvedPlan, prepare_refused, resolve_plan
 from controller.profiles import load_profiles
 from controller.readiness import readiness
 from controller.state import MachineState
+from proving.rig import Rig
+from simulators.pen import SimulatedPen
+from simulators.personality import model_named
 from tests.controller.conftest import TODAY, make_plan
 
 PATIENT = "p-0001"
@@ -152,6 +156,23 @@ def test_a_physicians_approval_widens_the_scope_in_its_zones_and_says_whose_it_i
     assert "0.50 mm" in layer.reason
     elsewhere = depth_limit(MachineState(plan=plan, zone="chin").sources(), 0)
     assert next(layer for layer in elsewhere.layers if layer.layer == "operator").value == 500
+
+
+def test_a_pen_with_a_dial_uses_an_approval_by_treating_where_it_counts() -> None:
+    pen = SimulatedPen(replace(model_named("NW-DIAL"), dial_depth_um=750), rng=Random(1), today=TODAY)
+    rig = Rig(pen, random=Random(1), today=TODAY)
+    rig.connect()
+    plan = resolve_plan(
+        make_plan(operator="demo-aesthetician"), model="NW-DIAL", today=TODAY, library=LIBRARY,
+        operators=load_operators(), profiles=load_profiles(), mode="demo", history=past(approvals=(approval(),)),
+    )  # fmt: skip
+    rig.command(Prepare(session="s", plan=plan))
+    rig.arm()
+    assert not [event for event in rig.events if isinstance(event, ApprovalUsed)]
+    rig.command(Start(source="x"))
+    rig.advance(1000)
+    assert rig.pen.truth.protrusion_um > 600
+    assert [event.approval for event in rig.events if isinstance(event, ApprovalUsed)] == ["a-1"]
 
 
 @dataclass(frozen=True)
