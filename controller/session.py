@@ -8,6 +8,7 @@ journalled before the pen can notice.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from random import Random
 from typing import Literal
 
@@ -35,7 +36,7 @@ from controller.inputs import (
     Stop,
     Tick,
 )
-from controller.inspection import consume, examine, pen_facts
+from controller.inspection import consume, examine, pen_facts, read_calibration
 from controller.machine import step
 from controller.plan import SessionPlan, prepare_refused
 from controller.ports import Clock, EventSink, Pen, RecordUnavailable
@@ -144,6 +145,11 @@ class SessionDriver:
         """Another cartridge in this session; ``code`` as the scanner gave it, or empty. Raises ControlRefused."""
         scan = self._site.scanned(code, self._clock.utc().date())
         return await self.ask(ExchangeCartridge(source=source, scan=scan))
+
+    async def calibration_due(self) -> date | None:
+        """The day the connected pen's calibration ends; None where it holds no valid one. Raises WireError."""
+        calibration = await read_calibration(self._connected("be read"))
+        return None if calibration is None else date.fromisoformat(calibration.due_on)
 
     async def examine(self) -> PenView:
         """Reads the pen, with a self-test, for the table of what arming needs. Raises ControlRefused, WireError."""

@@ -28,9 +28,7 @@ RETRACT_SLACK_MS = 200
 
 
 # As plain numbers: combining members of an enum costs more than the rest of what is decided on a status.
-_DEPTH_SET, _DEPTH_SENSED, _RATE_SET = map(
-    int, (Capability.DEPTH_SET, Capability.DEPTH_SENSED, Capability.RATE_SET)
-)
+_DEPTH_SET, _DEPTH_SENSED, _RATE_SET = map(int, (Capability.DEPTH_SET, Capability.DEPTH_SENSED, Capability.RATE_SET))
 
 
 class Phase(StrEnum):

@@ -19,7 +19,7 @@ from controller.errors import DataError
 from controller.events import StationStopped
 from controller.ports import MemoryUnavailable, RecordUnavailable
 from controller.session import SessionDriver
-from controller.site import Site
+from controller.site import ClinicData, Site
 from logger.errors import JournalBusy, JournalError, RecordError
 from logger.journal import Journal
 from logger.messages import AlarmItem
@@ -48,6 +48,7 @@ from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
 from station.signals import on_ending_signals, on_leash
 from station.signing_off import SignOff
+from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
 
 DRAIN_S = 2.0
@@ -137,7 +138,7 @@ class Station:
                     people,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
                     SignOff(journal, data.operators),
-                    lambda: self._status(journal, publisher, desk, endpoint),
+                    lambda: self._status(journal, publisher, desk, endpoint, data),
                     software=self._software,
                     live_hz=self._settings.live_hz,
                     key=key,
@@ -169,6 +170,7 @@ class Station:
         for pen in desk.pens:
             self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
             self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
+            self._of_pens.append(self._parts.start(f"calibration of {pen.name}", pen.look_at_calibration()))
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())
@@ -288,7 +290,9 @@ class Station:
                 await self._awake.release()
             await asyncio.sleep(LOOK_S)
 
-    def _status(self, journal: Journal, publisher: Publisher | None, desk: Desk, endpoint: Endpoint) -> StationStatus:
+    def _status(
+        self, journal: Journal, publisher: Publisher | None, desk: Desk, endpoint: Endpoint, data: ClinicData
+    ) -> StationStatus:
         settings = self._settings
         bus = publisher.state() if publisher is not None else None
         broker = str(BrokerUrl.parse(settings.broker)) if settings.broker else ""
@@ -311,6 +315,9 @@ class Station:
             ),
             caveats=tuple(caveat for caveat in (*self._caveats, self._awake.caveat) if caveat),
             notices=desk.notices,
+            start_of_day=before_the_first_patient(
+                data.library, desk.pens, bus, journal.committed - journal.acknowledged, self._clock.utc().date()
+            ),
         )
 
     # Ending -----------------------------------------------------------------------------------------------------------
