@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from controller.cartridges import CartridgeUse, NotSerialised, Unreachable, Unused, UsedBy
-from controller.errors import ControlRefused, DataError
+from controller.cartridges import CartridgeUse, Unreachable
+from controller.errors import ControlRefused
 from controller.events import (
     CartridgeSnapshot,
     ClockStepped,
@@ -22,7 +22,6 @@ from controller.events import (
     Refused,
     SessionClosed,
 )
-from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
 from controller.inputs import Acknowledge, Attest, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
@@ -40,6 +39,7 @@ from firmware_bridge.wire.operations import CARTRIDGE_CONSUME, Operation
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
+from tests.site import Ledger, Memory
 
 RESPONSE_FRAME, ARMED_FRAME = 0x0B, 0x05
 
@@ -85,49 +85,6 @@ class MemorySink:
 
     def of(self, kind: type) -> list:  # type: ignore[type-arg]
         return [event for _, event in self.kept if isinstance(event, kind)]
-
-
-class Memory:
-    """A site that has never seen anybody, and keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.broken = False
-
-    async def patient(self, patient: str) -> PatientHistory:
-        return PatientHistory(patient=patient)
-
-    async def opened(self, session: OpenedSession) -> None:
-        if self.broken:
-            raise DataError("The site's memory cannot be written.")
-        self.told.append(session.session)
-
-    async def closed(self, session: str, closed: ClosedSession) -> None:
-        self.told.append(session)
-
-    async def approve(self, approval: Approval) -> None:
-        self.told.append(approval.id)
-
-
-class Ledger:
-    """A site's ledger of cartridges, in memory."""
-
-    def __init__(self) -> None:
-        self.uses: dict[str, str] = {}
-        self.claims = 0
-
-    async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
-        if not cartridge.serial:
-            return NotSerialised()
-        by = self.uses.get(cartridge.serial)
-        return Unused() if by is None else UsedBy(session=by, on="2026-01-01")
-
-    async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
-        self.claims += 1
-        if self.uses.get(cartridge.serial, session) != session:
-            raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
-        if cartridge.serial:
-            self.uses[cartridge.serial] = session
 
 
 class House:

@@ -159,3 +159,18 @@ def test_a_reason_does_not_outlive_the_lease_it_was_given_under(treat: Treat) ->
     with pytest.raises(ControlRefused) as caught:
         rig.command(SetDepth(depth_um=1050))
     assert caught.value.because == "zone_soft"
+
+
+# Old news -------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_on_a_status_that_is_too_old(treat: Treat) -> None:
+    rig = treat()
+    rig.line.to_host.dropping = True
+    rig.until(lambda: rig.now_ms - rig.state.seen_at_ms > 300, 400)
+    sent: list[object] = []
+    made = step(rig.state, SetDepth(depth_um=450), rig.now_ms)
+    sent.append(made.send)
+    assert made.refusal is None
+    assert sent == [None]
+    assert step(made.state, Tick(), rig.now_ms + 1).state.phase is Phase.INTERRUPTED

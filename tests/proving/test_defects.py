@@ -69,6 +69,9 @@ def test_a_lease_is_asked_for_with_no_more_than_the_plan_needs(skin: str, operat
     rig.command(Prepare(session="s", plan=plan))
     rig.arm()
     oracle = Oracle(plan, rig.pen.model, Calibrated(1_000_000, 0, 50, 0))
-    deepest = max(oracle.depth_um(zone, overridden=True, rate_mhz=0, needle_um=1500) for zone in plan.zones)
+    deepest = max(
+        oracle.depth_um(zone, overridden_um=limits.hard_um, approved_um=0, rate_mhz=0, needle_um=1500)
+        for zone, limits in plan.zones.items()
+    )
     fastest = max(oracle.rate_mhz(zone, depth_um=0) for zone in plan.zones)
     assert (rig.state.depth_ceiling_um, rig.state.rate_ceiling_mhz) == (deepest, fastest)

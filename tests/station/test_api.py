@@ -13,10 +13,11 @@ from controller.events import Refused
 from logger.journal_reader import JournalReader
 from station.api import STEERING
 from station.calls import BODY_MAX_BYTES
-from station.client import StationClient, stop_now
+from station.client import StationClient
 from station.desk import LIVE_VIEWS_MAX
 from station.errors import StationRefused, StationUnreachable
 from station.exits import Exit
+from station.stop_client import stop_now
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan
 
 pytestmark = pytest.mark.system
