@@ -4,7 +4,6 @@ The order of ending is what matters most here: motor off and needles out first, 
 """
 
 import asyncio
-import gc
 import os
 import random
 import sys
@@ -15,12 +14,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from controller.errors import DataError
 from controller.events import StationStopped
-from controller.ports import MemoryUnavailable, RecordUnavailable
 from controller.session import SessionDriver
 from controller.site import ClinicData, Site
-from logger.errors import JournalBusy, JournalError, RecordError
+from logger.errors import JournalBusy, RecordError
 from logger.journal import Journal
 from logger.messages import AlarmItem
 from logger.mqtt import BrokerUrl
@@ -28,16 +25,16 @@ from logger.publisher import Publisher
 from logger.topics import Topics
 from station.accounts import Accounts
 from station.api import build_api
-from station.awake import SleepInhibitor, take_priority
+from station.awake import SleepInhibitor
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
-from station.errors import AccountsUnusable, SettingsError, StationError, StationTaken, Trouble
+from station.errors import StationError, Trouble
 from station.exits import Exit
 from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
 from station.ledger import SiteLedger, compare_regularly
-from station.lines import Announce, failure_line, say_line
+from station.lines import Announce
 from station.models import BusStatus, RecordStatus, StationStatus
 from station.parts import Parts
 from station.pens import StationPen
@@ -46,7 +43,6 @@ from station.record import JournalSink, begin_record, ended_in_order
 from station.seats import Seats
 from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
-from station.signals import on_ending_signals, on_leash
 from station.signing_off import SignOff
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
@@ -365,51 +361,3 @@ def _make_directories(settings: StationSettings) -> None:
                 ),
                 Exit.JOURNAL,
             ) from error
-
-
-def tune_collector() -> None:
-    """Keeps the garbage collector from holding up a tick.
-
-    What was imported and built at start, some 90 000 objects, lives as long as the process. Looking at all of it takes
-    22 ms here, nearly as long as a tick may be late; frozen, it is not looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-def station_main(settings: StationSettings, *, leash: int | None = None, announce: Announce = say_line) -> int:
-    """Runs a station until a signal, or the end of the file descriptor ``leash``, asks it to end. Its exit code.
-
-    A trouble is announced, and written to standard error in words.
-    """
-
-    def ready(said: dict[str, Any]) -> None:
-        tune_collector()
-        announce(said)
-
-    async def main() -> Exit:
-        station = Station(settings, ready, take_priority())
-        with on_ending_signals(station.end):
-            if leash is not None:
-                on_leash(leash, station.end)
-            return await station.run()
-
-    try:
-        return asyncio.run(main())
-    except StationFailure as error:
-        trouble, code = error.trouble, error.exit_code
-    except StationTaken as error:
-        trouble, code = error.trouble, Exit.TAKEN
-    except SettingsError as error:
-        trouble, code = error.trouble, Exit.SETTINGS
-    except DataError as error:
-        trouble, code = Trouble("data", str(error), "", ""), Exit.SETTINGS
-    except AccountsUnusable as error:
-        trouble, code = error.trouble, Exit.JOURNAL
-    except MemoryUnavailable as error:
-        trouble, code = Trouble("history", str(error), "", ""), Exit.JOURNAL
-    except (JournalError, RecordUnavailable) as error:
-        trouble, code = Trouble("journal", str(error), "", ""), Exit.JOURNAL
-    announce(failure_line("station", trouble))
-    sys.stderr.write(f"{trouble}\n")
-    return code

@@ -214,7 +214,7 @@ async def test_numbers_are_refused_or_rounded_toward_shallow_and_said_so(house: 
         with pytest.raises(StationRefused) as caught:
             await seat.set_depth("5.0")
         assert caught.value.status == 409
-        assert caught.value.trouble.because == "operator"
+        assert caught.value.trouble.because == "zone_hard"
         assert "0.50 mm: limited by" in str(caught.value)
         slower = await seat.set_rate("99.7")
         assert (slower.view.rate_commanded_mhz, "99.7 Hz asked" in slower.said) == (99_000, True)
