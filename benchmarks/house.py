@@ -54,6 +54,8 @@ def _plan() -> SessionPlan:
         skin=library.protocols[PROTOCOL].skins[0],
         zone="cheek",
         checklist=dict.fromkeys(library.checklist, True),
+        answers=dict.fromkeys(library.questions, False),
+        consent="form 1",
     )
 
 

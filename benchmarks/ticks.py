@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from benchmarks.house import house
 from benchmarks.measuring import Effort, as_the_station, child_command, percentile, running
 from benchmarks.results import Row, under
-from controller.session import TICK_S
+from controller.hosting import TICK_S
 
 SUBJECT = "ticks"
 TREATED = 16

@@ -29,6 +29,9 @@ def looped(made: Step, now_ms: int) -> Step:
         state = made.state
         loop = state.loop
     send = made.send
+    if isinstance(send, SendSetpoint) and stale(state, now_ms):
+        # Nothing is desired on a status that is old news; the next tick finds the line lost.
+        return replace(made, send=None)
     if isinstance(send, SendSetpoint) and (
         send.motor is not loop.motor or send.depth_um != loop.depth_um or send.rate_mhz != loop.rate_mhz
     ):

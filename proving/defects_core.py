@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any
 
-from controller import after_step, arming, commands, envelope, machine, starting
+from controller import after_step, arming, closed_loop, commands, envelope, machine, preparing, readiness, starting
 from controller.alarms import AlarmBook
 from controller.dose import DoseTally
 from controller.envelope import Granted
@@ -22,11 +22,30 @@ def _rounded_up(_original: Original) -> Original:
 
 def _override_kept(original: Original) -> Original:
     def changed(value: Any, **changes: Any) -> Any:
-        if "zone" in changes and "override_reason" in changes:
+        if "zone" in changes and "override_um" in changes:
             del changes["override_reason"], changes["override_um"]
         return original(value, **changes)
 
     return changed
+
+
+def _override_wide(original: Original) -> Original:
+    def changed(value: Any, **changes: Any) -> Any:
+        if changes.get("override_um"):
+            changes["override_um"] = 10**6
+        return original(value, **changes)
+
+    return changed
+
+
+def _approved_everywhere(original: Original) -> Original:
+    def approved(state: MachineState, given: Any, now_ms: int) -> Any:
+        zones = (
+            tuple(state.plan.zones) if state.plan is not None and given.zones[0] in state.plan.zones else given.zones
+        )
+        return original(state, given.model_copy(update={"zones": zones}), now_ms)
+
+    return approved
 
 
 def _uncertainty_added(_original: Original) -> Original:
@@ -37,14 +56,14 @@ def _uncertainty_added(_original: Original) -> Original:
     return calibrated
 
 
-def _layer(name: str) -> Original:
-    """The layer of this name is as wide as can be."""
+def _layer(*names: str) -> Original:
+    """The layers of these names are as wide as can be."""
 
     def make(original: Original) -> Original:
         def layers(sources: Any, other: int) -> Any:
             found = original(sources, other)
             return tuple(
-                layer.model_copy(update={"value": 10**7}) if layer.layer == name and layer.value is not None else layer
+                layer.model_copy(update={"value": 10**7}) if layer.layer in names and layer.value is not None else layer
                 for layer in found
             )
 
@@ -53,25 +72,18 @@ def _layer(name: str) -> Original:
     return make
 
 
-def _no_zone_rate(original: Original) -> Original:
-    def layers(sources: Any, depth_um: int) -> Any:
-        zone = sources.zone_plan
-        return original(replace(sources, zone_plan=zone and zone.model_copy(update={"rate_max_mhz": 10**7})), depth_um)
-
-    return layers
-
-
 def _inspected(**changes: Any) -> Original:
     """What was read from the pen is judged as if it were otherwise."""
 
     def make(original: Original) -> Original:
-        def judge(state: MachineState, given: Any, now_ms: int) -> Any:
+        def judge(*known: Any) -> Any:
+            *others, given = known
             update: dict[str, Any] = {}
             for name, value in changes.items():
                 part, _, field = name.partition("__")
                 kept = getattr(given, part)
                 update[part] = value if not field else kept and kept.model_copy(update={field: value})
-            return original(state, given.model_copy(update=update), now_ms)
+            return original(*others, given.model_copy(update=update))
 
         return judge
 
@@ -79,13 +91,7 @@ def _inspected(**changes: Any) -> Original:
 
 
 def _checklist_open(original: Original) -> Original:
-    def rows(state: MachineState, now_ms: int) -> Any:
-        plan = state.plan
-        if plan is not None:
-            state = replace(state, plan=plan.model_copy(update={"missing": ()}))
-        return original(state, now_ms)
-
-    return rows
+    return lambda state, plan: original(state, plan.model_copy(update={"missing": ()}))
 
 
 def _pause_drives(original: Original) -> Original:
@@ -204,7 +210,7 @@ CORE = (
     Defect("no operator's scope", "core", "the operator's scope limits nothing",
            lambda: planted((envelope, "depth_layers", _layer("operator")))),
     Defect("no zone rate", "core", "the zone does not limit the rate",
-           lambda: planted((envelope, "rate_layers", _no_zone_rate))),
+           lambda: planted((envelope, "rate_layers", _layer("zone_hard", "calibration")))),
     Defect("unknown ignored", "core", "a layer that is not known is left out",
            lambda: planted((envelope, "least", lambda original: lambda quantity, layers, step, **_: original(
                quantity, layers, step, unknown_is_strictest=False))),
@@ -216,22 +222,19 @@ CORE = (
            test="tests/proving/test_defects.py::test_a_lease_is_asked_for_with_no_more_than_the_plan_needs",
            why="the host stays within its limits; only a host gone mad would meet the ceilings"),
     Defect("used cartridge accepted", "core", "a cartridge that was used before is armed",
-           lambda: planted((arming, "inspected", _inspected(cartridge_used=False)))),
+           lambda: planted((readiness, "_cartridge", _inspected(cartridge_used=False)))),
     Defect("expired cartridge accepted", "core", "a cartridge out of date is armed",
-           lambda: planted((arming, "inspected", _inspected(cartridge__expiry=None)))),
+           lambda: planted((readiness, "_cartridge", _inspected(cartridge__expiry=None)))),
     Defect("calibration due accepted", "core", "a pen whose calibration was due is armed",
-           lambda: planted((arming, "inspected", _inspected(calibration__due_on="2099-01-01")))),
+           lambda: planted((readiness, "_calibration", _inspected(calibration__due_on="2099-01-01")))),
     Defect("checklist not asked", "core", "a pen is armed with the checklist open",
-           lambda: planted((arming, "readiness", _checklist_open))),
+           lambda: planted((readiness, "_paper", _checklist_open))),
     Defect("pause keeps the motor", "core", "a pause is told and the motor stays on",
            lambda: planted((machine, "desired", _pause_drives), (commands, "desired", _pause_drives))),
     Defect("press restarts", "core", "a press on a running pen starts what was paused in that moment",
            lambda: planted((machine, "_presses", _presses_restart))),
     Defect("arms uncleared", "core", "an interrupted treatment is armed again without anybody clearing it",
-           lambda: planted((arming, "arm_asked", _arms_uncleared)),
-           test="tests/controller/test_closed_loop.py::"
-                "test_what_a_high_alarm_interrupted_is_not_armed_before_a_person_cleared_it",
-           why="a pen that stopped by itself has a fault, which alone stands in the way; stories end few leases else"),
+           lambda: planted((arming, "arm_asked", _arms_uncleared))),
     Defect("retract alarm missing", "core", "needles that stay out raise no alarm",
            lambda: planted((after_step, "_conditions", _without_alarm("retract_failed")),
                            (machine, "_FAULT_ALARMS", lambda original: original[:3]))),
@@ -241,6 +244,7 @@ CORE = (
            lambda: planted((AlarmBook, "observe", _not_latched))),
     Defect("stale status accepted", "core", "the host goes on with what it last heard",
            lambda: planted((machine, "stale", lambda _original: lambda _state, _now_ms: False),
+                           (after_step, "stale", lambda _original: lambda _state, _now_ms: False),
                            (starting, "stale", lambda _original: lambda _state, _now_ms: False))),
     Defect("STOP ignored while arming", "core", "STOP does nothing while the pen is being armed",
            lambda: planted((commands, "_stop", _stop_ignored(Phase.ARMING)))),
@@ -261,6 +265,23 @@ CORE = (
                replace(state, phase=Phase.PREPARED, lease=0), SendStop())))),
     Defect("dose counted twice", "core", "strokes count double",
            lambda: planted((DoseTally, "add", _doubled))),
+    Defect("a reason for any depth", "core", "one reason opens everything up to the hard limit",
+           lambda: planted((commands, "replace", _override_wide)),
+           test="tests/controller/test_unasked.py::"
+                "test_a_reason_is_good_for_the_depth_it_was_given_for_and_not_for_more",
+           why="few zones have room between a reason's depth and their hard limit, and stories seldom go there"),
+    Defect("approval of another zone", "core", "an approval at the chair widens every zone",
+           lambda: planted((preparing, "approved", _approved_everywhere)),
+           test="tests/controller/test_visits.py::test_each_approval_counts_wherever_the_depth_came_from",
+           why="stories seldom go from an approved zone to another and set there what only the approval allows"),
+    Defect("runs unasked untold", "core", "a pen that runs though nobody asked is left running",
+           lambda: planted((machine, "_runs_unasked", lambda _original: lambda _state: False)),
+           test="tests/controller/test_unasked.py::test_a_pen_that_says_it_runs_is_stopped_whatever_stands",
+           why="the simulated firmware runs on nobody's wish but the host's"),
+    Defect("withdrawal goes on", "core", "after a pause the motor stays on",
+           lambda: planted((closed_loop, "advance", lambda _original: lambda state, _now_ms: state.loop))),
+    Defect("exchange keeps the lease", "core", "a cartridge is said to be exchanged and the pen stays armed",
+           lambda: planted((preparing, "disarm", lambda _original: lambda state, *_given: Step(state)))),
     Defect("decisions by a hidden count", "core", "a decision depends on something that is not journalled",
            lambda: planted((machine, "_tick", _forgetful))),
 )  # fmt: skip

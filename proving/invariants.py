@@ -294,7 +294,8 @@ class Watch(People):
         self.sent_by_tick[setpoint.tick] = setpoint
         if len(self.sent_by_tick) > 64:
             del self.sent_by_tick[next(iter(self.sent_by_tick))]
-        if now_ms - rig.heard_ms > self.dead_man_ms:
+        # Silence is noticed at a tick; what is asked just before it is still sent, and too old for any pen to follow.
+        if now_ms - rig.heard_ms > self.dead_man_ms + TICK_MS:
             self.fail(
                 3, "silence ends a lease", f"a setpoint was sent {now_ms - rig.heard_ms} ms after the last status"
             )

@@ -16,7 +16,7 @@ def main() -> int:
     orders = Orders.model_validate_json(sys.stdin.buffer.readline())
     # Each process imports its own part alone: a recorder has no use for a web server.
     if orders.part == "station":
-        from station.service import station_main  # noqa: PLC0415 - as said above
+        from station.running import station_main  # noqa: PLC0415 - as said above
 
         return station_main(orders.settings, leash=_STDIN)
     from station.recorder import recorder_main  # noqa: PLC0415 - as said above

@@ -4,9 +4,7 @@ Every method returns a model or raises a :class:`station.errors.ClientError`, wh
 """
 
 import asyncio
-import http.client
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -67,7 +65,7 @@ class StationClient:
         """A client of the station that runs with these settings. Raises StationUnreachable when none does."""
         endpoint = read_endpoint(settings)
         if endpoint is None:
-            raise StationUnreachable(_no_station(settings))
+            raise StationUnreachable(no_station(settings))
         return cls(endpoint)
 
     @property
@@ -125,7 +123,7 @@ class StationClient:
                 async for line in answer.aiter_lines():
                     yield PenStatus.model_validate_json(line)
         except httpx.TransportError as error:
-            raise StationUnreachable(_lost(error)) from error
+            raise StationUnreachable(lost(error)) from error
 
     @asynccontextmanager
     async def signed_in(self, account: str, password: str) -> AsyncIterator["PersonClient"]:
@@ -191,7 +189,7 @@ class StationClient:
         try:
             answer = await self._http.request(method, path, content=content, headers=headers)
         except httpx.TransportError as error:
-            raise StationUnreachable(_lost(error)) from error
+            raise StationUnreachable(lost(error)) from error
         if not answer.is_success:
             raise _refusal(answer)
         return answer.content
@@ -332,50 +330,6 @@ class SeatClient:
         return read_answer(PenStatus, content)
 
 
-def stop_now(settings: StationSettings, pen: str = "") -> StopAnswer:
-    """STOP without an event loop, by every way there is: the STOP listener, then the API. For a person in a hurry.
-
-    Raises StationUnreachable when neither answers.
-    """
-    endpoint = read_endpoint(settings)
-    host, port = ("127.0.0.1", settings.stop_port) if endpoint is None else (endpoint.stop_host, endpoint.stop_port)
-    try:
-        return _stop_over(http.client.HTTPConnection(host, port, timeout=STOP_DEADLINE_S), f"/stop/{pen}", "")
-    except (OSError, http.client.HTTPException, ValidationError) as error:
-        if endpoint is None:
-            raise StationUnreachable(_no_station(settings)) from error
-    try:
-        path = f"/v1/pens/{pen}/stop" if pen else "/v1/stop"
-        return _stop_over(_ApiConnection(endpoint), path, endpoint.api_key)
-    except (OSError, http.client.HTTPException, ValidationError) as error:
-        raise StationUnreachable(_lost(error)) from error
-
-
-def _stop_over(connection: http.client.HTTPConnection, path: str, key: str) -> StopAnswer:
-    try:
-        connection.request("POST", path, headers={"Needlework-Key": key} if key else {})
-        return StopAnswer.model_validate_json(connection.getresponse().read())
-    finally:
-        connection.close()
-
-
-class _ApiConnection(http.client.HTTPConnection):
-    """The standard library's client over the API's Unix socket, or its loopback port."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._path = endpoint.api.removeprefix("unix:") if endpoint.api.startswith("unix:") else ""
-        super().__init__("localhost" if self._path else endpoint.api.removeprefix("http://"), timeout=STOP_DEADLINE_S)
-
-    def connect(self) -> None:
-        """Connects."""
-        if not self._path:
-            super().connect()
-            return
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(STOP_DEADLINE_S)
-        self.sock.connect(self._path)
-
-
 def read_answer(model: type[Answer], content: bytes) -> Answer:
     """An answer's body as its model. Raises StationRefused when station and client are of different versions."""
     try:
@@ -401,7 +355,8 @@ def _refusal(answer: httpx.Response) -> StationRefused:
     return StationRefused(Trouble(body.code, body.what, body.means, body.do, body.because), answer.status_code)
 
 
-def _no_station(settings: StationSettings) -> Trouble:
+def no_station(settings: StationSettings) -> Trouble:
+    """For a call that nobody is there for."""
     return Trouble(
         "no_station",
         f"No station runs on {settings.state_dir}.",
@@ -410,7 +365,8 @@ def _no_station(settings: StationSettings) -> Trouble:
     )
 
 
-def _lost(error: Exception) -> Trouble:
+def lost(error: Exception) -> Trouble:
+    """For a call that got no answer."""
     return Trouble(
         "station_unreachable",
         f"The station does not answer ({type(error).__name__}{f': {error}' if str(error) else ''}).",

@@ -223,8 +223,17 @@ class BusStatus(Told):
     problem: str
 
 
+class StartNotice(Told):
+    """Something to know before the first patient; with one that ``stops``, nobody is treated."""
+
+    about: str
+    sentence: str
+    stops: bool
+
+
 class StationStatus(Told):
-    """Everything about a station at one moment. ``caveats`` are what the system did not grant (priority, sleep)."""
+    """Everything about a station at one moment. ``caveats`` are what the system did not grant (priority, sleep),
+    ``start_of_day`` what to know before the first patient."""
 
     site: str
     station: str
@@ -238,6 +247,7 @@ class StationStatus(Told):
     bus: BusStatus
     caveats: tuple[str, ...]
     notices: tuple[Notice, ...]
+    start_of_day: tuple[StartNotice, ...]
 
 
 class PatientTold(Told):

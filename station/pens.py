@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
 from random import Random
 from typing import Literal
 
@@ -41,6 +43,9 @@ class StationPen:
         self._sink = sink
         self._monotonic_ms = monotonic_ms
         self._tried = asyncio.Event()
+        self._plugged_in = asyncio.Event()
+        self.calibration_due: date | None = None
+        self.calibration_known = False
         self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random)
 
     async def keep_connected(self) -> None:
@@ -50,6 +55,16 @@ class StationPen:
     async def tick(self) -> None:
         """The 20 Hz loop, until cancelled."""
         await self._driver.run()
+
+    async def look_at_calibration(self) -> None:
+        """Reads, each time the pen is plugged in, until when it is calibrated; until cancelled."""
+        while True:
+            await self._plugged_in.wait()
+            self._plugged_in.clear()
+            self.calibration_known = False
+            with suppress(WireError, ControlRefused):  # a pen that does not say is asked when it is plugged in again
+                self.calibration_due = await self._driver.calibration_due()
+                self.calibration_known = True
 
     async def first_try(self) -> WireError | None:
         """Waits for the first try to connect; why it failed, None when it did not."""
@@ -221,6 +236,7 @@ class StationPen:
         """A connection is up."""
         self._driver.link_up(link, generation)
         self._tried.set()
+        self._plugged_in.set()
 
     def link_down(self, cause: WireError | None) -> None:
         """The connection went."""

@@ -4,7 +4,6 @@ The order of ending is what matters most here: motor off and needles out first, 
 """
 
 import asyncio
-import gc
 import os
 import random
 import sys
@@ -15,12 +14,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from controller.errors import DataError
 from controller.events import StationStopped
-from controller.ports import MemoryUnavailable, RecordUnavailable
 from controller.session import SessionDriver
-from controller.site import Site
-from logger.errors import JournalBusy, JournalError, RecordError
+from controller.site import ClinicData, Site
+from logger.errors import JournalBusy, RecordError
 from logger.journal import Journal
 from logger.messages import AlarmItem
 from logger.mqtt import BrokerUrl
@@ -28,16 +25,16 @@ from logger.publisher import Publisher
 from logger.topics import Topics
 from station.accounts import Accounts
 from station.api import build_api
-from station.awake import SleepInhibitor, take_priority
+from station.awake import SleepInhibitor
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
-from station.errors import AccountsUnusable, SettingsError, StationError, StationTaken, Trouble
+from station.errors import StationError, Trouble
 from station.exits import Exit
 from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
 from station.ledger import SiteLedger, compare_regularly
-from station.lines import Announce, failure_line, say_line
+from station.lines import Announce
 from station.models import BusStatus, RecordStatus, StationStatus
 from station.parts import Parts
 from station.pens import StationPen
@@ -46,8 +43,8 @@ from station.record import JournalSink, begin_record, ended_in_order
 from station.seats import Seats
 from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
-from station.signals import on_ending_signals, on_leash
 from station.signing_off import SignOff
+from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
 
 DRAIN_S = 2.0
@@ -137,7 +134,7 @@ class Station:
                     people,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
                     SignOff(journal, data.operators),
-                    lambda: self._status(journal, publisher, desk, endpoint),
+                    lambda: self._status(journal, publisher, desk, endpoint, data),
                     software=self._software,
                     live_hz=self._settings.live_hz,
                     key=key,
@@ -169,6 +166,7 @@ class Station:
         for pen in desk.pens:
             self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
             self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
+            self._of_pens.append(self._parts.start(f"calibration of {pen.name}", pen.look_at_calibration()))
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())
@@ -288,7 +286,9 @@ class Station:
                 await self._awake.release()
             await asyncio.sleep(LOOK_S)
 
-    def _status(self, journal: Journal, publisher: Publisher | None, desk: Desk, endpoint: Endpoint) -> StationStatus:
+    def _status(
+        self, journal: Journal, publisher: Publisher | None, desk: Desk, endpoint: Endpoint, data: ClinicData
+    ) -> StationStatus:
         settings = self._settings
         bus = publisher.state() if publisher is not None else None
         broker = str(BrokerUrl.parse(settings.broker)) if settings.broker else ""
@@ -311,6 +311,9 @@ class Station:
             ),
             caveats=tuple(caveat for caveat in (*self._caveats, self._awake.caveat) if caveat),
             notices=desk.notices,
+            start_of_day=before_the_first_patient(
+                data.library, desk.pens, bus, journal.committed - journal.acknowledged, self._clock.utc().date()
+            ),
         )
 
     # Ending -----------------------------------------------------------------------------------------------------------
@@ -358,51 +361,3 @@ def _make_directories(settings: StationSettings) -> None:
                 ),
                 Exit.JOURNAL,
             ) from error
-
-
-def tune_collector() -> None:
-    """Keeps the garbage collector from holding up a tick.
-
-    What was imported and built at start, some 90 000 objects, lives as long as the process. Looking at all of it takes
-    22 ms here, nearly as long as a tick may be late; frozen, it is not looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-def station_main(settings: StationSettings, *, leash: int | None = None, announce: Announce = say_line) -> int:
-    """Runs a station until a signal, or the end of the file descriptor ``leash``, asks it to end. Its exit code.
-
-    A trouble is announced, and written to standard error in words.
-    """
-
-    def ready(said: dict[str, Any]) -> None:
-        tune_collector()
-        announce(said)
-
-    async def main() -> Exit:
-        station = Station(settings, ready, take_priority())
-        with on_ending_signals(station.end):
-            if leash is not None:
-                on_leash(leash, station.end)
-            return await station.run()
-
-    try:
-        return asyncio.run(main())
-    except StationFailure as error:
-        trouble, code = error.trouble, error.exit_code
-    except StationTaken as error:
-        trouble, code = error.trouble, Exit.TAKEN
-    except SettingsError as error:
-        trouble, code = error.trouble, Exit.SETTINGS
-    except DataError as error:
-        trouble, code = Trouble("data", str(error), "", ""), Exit.SETTINGS
-    except AccountsUnusable as error:
-        trouble, code = error.trouble, Exit.JOURNAL
-    except MemoryUnavailable as error:
-        trouble, code = Trouble("history", str(error), "", ""), Exit.JOURNAL
-    except (JournalError, RecordUnavailable) as error:
-        trouble, code = Trouble("journal", str(error), "", ""), Exit.JOURNAL
-    announce(failure_line("station", trouble))
-    sys.stderr.write(f"{trouble}\n")
-    return code

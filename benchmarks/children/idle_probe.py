@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from controller.session import TICK_S
+from controller.hosting import TICK_S
 
 
 async def tick() -> list[tuple[int, float]]:

@@ -15,6 +15,9 @@ from station.models import PenStatus, StationStatus
 def status_view(status: StationStatus) -> RenderableType:
     """The station, then each of its pens, then what is worth a look."""
     parts: list[RenderableType] = [_station(status)]
+    if status.start_of_day:
+        parts += [Text(""), Text("Before the first patient", style="bold underline")]
+        parts += [Text(one.sentence, style="bold red" if one.stops else "yellow") for one in status.start_of_day]
     if not status.pens:
         parts.append(Text("No pen is driven here.", style="bold"))
     for pen in status.pens:

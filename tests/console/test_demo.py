@@ -45,7 +45,7 @@ def test_the_demo_treats_prints_the_record_and_verifies_it(short_dir: Path) -> N
     assert isinstance(refusals, list)
     assert isinstance(overrides, list)
     assert isinstance(zones, list)
-    assert [refusal["because"] for refusal in refusals] == ["deeper_zone", "zone_soft"]
+    assert [refusal["because"] for refusal in refusals] == ["deeper_zone", "zone_hard"]
     assert [override["reason"] for override in overrides] == ["scar-tissue"]
     assert [zone["zone"] for zone in zones] == ["forehead", "nose", "cheek"]
     for zone in zones:
@@ -67,8 +67,9 @@ def test_the_story_of_limits_meets_each_kind_and_the_record_shows_it(short_dir: 
         "Limits signed by nobody: demonstration only.",
         "REFUSED soft limit: 0.45 mm was refused and nothing changed.",
         "OVERRIDDEN soft limit: 0.45 mm instead of 0.25 mm; reason given: tolerated-last-session",
-        "REFUSED hard limit (calibration): 4.50 mm was refused and nothing changed.",
-        "REFUSED operator's scope: 5.00 mm was refused and nothing changed. 0.50 mm: limited by the operator's scope",
+        "REFUSED hard limit: 4.50 mm was refused and nothing changed.",
+        "REFUSED hard limit: 5.00 mm was refused and nothing changed. 0.50 mm: limited by the operator's scope",
+        "REFUSED operator's scope: 0.70 mm was refused and nothing changed.",
         "Did you mean 0.50 mm?",
         "would allow 0.75 mm.",
         "deeper zone: forehead may be treated deeper than periorbital",
@@ -83,7 +84,7 @@ def test_the_story_of_limits_meets_each_kind_and_the_record_shows_it(short_dir: 
     assert isinstance(refusals, list)
     assert isinstance(cartridges, list)
     assert isinstance(zones, list)
-    assert [item["because"] for item in refusals] == ["zone_soft", "calibration", "deeper_zone", "operator", "operator"]
+    assert [item["because"] for item in refusals] == ["zone_soft", "zone_hard", "deeper_zone", "zone_hard", "operator"]
     first, second = (item["cartridge"]["serial"] for item in cartridges)
     assert first != second
     assert [item["strokes"] > 100 for item in cartridges] == [True, True]

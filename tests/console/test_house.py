@@ -46,7 +46,7 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
     assert (record["outcome"], zone["zone"]) == ("completed", "forehead")
     assert 1000 < zone["treated_ms"] < 3000
     assert 300 < zone["depth_measured_um"]["p50"] < 450
-    assert [refusal["because"] for refusal in record["refusals"]] == ["zone_soft"]
+    assert [refusal["because"] for refusal in record["refusals"]] == ["zone_hard"]
 
     assert house.end(signal.SIGTERM) == 0
     verified = house.call("verify")

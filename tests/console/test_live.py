@@ -193,6 +193,7 @@ def test_the_record_and_the_broker_are_shown_when_there_is_room(
         site="site", station="room-1", software="needlework 0", pid=1, started_utc="2026-01-01T00:00:00+00:00",
         mode="demo", stop_port=7472, pens=(), record=RecordStatus(committed=1200, acknowledged=1158, problem=""),
         bus=BusStatus(url="mqtt://broker:1883", connected=False, problem="Nothing answers."), caveats=(), notices=(),
+        start_of_day=(),
     )  # fmt: skip
     text = draw(live_view(shown(status(), station=station), width=100, height=40), width=100)
     words = " ".join(text.split())

@@ -170,3 +170,18 @@ def test_nothing_starts_on_a_status_older_than_the_dead_man_time_though_no_tick_
     assert made.refusal is not None
     assert made.refusal.because == "stale"
     assert made.send is None
+
+
+# Old news -------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_on_a_status_that_is_too_old(treat: Treat) -> None:
+    rig = treat()
+    rig.line.to_host.dropping = True
+    rig.until(lambda: rig.now_ms - rig.state.seen_at_ms > 300, 400)
+    sent: list[object] = []
+    made = step(rig.state, SetDepth(depth_um=450), rig.now_ms)
+    sent.append(made.send)
+    assert made.refusal is None
+    assert sent == [None]
+    assert step(made.state, Tick(), rig.now_ms + 1).state.phase is Phase.INTERRUPTED

@@ -18,7 +18,7 @@ from proving.stories import FAULTS, FORMAT, OPERATOR_ACTS, Action, NotAStory, Se
 from proving.telling import tell, told
 
 DEFECT = next(defect for defect in defects() if defect.name == "commanded one step deeper")
-TREATS = tuple(Action(at_ms, "go_on", 5) for at_ms in (400, 900, 1500))
+TREATS = tuple(Action(at_ms, "go_on", 5) for at_ms in (400, 600, 2400))  # the self-test takes a second
 
 
 def test_a_seed_and_a_number_are_one_story() -> None:
@@ -58,7 +58,7 @@ def test_a_file_that_is_no_story_is_refused_in_words(text: str, sentence: str, t
 
 
 def test_a_good_pen_and_a_calm_operator_treat() -> None:
-    done = play(Story(1, 1, 6000, Setting(), TREATS))
+    done = play(Story(1, 1, 7500, Setting(), TREATS))
     assert done.violation is None
     assert done.coverage.motor_on_ms > 3000
     assert done.coverage.leases == 1
@@ -73,8 +73,8 @@ def test_some_stories_hold() -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_can_happen_while_treating(fault: str) -> None:
     texts = {"second_host": "hello", "forged": "all", "journal": "the disk is full"}
-    broken = Action(2500, fault, 5, texts.get(fault, "60%"), 900)
-    done = play(Story(1, 1, 6000, Setting(), (*TREATS, broken, Action(2800, "pause"), Action(5000, "go_on", 5))))
+    broken = Action(3500, fault, 5, texts.get(fault, "60%"), 900)
+    done = play(Story(1, 1, 7000, Setting(), (*TREATS, broken, Action(3800, "pause"), Action(6000, "go_on", 5))))
     assert done.violation is None
     assert done.coverage.faults_in_phase[fault, "treating"] == 1
 
@@ -93,7 +93,7 @@ def test_the_campaign_looks_everywhere() -> None:
         more, done, _ = played(some)
         assert done is None, str(done.violation)
         coverage.add(more)
-        if not coverage.missing and len(coverage.faults_in_phase) > 100:
+        if not coverage.missing and len(coverage.faults_in_phase) > 140:
             break
     assert coverage.missing == []
     assert {"treating", "paused", "prepared"} <= {

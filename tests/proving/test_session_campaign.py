@@ -14,6 +14,7 @@ import pytest
 
 from controller.errors import ControlRefused
 from controller.events import Event, InputChunk
+from controller.inputs import DeclareZone, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
 from controller.operators import load_operators
@@ -21,6 +22,7 @@ from controller.plan import SessionPlan
 from controller.profiles import load_profiles
 from controller.recording import replayed
 from controller.session import SessionDriver
+from controller.site import ClinicData, Site
 from controller.state import MachineState
 from firmware_bridge.supervisor import Supervisor
 from proving.oracle import Calibrated, Oracle
@@ -29,6 +31,7 @@ from proving.stories import ZONES
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.pen import SimulatedPen
+from tests.site import Ledger, Memory
 
 pytestmark = pytest.mark.looptime
 
@@ -69,6 +72,9 @@ class Sink:
     def problem(self) -> str | None:
         return self.broken
 
+    def fill_permille(self) -> int:
+        return 0
+
 
 class Room:
     """A pen, a driver, an operator and whoever breaks things, for one story."""
@@ -81,15 +87,17 @@ class Room:
         self.endpoint = MemoryEndpoint(self.live, f"campaign-{seed}")
         self.clock, self.sink = LoopClock(), Sink()
         self.driver = SessionDriver(
-            self.endpoint.url, sink=self.sink, clock=self.clock, random=Random(seed + 1), library=load_library(),
-            operators=load_operators(), profiles=load_profiles(), mode="demo",
+            self.endpoint.url, sink=self.sink, clock=self.clock, random=Random(seed + 1),
+            site=Site(
+                ClinicData(load_library(), load_operators(), load_profiles(), "demo"), memory=Memory(), ledger=Ledger()
+            ),
         )  # fmt: skip
         self.supervisor = Supervisor(
             self.endpoint.url, self.driver, monotonic_ms=self.clock.monotonic_ms, random=Random(seed + 2)
         )
         plan = plan_of("NW-1", OPERATOR, SKIN, "cheek", checked=True)
         self.oracle = Oracle(plan, self.pen.model, Calibrated(1_000_000, 0, 50, 0))
-        self.zone, self.overridden = "cheek", False
+        self.zone, self.overridden_um = "cheek", 0
         self.limits: deque[tuple[int, int]] = deque([(0, 0)])
         self.stopped_at_ms: int | None = None
         self.silent_since_ms: int | None = None
@@ -121,7 +129,9 @@ class Room:
                 assert late_ms <= model.dead_man_ms + SLACK_MS, f"invariant {what}: driven {late_ms} ms later"
 
     def limits_changed(self) -> None:
-        limit_um = self.oracle.depth_um(self.zone, overridden=self.overridden, rate_mhz=0, needle_um=1500)
+        limit_um = self.oracle.depth_um(
+            self.zone, overridden_um=self.overridden_um, approved_um=0, rate_mhz=0, needle_um=1500
+        )
         self.limits.append((self.clock.monotonic_ms(), limit_um))
 
     # What people do
@@ -139,7 +149,7 @@ class Room:
             case "on":
                 await self.go_on()
             case "pause":
-                await driver.pause("test")
+                await driver.ask(Pause(source="test"))
             case "stop":
                 driver.stop("test")
                 self.stopped_at_ms = self.clock.monotonic_ms() if self.pen.truth.motor_driven else None
@@ -147,8 +157,8 @@ class Room:
                 await driver.close("completed", "test")
             case "zone":
                 zone = random.choice(ZONES)
-                await driver.declare_zone(zone)
-                self.zone, self.overridden = zone, False
+                await driver.ask(DeclareZone(zone=zone))
+                self.zone, self.overridden_um = zone, 0
                 self.limits_changed()
             case "depth":
                 await self.set_depth(random.randrange(0, 2600), random.choice(("", "", "scar-tissue")))
@@ -162,8 +172,9 @@ class Room:
                 await driver.clear("test")
 
     async def set_depth(self, depth_um: int, override: str) -> None:
-        await self.driver.set_depth(depth_um, override)
-        self.overridden = self.overridden or bool(override)
+        await self.driver.ask(SetDepth(depth_um=depth_um, override=override))
+        if override:
+            self.overridden_um = depth_um
         self.limits_changed()
 
     async def go_on(self) -> None:
@@ -178,17 +189,19 @@ class Room:
                     SessionPlan(
                         patient="p-0001", operator=OPERATOR, protocol="facial-rejuvenation", skin=SKIN, zone="cheek",
                         checklist=dict.fromkeys(load_library().checklist, True),
+                        answers=dict.fromkeys(load_library().questions, False), consent="form 1",
                     )
                 )  # fmt: skip
-                self.zone, self.overridden = "cheek", False
+                self.zone, self.overridden_um = "cheek", 0
             case "prepared":
                 await driver.arm("test")
+                self.overridden_um = 0
                 self.limits_changed()
             case "paused":
                 with suppress(ControlRefused):
-                    await driver.set_rate(self.random.randrange(20, 111) * 1000)
+                    await driver.ask(SetRate(rate_mhz=self.random.randrange(20, 111) * 1000))
                     await self.set_depth(self.random.choice((250, 500, 700, 1000)), "")
-                await driver.start("test")
+                await driver.ask(Start(source="test"))
                 self.stopped_at_ms = None
             case "interrupted":
                 await driver.clear("test")

@@ -13,10 +13,11 @@ from controller.events import Refused
 from logger.journal_reader import JournalReader
 from station.api import STEERING
 from station.calls import BODY_MAX_BYTES
-from station.client import StationClient, stop_now
+from station.client import StationClient
 from station.desk import LIVE_VIEWS_MAX
 from station.errors import StationRefused, StationUnreachable
 from station.exits import Exit
+from station.stop_client import stop_now
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan
 
 pytestmark = pytest.mark.system
@@ -213,7 +214,7 @@ async def test_numbers_are_refused_or_rounded_toward_shallow_and_said_so(house: 
         with pytest.raises(StationRefused) as caught:
             await seat.set_depth("5.0")
         assert caught.value.status == 409
-        assert caught.value.trouble.because == "zone_hard"  # a slipped decimal point is always hard
+        assert caught.value.trouble.because == "zone_hard"
         assert "0.50 mm: limited by" in str(caught.value)
         slower = await seat.set_rate("99.7")
         assert (slower.view.rate_commanded_mhz, "99.7 Hz asked" in slower.said) == (99_000, True)

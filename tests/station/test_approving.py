@@ -21,7 +21,8 @@ from station.models import ApproveAsked
 from station.pens import StationPen
 from station.settings import PenSetting
 from tests.controller.conftest import TODAY, resolved
-from tests.controller.house import Ledger, Memory, MemorySink, WallClock
+from tests.controller.house import MemorySink, WallClock
+from tests.site import Ledger, Memory
 from tests.station.conftest import OPERATOR, House, plan
 
 pytestmark = pytest.mark.system

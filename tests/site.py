@@ -1,0 +1,55 @@
+"""A site's memory and ledger as the driver's tests have them: in this process, and breakable."""
+
+from typing import Literal
+
+from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
+from controller.errors import ControlRefused, DataError
+from controller.events import CartridgeSnapshot
+from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
+
+
+class Memory:
+    """A site that has never seen anybody, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.broken = False
+
+    async def patient(self, patient: str) -> PatientHistory:
+        return PatientHistory(patient=patient)
+
+    async def opened(self, session: OpenedSession) -> None:
+        if self.broken:
+            raise DataError("The site's memory cannot be written.")
+        self.told.append(session.session)
+
+    async def closed(self, session: str, closed: ClosedSession) -> None:
+        self.told.append(session)
+
+    async def approve(self, approval: Approval) -> None:
+        self.told.append(approval.id)
+
+
+class Ledger:
+    """A site's ledger of cartridges, in memory."""
+
+    def __init__(self) -> None:
+        self.uses: dict[str, str] = {}
+        self.found: dict[str, Literal["verified", "attested"]] = {}
+        self.claims = 0
+
+    async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
+        if not cartridge.serial:
+            return NotSerialised()
+        by = self.uses.get(cartridge.serial)
+        if by is None:
+            return Unused()
+        return UsedBy(session=by, on="2026-01-01", unused=self.found.get(cartridge.serial, "attested"))
+
+    async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
+        self.claims += 1
+        if self.uses.get(cartridge.serial, session) != session:
+            raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
+        if cartridge.serial:
+            self.uses[cartridge.serial] = session
+            self.found[cartridge.serial] = cartridge.unused
