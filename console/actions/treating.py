@@ -66,7 +66,7 @@ def treat(settings: StationSettings, asked: Asked, password_file: Path | None = 
     plan = None
     if not taken:
         told = asyncio.run(_patient(place, asked))
-        plan = _plan(library, replace(asked, patient=told.patient), told)
+        plan = _plan(place, replace(asked, patient=told.patient), told)
     return asyncio.run(_treat(place, asked, plan))
 
 
@@ -85,13 +85,28 @@ async def _patient(place: _Place, asked: Asked) -> PatientTold:
         return await seat.patient(asked.patient or new_patient())
 
 
-def _plan(library: LoadedLibrary, asked: Asked, told: PatientTold) -> SessionPlan:
+def _plan(place: _Place, asked: Asked, told: PatientTold) -> SessionPlan:
+    """What the command line says, and at a terminal what a person answers. Raises ConsoleError, also for Ctrl-C."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return plan_of(asked, told, library.questions)
+        return plan_of(asked, told, place.library.questions)
     # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
     console = out()
-    today = datetime.now(UTC).date()
-    return Interview(library, asked, told, today=today, ask=input, tell=console.print).plan()
+    interview = Interview(
+        place.library,
+        asked,
+        told,
+        today=datetime.now(UTC).date(),
+        ask=input,
+        tell=console.print,
+        separators_sent=place.settings.scanner_sends_separators,
+    )
+    try:
+        return interview.plan()
+    except (KeyboardInterrupt, EOFError) as left:
+        console.print()
+        again = f"`needlework treat --operator {asked.operator} --patient {asked.patient}` asks again."
+        what = Told("left", "The questions were left.", "No session was prepared, and no answer was kept.", again)
+        raise ConsoleError(what, Code.INTERRUPTED) from left
 
 
 async def _treat(place: _Place, asked: Asked, plan: SessionPlan | None) -> int:
