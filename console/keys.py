@@ -57,7 +57,7 @@ def typed(line: str, received: bytes) -> Typed:
 
 
 def _after_sequence(received: bytes, place: int) -> int:
-    """Where a key's sequence ends whose second byte is at ``place``: at its final byte, or before what is none of it."""
+    """Where a key's sequence ends, its second byte at ``place``: after its final byte, or before what is none of it."""
     introduced_by, place = received[place : place + 1], place + 1
     if introduced_by == b"[":
         while place < len(received) and _PARAMETER_FIRST <= received[place] <= _PARAMETER_LAST:

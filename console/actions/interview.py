@@ -120,9 +120,7 @@ class Interview:
         protocol = asked.protocol or self._choose("Protocol", list(protocols))
         self._check_names(replace(asked, protocol=protocol))
         skin = asked.skin or self._choose("Skin", list(protocols[protocol].skins))
-        zones = asked.zones or (
-            (asked.zone,) if asked.zone else self._several(ZONES, list(protocols[protocol].zones))
-        )
+        zones = asked.zones or ((asked.zone,) if asked.zone else self._several(ZONES, list(protocols[protocol].zones)))
         return replace(asked, protocol=protocol, skin=skin, zone=asked.zone or zones[0], zones=zones)
 
     def _check_names(self, asked: Asked) -> None:

@@ -27,7 +27,9 @@ def test_a_line_is_an_order(line: str, order: Order | None) -> None:
     assert parse(line) == order
 
 
-@pytest.mark.parametrize("line", ["aram", "depth", "depth 1 a b", "start now", "close somebody left early", "'", "rate 1 2"])
+@pytest.mark.parametrize(
+    "line", ["aram", "depth", "depth 1 a b", "start now", "close somebody left early", "'", "rate 1 2"]
+)
 def test_what_is_not_understood_says_what_would_be(line: str) -> None:
     with pytest.raises(ConsoleError) as refused:
         parse(line)
