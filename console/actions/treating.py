@@ -61,7 +61,7 @@ class _Place:
 
 def treat(settings: StationSettings, asked: Asked, password_file: Path | None = None) -> int:
     """Operates a pen until its session is closed or the person leaves. Raises StationError, ConsoleError."""
-    check_patient(asked.patient)
+    check_patient(asked.patient, instead=", or leave --patient out and a random one is made")
     library = clinic_library(settings, datetime.now(UTC).date())
     mode, taken = asyncio.run(_before(settings, asked))
     place = _Place(settings, library, password_for(asked.operator, mode, password_file))

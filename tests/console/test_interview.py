@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Group, RenderableType
 
-from console.actions.asked import Asked, plan_of
+from console.actions.asked import Asked, check_patient, new_patient, plan_of
 from console.actions.interview import NOTHING_CHANGED, Interview
 from console.answers import AnswersFile, answers_of, read_answers
 from console.trouble import ConsoleError
@@ -255,3 +255,14 @@ def test_no_answer_is_ever_made_up(lines: list[str]) -> None:
     typed = sum(line in ("y", "n") for line in lines)
     assert len(plan.answers) <= typed
     assert plan.consent == "" or plan.consent in lines
+
+
+@pytest.mark.parametrize("name", ["Anna", "Anna-Mueller", "Müller-1", "A1", "Anna Mueller 1970", "a1" * 21])
+def test_a_word_that_may_be_a_name_is_no_pseudonym(name: str) -> None:
+    with pytest.raises(ConsoleError, match="never a name"):
+        check_patient(name)
+
+
+def test_what_is_made_for_a_new_patient_is_a_pseudonym() -> None:
+    for _ in range(200):
+        check_patient(new_patient())
