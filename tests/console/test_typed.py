@@ -92,7 +92,7 @@ def test_what_comes_in_one_piece_with_a_cursor_key_counts(sequence: bytes) -> No
 
 
 @given(st.binary(max_size=60))
-def test_an_escape_at_the_end_is_stop_whatever_came_before_it(received: bytes) -> None:
+def test_stop_is_never_lost_among_other_keys(received: bytes) -> None:
     assert typed("", received + b"\x1b").acts[-1] is Key.STOP
 
 
