@@ -228,7 +228,6 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen.until("pen confirmed: motor off, needles out.")
     screen.until("PREPARED")
     screen.type("close\r")
-    screen.until("is closed.")
     screen.until("For the patient:")
     assert screen.end() == 0
     (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
