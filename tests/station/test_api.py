@@ -52,6 +52,30 @@ async def test_points_left_open_are_confirmed_later(house: House) -> None:
         assert (await seat.arm()).view.phase == "paused"
 
 
+async def test_a_name_typed_where_a_word_of_the_library_belongs_gets_into_no_record(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await seat.prepare(plan())
+        await seat.arm()
+        for asked in (
+            lambda: seat.set_depth("0.4", "Anna-Mueller"),
+            lambda: seat.declare_zone("Anna-Mueller"),
+            lambda: seat.confirm("Anna-Mueller"),
+        ):
+            with pytest.raises(StationRefused, match="'Anna-Mueller'"):
+                await asked()
+        with pytest.raises(StationRefused, match="Did you mean scar-tissue"):
+            await seat.set_depth("0.4", "scar-tisue")
+        await seat.acknowledge("Anna-Mueller")
+        await seat.close()
+    house.station.end("test")
+    await house.task
+    reader = JournalReader(house.settings.journal_path)
+    bodies = [(entry.type, entry.body) for entry in reader.entries()]
+    reader.close()
+    assert sum(kind == "refused" for kind, _ in bodies) == 4
+    assert not [kind for kind, body in bodies if "Mueller" in str(body) or "tisue" in str(body)]
+
+
 async def test_the_socket_is_for_this_user_alone(house: House) -> None:
     assert stat.S_IMODE(house.settings.api_socket.stat().st_mode) == 0o600
     assert stat.S_IMODE(house.settings.runtime_dir.stat().st_mode) == 0o700
