@@ -218,7 +218,10 @@ async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPla
     if cartridge is None:
         return read
     match await ledger.cartridge(cartridge):
-        case UsedBy(session=by) if by in {session, plan.resumes}:
+        case UsedBy(session=by) if by == plan.resumes:
+            goes_on = cartridge.model_copy(update={"unused": "continued"})  # of the session that is resumed
+            return replace(read, cartridge=goes_on, used=False, claimed=True)
+        case UsedBy(session=by) if by == session:
             return replace(read, used=False, claimed=True)
         case UsedBy():
             return replace(read, used=True)

@@ -1,6 +1,5 @@
 """What `needlework treat` was asked for: the session to prepare, or the open one that is taken up again."""
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from console.answers import AnswersFile, answers_of
 from console.exits import Code
 from console.trouble import ConsoleError, Told
 from controller.history import VisitSummary
-from controller.plan import PSEUDONYM, SessionPlan
+from controller.plan import SessionPlan, is_pseudonym
 from controller.view import PenView
 from station.models import PatientTold
 
@@ -46,7 +45,7 @@ def check_patient(patient: str, *, instead: str = "") -> None:
 
     ``instead`` is what else can be done where none is at hand.
     """
-    if patient and (re.fullmatch(PSEUDONYM, patient) is None or not re.search("[0-9]", patient)):
+    if patient and not is_pseudonym(patient):
         raise ConsoleError(
             Told(
                 "not_a_pseudonym",
