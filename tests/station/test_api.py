@@ -34,7 +34,7 @@ async def test_a_treatment_from_preparing_to_closing(house: House) -> None:
         assert (await seat.stop()).stopped == ("pen",)
         stopped = await house.until(lambda status: status.view.phase == "prepared", "STOP is confirmed")
         assert stopped.view.needles_out
-        closed = await seat.close("done")
+        closed = await seat.close("finished")
     assert closed.view.phase == "no_session"
     assert house.at_rest
     assert (await house.client.status()).record.committed > 10
@@ -172,7 +172,7 @@ async def test_whoever_takes_over_does_not_treat_within_the_limits_of_another(op
                 with pytest.raises(StationRefused):
                     await asked()
             assert house.motor_off
-            assert (await seat.close("taken over")).view.phase == "no_session"
+            assert (await seat.close("ended early")).view.phase == "no_session"
 
 
 async def test_a_call_whose_body_is_late_is_not_followed_when_the_seat_went_meanwhile(house: House) -> None:
