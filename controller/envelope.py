@@ -265,7 +265,8 @@ def least(
         sentence += ", which is not known, so nothing is allowed"
     else:
         others = [layer for layer in ranked[1:] if layer.layer != "lease"]
-        equals = [layer for layer in others if layer.value == first.value]
+        # A calibration that takes nothing away repeats the limit it was taken from.
+        equals = [layer for layer in others if layer.value == first.value and layer.layer != "calibration"]
         sentence += "".join(f" and by {spoken(layer)} ({layer.source})" for layer in equals)
         wider = next((layer for layer in others if (layer.value or 0) > first.value), None)
         if wider is not None:
