@@ -48,7 +48,7 @@ class House:
 def _plan() -> SessionPlan:
     library = load_library()
     return SessionPlan(
-        patient="P-BENCH",
+        patient="P-BENCH-1",
         operator=OPERATOR,
         protocol=PROTOCOL,
         skin=library.protocols[PROTOCOL].skins[0],

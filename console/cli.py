@@ -352,6 +352,11 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
     return Code.DONE
 
 
+def _plain(words: str) -> str:
+    """The sentence without what a validator says about itself."""
+    return words.replace("Value error, ", "").replace("the formats '%Y-%m-%d'", "a day, written 2026-01-31")
+
+
 def _sentence(words: str) -> str:
     return words if words.endswith((".", "?", "!")) else f"{words}."
 
@@ -366,9 +371,12 @@ def main() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show µ still shows the rest
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="needlework", standalone_mode=False)
     except typer.TyperException as error:
-        show(Told("usage", _sentence(error.format_message()), "", "`needlework --help` lists what there is."))
+        where = getattr(error, "ctx", None)
+        command = where.command_path if where is not None and where.info_name else "needlework"
+        help_line = f"`{command} --help` lists what there is."
+        show(Told("usage", _sentence(_plain(error.format_message())), "", help_line))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return Code.INTERRUPTED

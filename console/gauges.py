@@ -105,13 +105,14 @@ def set_hz(view: PenView) -> str:
     return hz(view.rate_commanded_mhz) if view.rate_commanded_mhz else UNKNOWN
 
 
-def limit_words(limit: LimitSet | None) -> Text:
-    """A limit and the layer that decides it, on one line."""
+def limit_words(limit: LimitSet | None, *, named: bool = True) -> Text:
+    """A limit and the layer that decides it, on one line; ``named`` begins it with that word."""
     if limit is None:
-        return Text("limit: known once the pen is armed", style="dim", no_wrap=True, overflow="ellipsis")
+        words = f"{'limit: ' * named}known once the pen is armed"
+        return Text(words, style="dim", no_wrap=True, overflow="ellipsis")
     value = mm(limit.effective) if limit.quantity == "depth_um" else hz(limit.effective)
     return Text.assemble(
-        "limit ",
+        "limit " * named,
         (value, "bold"),
         f" ({LAYERS.get(limit.limited_by, limit.limited_by)})",
         no_wrap=True,

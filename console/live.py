@@ -133,6 +133,8 @@ def live_line(picture: LivePicture) -> str:
         f"alarms {alarms or 'none'}",
         f"link {_link(picture, view)}",
     ]
+    if _demo(picture, view):
+        pieces.append(DEMO_SCREEN.strip())
     return " · ".join(pieces)
 
 
@@ -284,7 +286,7 @@ def _plain_values(picture: LivePicture, view: PenView, *, bare: bool) -> Rendera
     rest.add_column(style="dim", no_wrap=True)
     rest.add_column()
     if not bare:
-        rest.add_row("limit", limit_words(view.depth_limit))
+        rest.add_row("limit", limit_words(view.depth_limit, named=False))
         rest.add_row("strokes", count(view.strokes) if known else UNKNOWN)
         rest.add_row("alarms", "none" if not view.alarms else str(len(view.alarms)))
         rest.add_row("pen", Text.assemble((view.pen or "not connected", "bold"), " · ", _pen_facts(picture, view)))

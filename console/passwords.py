@@ -23,9 +23,17 @@ def password_for(operator: str, mode: str, file: Path | None) -> str:
 
 
 def ask(words: str, file: Path | None, *, option: str) -> str:
-    """A password: the first line of ``file``, or asked for at the terminal. Raises ConsoleError, OSError."""
+    """A password: the first line of ``file``, or asked for at the terminal. Raises ConsoleError."""
     if file is not None:
-        with file.open("rb") as opened:
+        try:
+            opened = file.open("rb")
+        except OSError as error:
+            what = f"{option}: {file} cannot be read: {(error.strerror or str(error)).lower()}."
+            raise ConsoleError(
+                Told("password_file", what, "Nobody was signed in.", "Name a file whose first line is the password."),
+                Code.USAGE,
+            ) from error
+        with opened:
             return opened.read(FILE_MAX_BYTES).split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
     if not sys.stdin.isatty():
         raise ConsoleError(
@@ -44,7 +52,7 @@ def ask(words: str, file: Path | None, *, option: str) -> str:
 
 
 def ask_new(account: str, file: Path | None) -> str:
-    """A new password, asked for twice at a terminal. Raises ConsoleError, OSError."""
+    """A new password, asked for twice at a terminal. Raises ConsoleError."""
     password = ask(f"New password of {account}", file, option="--new-password-file")
     if file is None and password != ask("Again", None, option="--new-password-file"):
         raise ConsoleError(Told("not_the_same", "The two were not the same.", "Nothing was changed.", "Try again."))

@@ -24,7 +24,7 @@ HELP = {
     "stop": "STOP (also: Esc)",
     "ack ALARM": "acknowledge an alarm",
     "clear": "clear what interrupted the treatment",
-    "close [WORDS]": "close the session; its reason goes into the record, so no names",
+    "close": "close the session",
     "wait SECONDS": "do nothing for a while, in scripts",
 }
 _ARGUMENTS = {
@@ -44,7 +44,7 @@ _ARGUMENTS = {
     "stop": (0, 0),
     "ack": (1, 1),
     "clear": (0, 0),
-    "close": (0, 12),
+    "close": (0, 0),
     "wait": (1, 1),
 }
 WAIT_MAX_S = 600.0

@@ -5,6 +5,7 @@ What draws never decides what is shown: :mod:`console.live` does, from what the 
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from console.live import live_line, live_view
 from console.picture import LivePicture, Step, Trail
+from controller.view import PenView
 from station.client import StationClient
 from station.errors import ClientError
 from station.models import PenStatus, StationStatus
@@ -82,10 +84,16 @@ class ScreenDisplay:
 
 
 class TreatDisplay(ScreenDisplay):
-    """The screen of whoever treats: a stop that was not asked for here is a step of its own."""
+    """The screen of whoever treats: a stop that was not asked for here is a step of its own.
 
-    def __init__(self, console: Console, footer: str) -> None:
+    ``last`` is the pen as it was last seen with the session open; ``gone`` is called once when it no longer is.
+    """
+
+    def __init__(self, console: Console, footer: str, gone: Callable[[], None]) -> None:
         super().__init__(console, footer)
+        self.last: PenView | None = None
+        self._gone = gone
+        self._open = False
         self._armed = False
         self._asked = False
 
@@ -95,7 +103,13 @@ class TreatDisplay(ScreenDisplay):
 
     def draw(self, picture: LivePicture) -> None:
         """Shows a picture."""
-        phase = picture.pen.view.phase if picture.pen else ""
+        view = picture.pen.view if picture.pen else None
+        phase = view.phase if view is not None else ""
+        if view is not None and view.session is not None:
+            self.last = view
+        if self._open and view is not None and view.session is None:
+            self._gone()
+        self._open = view is not None and view.session is not None
         armed = phase in ("paused", "treating")
         if self._armed and not self._asked and phase in ("stopping", "prepared"):
             words = "■ Stopped, not from here: by the pen's button, from elsewhere, or after a long pause."

@@ -38,7 +38,8 @@ def inspected(state: MachineState, given: Inspected, now_ms: int) -> Step:
     fresh = given.self_test is not None
     at_ms = now_ms if fresh or state.inspection is None else state.inspected_at_ms
     given = given if fresh else given.model_copy(update={"self_test": kept})
-    state = replace(state, inspection=given, inspected_at_ms=at_ms)
+    # A reason is given at the needle and not for the day: it ended with the lease it was given under.
+    state = replace(state, inspection=given, inspected_at_ms=at_ms, override_reason="", override_um=0)
     rows = readiness(state, now_ms)
     test = given.self_test
     examined = Examined(
@@ -81,8 +82,6 @@ def lease_granted(state: MachineState, given: LeaseGranted, now_ms: int) -> Step
         paused_since_ms=now_ms,
         depth_commanded_um=0,
         rate_commanded_mhz=0,
-        override_reason="",  # a reason is given at the needle, not for the day
-        override_um=0,
         interruption="",
     )
     depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), 0)

@@ -16,6 +16,9 @@ from controller.units import Micrometres, Millihertz, format_hz, format_mm, towa
 STRICTEST = 0
 PPM = 1_000_000
 
+OVERRIDDEN = "overridden: "
+WITH_A_REASON = "the depth a reason was given for"
+
 ABSOLUTE = frozenset({"mechanical", "labelled", "cartridge", "zone_hard"})
 """Layers that nobody's reason, role or approval changes."""
 
@@ -30,6 +33,11 @@ SPOKEN: dict[str, str] = {
     "depth_rate_curve": "the pen's depth-rate curve",
     "lease": "what the pen was armed for",
 }
+
+
+def spoken(layer: LimitLayer) -> str:
+    """A layer in words; a soft limit that a reason was given for is no longer the zone's."""
+    return WITH_A_REASON if layer.reason.startswith(OVERRIDDEN) else SPOKEN[layer.layer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ def depth_layers(sources: Sources, rate_mhz: int) -> tuple[LimitLayer, ...]:
             value=max(zone.soft_um, sources.override_um or 0) if zone else None,
             source=sources.zone if zone else "no zone declared",
             reason=(
-                (f"overridden: {sources.override_reason}" if sources.override_reason else "overridden with a reason")
+                (f"{OVERRIDDEN}{sources.override_reason}" if sources.override_reason else "goes further with a reason")
                 + (f"; from: {zone.source}" if zone else "")
             ),
         ),
@@ -247,18 +255,22 @@ def least(
     show = format_mm if quantity == "depth_um" else format_hz
     ranked = sorted(
         (layer for layer in layers if layer.value is not None or unknown_is_strictest),
-        key=lambda layer: STRICTEST if layer.value is None else layer.value,
+        # Of equals the one that a reason can change comes last: changing it would change nothing.
+        key=lambda layer: (STRICTEST if layer.value is None else layer.value, layer.layer == "zone_soft"),
     )
     first = ranked[0]
     effective = toward_shallow(max(0, first.value or STRICTEST), step)
-    sentence = f"{show(effective)}: limited by {SPOKEN[first.layer]} ({first.source})"
+    sentence = f"{show(effective)}: limited by {spoken(first)} ({first.source})"
     if first.value is None:
         sentence += ", which is not known, so nothing is allowed"
     else:
-        others = (layer for layer in ranked[1:] if layer.layer != "lease")
+        others = [layer for layer in ranked[1:] if layer.layer != "lease"]
+        # A calibration that takes nothing away repeats the limit it was taken from.
+        equals = [layer for layer in others if layer.value == first.value and layer.layer != "calibration"]
+        sentence += "".join(f" and by {spoken(layer)} ({layer.source})" for layer in equals)
         wider = next((layer for layer in others if (layer.value or 0) > first.value), None)
         if wider is not None:
-            sentence += f"; {SPOKEN[wider.layer]} would allow {show(wider.value)}"
+            sentence += f"; {spoken(wider)} would allow {show(wider.value)}"
     return LimitSet(
         quantity=quantity, effective=effective, limited_by=first.layer, layers=layers, sentence=sentence + "."
     )

@@ -52,7 +52,7 @@ class LimitSet(Record):
 
 
 class CartridgeSnapshot(Record):
-    """The cartridge in use. ``unused`` says how its being new is known."""
+    """The cartridge in use. ``unused`` says how its being new is known; *continued*: it was the resumed session's."""
 
     name: str
     tag: int
@@ -61,7 +61,7 @@ class CartridgeSnapshot(Record):
     lot: str
     serial: str
     expiry: str | None
-    unused: Literal["verified", "attested"]
+    unused: Literal["verified", "attested", "continued"]
     gtin: str = ""
     scanned: bool = False
     strokes_life: int | None = None

@@ -234,7 +234,10 @@ async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPla
     if cartridge is None:
         return read
     match await ledger.cartridge(cartridge):
-        case UsedBy(session=by, unused=unused) if by in {session, plan.resumes}:
+        case UsedBy(session=by) if by == plan.resumes:
+            goes_on = cartridge.model_copy(update={"unused": "continued"})  # of the session that is resumed
+            return replace(read, cartridge=goes_on, used=False, claimed=True)
+        case UsedBy(session=by, unused=unused) if by == session:
             # What was attested stays attested: that the ledger answers now says nothing of how it was found then.
             return replace(read, cartridge=cartridge.model_copy(update={"unused": unused}), used=False, claimed=True)
         case UsedBy():

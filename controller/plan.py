@@ -4,11 +4,12 @@ The resolved plan is a snapshot: everything the machine decides by is in it, so 
 no other file. The request holds answers about a person's health and is never journalled; the resolved plan is.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
@@ -22,9 +23,20 @@ from controller.profiles import CartridgeProfile, Profiles
 from controller.screening import prescribed_by, screen
 from controller.units import Micrometres, Millihertz
 
-PSEUDONYM = r"^[A-Za-z0-9-]{4,40}$"
+PSEUDONYM_PATTERN, PSEUDONYM_LEAST, PSEUDONYM_MOST = r"^[A-Za-z-]*[0-9][A-Za-z0-9-]*$", 4, 40
+Pseudonym = Annotated[
+    str, StringConstraints(pattern=PSEUDONYM_PATTERN, min_length=PSEUDONYM_LEAST, max_length=PSEUDONYM_MOST)
+]
+"""What stands for a patient: letters, digits and hyphens, a digit among them, so that a name is none."""
+
 
 MS_PER_MIN = 60_000
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether a text can stand for a patient."""
+    fits = PSEUDONYM_LEAST <= len(text) <= PSEUDONYM_MOST
+    return fits and re.fullmatch(PSEUDONYM_PATTERN.strip("^$"), text) is not None
 
 
 class SessionPlan(Record):
@@ -39,7 +51,7 @@ class SessionPlan(Record):
     ``cartridge_new`` that the cartridge was opened just now.
     """
 
-    patient: str = Field(pattern=PSEUDONYM)
+    patient: Pseudonym
     operator: str
     protocol: str
     skin: str

@@ -187,7 +187,7 @@ def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Rea
     attested, expired = plan.cartridge_attested, expiry_problem(cartridge.expiry, today)
     words = (
         f"{cartridge.name}, {cartridge.needle_count} needles, {format_mm(cartridge.needle_length_um)}"
-        f"{_until(cartridge)}: {'unused' if cartridge.unused == 'verified' else 'attested as opened now'}."
+        f"{_until(cartridge)}: {_newness(state, cartridge)}."
     )
     return _check(
         "cartridge",
@@ -211,6 +211,14 @@ def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Rea
             "was opened now, attest that.",
         ),
     )
+
+
+def _newness(state: MachineState, cartridge: CartridgeSnapshot) -> str:
+    if cartridge.tag and cartridge.tag == state.consumed_tag:
+        return "in use in this session"
+    return {"verified": "unused", "attested": "attested as opened now", "continued": "in use from the resumed session"}[
+        cartridge.unused
+    ]
 
 
 def _until(cartridge: CartridgeSnapshot) -> str:

@@ -27,7 +27,8 @@ def _thousandths(text_or_number: str | int | float | Decimal, name: str) -> int:
     try:
         value = Decimal(str(text_or_number))
     except InvalidOperation as error:
-        raise QuantityError(f"{name} {text_or_number!r} is not a number") from error
+        point = ". Write a point, as in 0.5" if "," in str(text_or_number) else ""
+        raise QuantityError(f"{name} {text_or_number!r} is not a number{point}") from error
     if not value.is_finite():
         raise QuantityError(f"{name} {text_or_number} is not a number that can be set")
     if value < 0:

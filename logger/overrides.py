@@ -78,10 +78,14 @@ class OperatorTally(_Part):
 
 
 class OverrideReport(_Part):
-    """Everything since a day (None: since the beginning). ``other_refusals`` are those of no limit, by condition."""
+    """Everything since a day (None: since the beginning). ``other_refusals`` are those of no limit, by condition.
+
+    ``demo_sessions`` are those under a library that no physician signed.
+    """
 
     since: date | None
     sessions: int
+    demo_sessions: int
     setpoint_changes: int
     operators: tuple[OperatorTally, ...]
     limits: tuple[LimitTally, ...]
@@ -94,6 +98,7 @@ class _Session:
 
     operator: str
     zone: str
+    demo: bool
     changes: int = 0
     overridden: int = 0
     waiting: list[tuple[str, str, int]] = field(default_factory=list)
@@ -125,7 +130,7 @@ class _Tally:
             return  # of a later version
         if isinstance(event, SessionOpened) and entry.session is not None:
             if self.since is None or day >= self.since:
-                self.sessions.setdefault(entry.session, _Session(event.operator, event.zone))
+                self.sessions.setdefault(entry.session, _Session(event.operator, event.zone, event.demo))
             return
         session = self.sessions.get(entry.session or "")
         if session is not None:
@@ -201,6 +206,7 @@ def override_report(entries: Iterable[Entry], *, since: date | None = None) -> O
     return OverrideReport(
         since=since,
         sessions=len(tally.sessions),
+        demo_sessions=sum(session.demo for session in tally.sessions.values()),
         setpoint_changes=sum(session.changes for session in tally.sessions.values()),
         operators=tuple(tally.operator(name) for name in names),
         limits=tuple(

@@ -30,7 +30,7 @@ def plan_of(model: str, operator: str, skin: str, zone: str, *, checked: bool) -
     """The resolved plan of a setting, from the shipped example data; with an open checklist unless ``checked``."""
     library, operators, profiles = _data()
     asked = SessionPlan(
-        patient="p-campaign",
+        patient="p-campaign-1",
         operator=operator,
         protocol=PROTOCOL,
         skin=skin,

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from controller import inputs
 from controller.errors import ControlRefused
-from controller.plan import PSEUDONYM, SessionPlan
+from controller.plan import Pseudonym, SessionPlan
 from controller.ports import MemoryUnavailable
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.errors import WireError
@@ -214,7 +214,7 @@ def build_api(
         return StreamingResponse(_lines(first, frames), media_type="application/x-ndjson")
 
     @api.get("/v1/patients/{patient}")
-    async def patient(patient: Annotated[str, Path(pattern=PSEUDONYM)], request: Request) -> PatientTold:
+    async def patient(patient: Annotated[Pseudonym, Path()], request: Request) -> PatientTold:
         """What this site knows of a patient; the answers of the last visit only to whoever holds a seat."""
         return await desk.patient(patient, request.headers.get(SEAT_HEADER, ""))
 

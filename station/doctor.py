@@ -110,6 +110,16 @@ class StationFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The clinic's data files. ``problems`` are those a station would not start with; ``library`` is the name of one
+    that can be used, ``signed_by`` its physician, empty for nobody."""
+
+    problems: tuple[str, ...] = ()
+    library: str = ""
+    signed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the checks read."""
 
@@ -122,6 +132,7 @@ class Facts:
     clock: ClockFacts
     priority: PriorityFacts
     station: StationFacts
+    data: DataFacts
 
 
 def examine(facts: Facts) -> tuple[Finding, ...]:
@@ -137,6 +148,7 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
             check_clock(facts.clock),
             check_priority(facts.priority),
             check_station(facts.station),
+            check_data(facts.data),
         )
         for finding in part
     )
@@ -352,3 +364,25 @@ def check_station(facts: StationFacts) -> Iterable[Finding]:
         )
     else:
         yield Finding(check="station", level=Level.FINE, what=f"No station runs; port {facts.stop_port} is free.")
+
+
+def check_data(facts: DataFacts) -> Iterable[Finding]:
+    """Library, operators and data sheets: whether a station starts with them, and whether it is a demonstration."""
+    for problem in facts.problems:
+        yield Finding(
+            check="data files",
+            level=Level.PROBLEM,
+            what=problem,
+            means="The station does not start with it.",
+            remedy="Put the right file in its place; `needlework library check FILE` looks at a library.",
+        )
+    if facts.library and not facts.signed_by:
+        yield Finding(
+            check="data files",
+            level=Level.NOTE,
+            what=f"{facts.library}: its limits are signed by nobody, for demonstration only. Not for use on people.",
+            remedy="The responsible physician signs one: `needlework library sign`.",
+        )
+    elif facts.library:
+        signed = f"{facts.library}, signed by {facts.signed_by}."
+        yield Finding(check="data files", level=Level.FINE, what=signed)

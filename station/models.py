@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.history import Approval, CourseState, VisitSummary
-from controller.plan import PSEUDONYM
+from controller.plan import Pseudonym
 from controller.view import PenView
 
 
@@ -60,7 +60,7 @@ class ApproveAsked(Asked):
     ``until`` is an ISO date, its last day; ``protocol`` empty means any.
     """
 
-    patient: str = Field(pattern=PSEUDONYM)
+    patient: Pseudonym
     zones: tuple[str, ...] = Field(min_length=1, max_length=64)
     depth_max_mm: str | int | float
     sessions: int = Field(ge=1, le=50)
@@ -118,10 +118,10 @@ class AcknowledgeAlarm(Asked):
 
 
 class CloseSession(Asked):
-    """Ends the session. ``reason`` is one of the clinic's own words; no names, it goes into the record."""
+    """Ends the session. ``reason`` is one of these words: it goes into the record, and typed words may be a name."""
 
     outcome: Literal["completed", "stopped"] = "completed"
-    reason: str = Field(default="finished", min_length=1, max_length=200)
+    reason: Literal["finished", "ended early", "patient unwell", "equipment"] = "finished"
 
 
 class SeatGranted(Told):

@@ -23,6 +23,7 @@ from logger.messages import AlarmItem, LivePen
 from station.models import PatientTold
 from station.record import JournalSink
 from station.settings import PenSetting
+from station.words_kept import kept
 
 
 class StationPen:
@@ -174,8 +175,12 @@ class StationPen:
         )
 
     async def ask(self, given: Command) -> None:
-        """Gives the pen's machine a person's command."""
-        await self._driver.ask(given)
+        """Gives the pen's machine a person's command; of its words, those that may stand in a record."""
+        words = kept(given, self._driver.state.plan)
+        try:
+            await self._driver.ask(words.command)
+        except ControlRefused as refused:
+            raise ControlRefused(refused.because, words.told(refused.sentence)) from refused
 
     async def arm(self, source: str) -> None:
         """Checks cartridge and calibration, and takes a lease."""

@@ -16,10 +16,14 @@ from urllib.parse import urlsplit
 import psutil
 from serial.tools import list_ports
 
+from controller.errors import DataError
+from controller.operators import load_operators
+from controller.profiles import load_profiles
 from station.doctor import (
     WANTED_NICE,
     BrokerFacts,
     ClockFacts,
+    DataFacts,
     DiskFacts,
     Facts,
     PortFacts,
@@ -28,6 +32,7 @@ from station.doctor import (
     StationFacts,
 )
 from station.endpoint import read_endpoint
+from station.libraries import clinic_library
 from station.settings import StationSettings
 
 BROKER_DEADLINE_S = 2.0
@@ -49,6 +54,7 @@ def probe(settings: StationSettings) -> Facts:
         clock=probe_clock(),
         priority=probe_priority(),
         station=probe_station(settings),
+        data=probe_data(settings),
     )
 
 
@@ -194,6 +200,21 @@ def probe_station(settings: StationSettings) -> StationFacts:
     if endpoint is not None and psutil.pid_exists(endpoint.pid):
         return StationFacts(endpoint.pid, endpoint.stop_port)
     return StationFacts(None, settings.stop_port, port_holder(settings.stop_port))
+
+
+def probe_data(settings: StationSettings) -> DataFacts:
+    """Library, operators and data sheets, read as a station reads them when it starts."""
+    problems: list[str] = []
+    for load, path in ((load_operators, settings.operators), (load_profiles, settings.profiles)):
+        try:
+            load(path)
+        except DataError as error:
+            problems.append(str(error))
+    try:
+        library = clinic_library(settings, datetime.now(UTC).date())
+    except DataError as error:
+        return DataFacts((str(error), *problems))
+    return DataFacts(tuple(problems), library.title, library.signed_by or "")
 
 
 def port_holder(port: int) -> str:

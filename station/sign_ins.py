@@ -59,7 +59,7 @@ class SignIns:
                     "sign_in_ended" if found else "not_signed_in",
                     "This sign-in has ended." if found else "Nobody is signed in here.",
                     "Nothing was changed. STOP works without it.",
-                    "Sign in, then try again.",
+                    "Sign in, then try again; a command does with `--as ID`.",
                 )
             )
         used = replace(found, used_s=now_s)
@@ -75,7 +75,7 @@ class SignIns:
                     "not_allowed",
                     f"{found.account} is no {' and no '.join(roles)}.",
                     "Nothing was changed.",
-                    f"Somebody who is a {' or a '.join(roles)} does this.",
+                    f"Somebody with the role {' or '.join(roles)} does this.",
                     because=found.role,
                 )
             )

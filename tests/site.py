@@ -52,4 +52,4 @@ class Ledger:
             raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
         if cartridge.serial:
             self.uses[cartridge.serial] = session
-            self.found[cartridge.serial] = cartridge.unused
+            self.found[cartridge.serial] = "verified" if cartridge.unused == "verified" else "attested"

@@ -50,6 +50,10 @@ def add(change: Change, role: str, new_password_file: Path | None) -> int:
         known = ", ".join(get_args(Role))
         raise ConsoleError(Told("usage", f"There is no role {role!r}; there are {known}.", "Nothing was changed."), 2)
     mine = _own_password(change)
+    if not change.by:
+        asyncio.run(
+            _accounts(change, mine)
+        )  # without a manager only the first is made: said before a password is asked
     password = ask_new(change.account, new_password_file)
     return _done(change, mine, "added", lambda person: person.add_account(change.account, found, password))
 
@@ -73,13 +77,7 @@ def unlock(change: Change) -> int:
 
 def list_accounts(change: Change) -> int:
     """Prints the accounts. Raises StationError, ConsoleError."""
-    password = _own_password(change)
-
-    async def ask_them() -> tuple[AccountStatus, ...]:
-        async with _person(change, password) as person:
-            return await person.accounts()
-
-    found = asyncio.run(ask_them())
+    found = asyncio.run(_accounts(change, _own_password(change)))
     if change.as_json:
         print_json([one.model_dump(mode="json") for one in found])
     elif not found:
@@ -87,6 +85,11 @@ def list_accounts(change: Change) -> int:
     else:
         say(out(), _table(found))
     return Code.DONE
+
+
+async def _accounts(change: Change, password: str) -> tuple[AccountStatus, ...]:
+    async with _person(change, password) as person:
+        return await person.accounts()
 
 
 def _table(accounts: tuple[AccountStatus, ...]) -> Table:

@@ -45,7 +45,12 @@ def approve(
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        told = Told("usage", f"--{place}: {first['msg']}.", "Nothing was approved.", "A date is written 2026-12-31.")
+        told = Told(
+            "usage",
+            f"--{place}: {first['msg']}.",
+            "Nothing was approved.",
+            "A date is written 2026-12-31." if place == "until" else "",
+        )
         raise ConsoleError(told, Code.USAGE) from error
     mode = asyncio.run(_mode(settings))
     password = password_for(by, mode, password_file)

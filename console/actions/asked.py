@@ -1,6 +1,5 @@
 """What `needlework treat` was asked for: the session to prepare, or the open one that is taken up again."""
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from console.answers import AnswersFile, answers_of
 from console.exits import Code
 from console.trouble import ConsoleError, Told
 from controller.history import VisitSummary
-from controller.plan import PSEUDONYM, SessionPlan
+from controller.plan import SessionPlan, is_pseudonym
 from controller.view import PenView
 from station.models import PatientTold
 
@@ -41,23 +40,27 @@ class Asked:
     repeat: bool = False
 
 
-def check_patient(patient: str) -> None:
-    """Raises ConsoleError for what cannot be a pseudonym."""
-    if patient and re.fullmatch(PSEUDONYM, patient) is None:
+def check_patient(patient: str, *, instead: str = "") -> None:
+    """Raises ConsoleError for what cannot be a pseudonym: a word without any digit may be somebody's name.
+
+    ``instead`` is what else can be done where none is at hand.
+    """
+    if patient and not is_pseudonym(patient):
         raise ConsoleError(
             Told(
                 "not_a_pseudonym",
-                "--patient takes a pseudonym of 4 to 40 letters (A to Z), digits and hyphens, never a name.",
+                "A patient is given by a pseudonym, never a name: 4 to 40 letters (A to Z), digits and hyphens, "
+                "one digit at least.",
                 "Nothing was sent; the record never holds who a patient is.",
-                "Give the patient's pseudonym, or leave --patient out and a random one is made.",
+                f"Give the patient's pseudonym{instead}.",
             ),
             Code.USAGE,
         )
 
 
 def new_patient() -> str:
-    """A random pseudonym."""
-    return f"p-{secrets.token_hex(4)}"
+    """A random pseudonym; its last character is a digit, so that it is never taken for a name."""
+    return f"p-{secrets.token_hex(4)}{secrets.randbelow(10)}"
 
 
 def check_open(asked: Asked, view: PenView) -> None:

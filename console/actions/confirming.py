@@ -28,24 +28,28 @@ def confirm(said: dict[str, object] | None, pen: str, state: Path | None, *, as_
     answer = stop_now(settings, pen) if said is None else StopAnswer.model_validate(said)
     if not as_json:
         console.print(Text(answer.what, style="bold"))
-    confirmed = asyncio.run(_confirmed(settings, answer.stopped))
+    found = asyncio.run(confirmed(settings, answer.stopped))
     if as_json:
-        print_json({**answer.model_dump(mode="json"), "needles_out": confirmed})
+        print_json({**answer.model_dump(mode="json"), "needles_out": found})
     else:
-        for name, is_out in confirmed.items():
-            console.print(_outcome(name, is_out=is_out))
-    return Code.DONE if answer.stopped and all(confirmed.values()) else Code.NO
+        for name, is_out in found.items():
+            console.print(outcome(name, is_out=is_out))
+    return Code.DONE if answer.stopped and all(found.values()) else Code.NO
 
 
-def _outcome(name: str, *, is_out: bool | None) -> Text:
+def outcome(name: str, *, is_out: bool | None) -> Text:
+    """What a pen's answer to STOP comes to, for a person."""
     if is_out:
         return Text(f"{name} confirmed: motor off, needles out.", style="green")
     if is_out is None:
-        return Text(f"{name}: whether it stopped is not known, the pen is not heard of. Lift it off.", style="bold red")
+        return Text(
+            f"{name}: whether it stopped is not known: nothing is heard of it. Lift it off and press its own button.",
+            style="bold red",
+        )
     return Text(f"{name} has not confirmed. Lift it off and press its own button.", style="bold red")
 
 
-async def _confirmed(settings: StationSettings, names: tuple[str, ...]) -> dict[str, bool | None]:
+async def confirmed(settings: StationSettings, names: tuple[str, ...]) -> dict[str, bool | None]:
     """For each pen whether its needles are confirmed out and its motor off; None where nothing is known."""
     found: dict[str, bool | None] = dict.fromkeys(names)
     if not names:

@@ -125,7 +125,7 @@ class Desk:
             case "clear":
                 return Done(await seat.clear_fault())
             case "close":
-                closed = await seat.close(" ".join(words) or "finished")
+                closed = await seat.close("finished")
                 self.closed = True
                 return Done(closed)
             case "stop":

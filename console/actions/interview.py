@@ -13,7 +13,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from console.actions.asked import LAST, Asked, as_before, last_visit, plan_of, resumed_by
+from console.exits import Code
+from console.render.marks import DEMO_RECORD
 from console.render.patient import course_line, last_answers_view, numbered, questions_heading, who_line
+from console.trouble import ConsoleError, Told
+from controller.cartridges import read_code
+from controller.datafile import nearest
+from controller.gs1 import CodeUnreadable
 from controller.history import Approval, approval_sentence
 from controller.library import LoadedLibrary, Question
 from controller.plan import SessionPlan
@@ -23,6 +29,8 @@ from station.models import PatientTold
 GROUPS = ("hard", "ask-prescriber", "soft")
 """The order in which questions are put: what rules a treatment out comes first."""
 NOTHING_CHANGED = "nothing changed"
+ZONES = "Zones, the one treated first before the others (numbers or names)"
+CONSENT = "Consent reference, where the signed form is (Enter: none, arming is refused)"
 _YES_NO = {"y": True, "yes": True, "n": False, "no": False}
 
 Ask = Callable[[str], str]
@@ -33,7 +41,15 @@ class Interview:
     """One person who prepares one session."""
 
     def __init__(
-        self, library: LoadedLibrary, asked: Asked, told: PatientTold, *, today: date, ask: Ask, tell: Tell
+        self,
+        library: LoadedLibrary,
+        asked: Asked,
+        told: PatientTold,
+        *,
+        today: date,
+        ask: Ask,
+        tell: Tell,
+        separators_sent: bool = False,
     ) -> None:
         self._library = library
         self._asked = asked
@@ -41,9 +57,12 @@ class Interview:
         self._today = today
         self._ask = ask
         self._tell = tell
+        self._separators_sent = separators_sent
 
     def plan(self) -> SessionPlan:
         """The session, everything asked that the command line does not say. Raises ConsoleError."""
+        if not self._library.signed:
+            self._tell(Text(DEMO_RECORD, style="bold yellow"))
         self._tell(who_line(self._told))
         asked = self._what_is_treated()
         reason = asked.interval_reason or self._early(asked)
@@ -58,7 +77,7 @@ class Interview:
             checklist = self._checklist(plan.checklist)
             rest = {
                 "checklist": checklist,
-                "consent": plan.consent or self._line("Consent reference, where the signed form is"),
+                "consent": plan.consent or self._line(CONSENT),
                 "cartridge_code": plan.cartridge_code or self._code(),
                 "cartridge_new": plan.cartridge is not None and checklist.get("cartridge_new_and_sterile", False),
             }
@@ -67,8 +86,12 @@ class Interview:
     # What is treated --------------------------------------------------------------------------------------------------
 
     def _what_is_treated(self) -> Asked:
-        """Protocol, skin and zones: as said, as at the last visit where somebody says so, or asked for one by one."""
+        """Protocol, skin and zones: as said, as at the last visit where somebody says so, or asked for one by one.
+
+        Raises ConsoleError for a name the library does not have, before any question is put.
+        """
         asked, left = self._asked, self._told.interrupted
+        self._check_names(asked)
         if left is not None and not asked.resume:
             when = f"The session {left.session} of {left.on.isoformat()} broke off"
             if self._yes(f"{when}. Take it up, its dose counting on?"):
@@ -95,13 +118,23 @@ class Interview:
     def _one_by_one(self, asked: Asked) -> Asked:
         protocols = self._library.protocols
         protocol = asked.protocol or self._choose("Protocol", list(protocols))
-        if protocol not in protocols:
-            return replace(asked, protocol=protocol)  # the station refuses it, with the nearest names
+        self._check_names(replace(asked, protocol=protocol))
         skin = asked.skin or self._choose("Skin", list(protocols[protocol].skins))
-        zones = asked.zones or (
-            (asked.zone,) if asked.zone else self._several("Zones", list(protocols[protocol].zones))
-        )
+        zones = asked.zones or ((asked.zone,) if asked.zone else self._several(ZONES, list(protocols[protocol].zones)))
         return replace(asked, protocol=protocol, skin=skin, zone=asked.zone or zones[0], zones=zones)
+
+    def _check_names(self, asked: Asked) -> None:
+        """Raises ConsoleError for a protocol, skin or zone of the command line that the library does not have."""
+        protocols = self._library.protocols
+        said = [("protocol", asked.protocol, list(protocols))]
+        if asked.protocol in protocols:
+            protocol = protocols[asked.protocol]
+            said.append(("skin", asked.skin, list(protocol.skins)))
+            said += [("zone", zone, list(protocol.zones)) for zone in (asked.zone, *asked.zones)]
+        for kind, name, known in said:
+            if name and name not in known:
+                what = f"There is no {kind} {name!r}. {nearest(name, known)}"
+                raise ConsoleError(Told(f"unknown_{kind}", what, "No session was prepared."), Code.USAGE)
 
     def _early(self, asked: Asked) -> str:
         """Says where the course stands; a reason of the library where this session is too early, empty for none."""
@@ -179,7 +212,9 @@ class Interview:
         approvals: dict[str, str] = {item.id: _approval_words(item) for item in self._told.approvals}
         if approvals:
             self._tell(numbered(approvals))
-        return self._picked("Number of the physician's approval (Enter: none, not treated)", list(approvals))
+        prompt = "Number of the physician's approval (Enter: none, not treated)"
+        said = self._line(prompt)  # one given while these questions are put is in no list yet: the station knows it
+        return _pick(said, list(approvals)) or said
 
     # The rest ---------------------------------------------------------------------------------------------------------
 
@@ -194,9 +229,18 @@ class Interview:
         return {**confirmed, **dict.fromkeys(so, True)}
 
     def _code(self) -> str:
+        """A code that can be read, or none: one that cannot is scanned again here, where no answer is lost."""
         if self._asked.cartridge is not None:
             return ""
-        return self._line("Scan the cartridge's code (Enter: the pen reads the cartridge)")
+        while True:
+            code = self._line("Scan the cartridge's code (Enter: the pen reads the cartridge)")
+            try:
+                if code:
+                    read_code(code, today=self._today, separators_sent=self._separators_sent)
+            except CodeUnreadable as error:
+                self._tell(Text(f"  {error}", style="yellow"))
+                continue
+            return code
 
     def _line(self, prompt: str) -> str:
         return self._ask(f"{prompt}: ").strip()
@@ -207,19 +251,30 @@ class Interview:
             answer = _YES_NO.get(self._ask(f"{prompt} [y/n] ").strip().lower())
             if answer is not None:
                 return answer
+            self._tell(Text("  y for yes, n for no.", style="yellow"))
 
     def _choose(self, what: str, known: Sequence[str]) -> str:
         """One of a list, by number or name; Enter takes nothing."""
         self._tell(numbered(dict.fromkeys(known, "")))
         while True:
-            found = _pick(self._line(f"{what} (number or name)"), known)
+            said = self._line(f"{what} (number or name)")
+            found = _pick(said, known)
             if found:
                 return found
+            self._none_of_these(said)
 
     def _picked(self, prompt: str, known: Sequence[str]) -> str:
-        """One of a list, by number or name, or what was typed; empty for Enter."""
-        said = self._line(prompt)
-        return _pick(said, known) or said
+        """One of a list, by number or name; empty for Enter."""
+        while True:
+            said = self._line(prompt)
+            found = _pick(said, known)
+            if found or not said:
+                return found
+            self._none_of_these(said)
+
+    def _none_of_these(self, said: str) -> None:
+        if said:
+            self._tell(Text(f"  {said!r} is none of these.", style="yellow"))
 
     def _several(self, what: str, known: Sequence[str], *, none: bool = False) -> tuple[str, ...]:
         """Some of a list, by numbers or names; with ``none`` Enter is none of them."""
@@ -232,6 +287,7 @@ class Interview:
             found = [_pick(word, known) for word in said.replace(",", " ").split()]
             if all(found) and (found or none):
                 return tuple(dict.fromkeys(found))
+            self._none_of_these(said)
 
 
 def _pick(said: str, known: Sequence[str]) -> str:

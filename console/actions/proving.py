@@ -60,6 +60,10 @@ def replay(path: Path | None, seed: int, index: int | None, *, save: Path | None
         one = read_story(path) if path is not None else story(seed, index or 0)
     except NotAStory as error:
         raise ConsoleError(Told("not_a_story", str(error), "Nothing was played."), Code.USAGE) from error
+    except UnicodeDecodeError as error:
+        what = f"{path}: this is no story of a campaign: it is not text."
+        do = "Name a file that a campaign saved."
+        raise ConsoleError(Told("not_a_story", what, "Nothing was played.", do), Code.USAGE) from error
     done = play(one)
     violation = done.violation
     if violation is not None and path is None:

@@ -3,16 +3,19 @@
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from console.exits import Code
+from console.render.marks import DEMO_RECORD
 from console.screen import err, out
 from console.trouble import ConsoleError, Told, show
 from console.watching import ScreenDisplay, watch
 from station.exits import Exit
+from station.libraries import clinic_library
 from station.recorder import recorder_main
 from station.settings import StationSettings
 from station.supervise import Supervisor
@@ -46,6 +49,8 @@ async def _run(settings: StationSettings, *, live: bool, as_json: bool) -> int:
             print(json.dumps(_ready_record(house, settings)), flush=True)
         else:
             _say_ready(console, _ready_record(house, settings), simulated=not settings.pens)
+            if not clinic_library(settings, datetime.now(UTC).date()).signed:
+                console.print(Text(DEMO_RECORD, style="yellow"))
         if display is not None and len(house.settings.pens) == 1:
             watching.append(asyncio.create_task(watch(house.settings, display), name="live view"))
 

@@ -15,11 +15,13 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from console.actions.asked import Asked, check_open, check_patient, new_patient, plan_of
+from console.actions.confirming import confirmed, outcome
 from console.actions.desk import Desk, Done, SoftLimit, in_words
 from console.actions.interview import Interview
 from console.exits import Code
 from console.keys import Key
 from console.passwords import password_for
+from console.render.closing import closing_view
 from console.render.readiness import readiness_view
 from console.screen import err, out, say
 from console.treat_lines import HELP, parse
@@ -59,14 +61,14 @@ class _Place:
 
 def treat(settings: StationSettings, asked: Asked, password_file: Path | None = None) -> int:
     """Operates a pen until its session is closed or the person leaves. Raises StationError, ConsoleError."""
-    check_patient(asked.patient)
+    check_patient(asked.patient, instead=", or leave --patient out and a random one is made")
     library = clinic_library(settings, datetime.now(UTC).date())
     mode, taken = asyncio.run(_before(settings, asked))
     place = _Place(settings, library, password_for(asked.operator, mode, password_file))
     plan = None
     if not taken:
         told = asyncio.run(_patient(place, asked))
-        plan = _plan(library, replace(asked, patient=told.patient), told)
+        plan = _plan(place, replace(asked, patient=told.patient), told)
     return asyncio.run(_treat(place, asked, plan))
 
 
@@ -85,13 +87,28 @@ async def _patient(place: _Place, asked: Asked) -> PatientTold:
         return await seat.patient(asked.patient or new_patient())
 
 
-def _plan(library: LoadedLibrary, asked: Asked, told: PatientTold) -> SessionPlan:
+def _plan(place: _Place, asked: Asked, told: PatientTold) -> SessionPlan:
+    """What the command line says, and at a terminal what a person answers. Raises ConsoleError, also for Ctrl-C."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return plan_of(asked, told, library.questions)
+        return plan_of(asked, told, place.library.questions)
     # Questions are asked outside any event loop: inside one, Ctrl-C would not end them.
     console = out()
-    today = datetime.now(UTC).date()
-    return Interview(library, asked, told, today=today, ask=input, tell=console.print).plan()
+    interview = Interview(
+        place.library,
+        asked,
+        told,
+        today=datetime.now(UTC).date(),
+        ask=input,
+        tell=console.print,
+        separators_sent=place.settings.scanner_sends_separators,
+    )
+    try:
+        return interview.plan()
+    except (KeyboardInterrupt, EOFError) as left:
+        console.print()
+        again = f"`needlework treat --operator {asked.operator} --patient {asked.patient}` asks again."
+        what = Told("left", "The questions were left.", "No session was prepared, and no answer was kept.", again)
+        raise ConsoleError(what, Code.INTERRUPTED) from left
 
 
 async def _treat(place: _Place, asked: Asked, plan: SessionPlan | None) -> int:
@@ -117,7 +134,7 @@ async def _operate(place: _Place, station: StationClient, asked: Asked, plan: Se
         desk = Desk(station, seat, place.library, repeat=asked.repeat)
         said = await (desk.take_up(asked) if plan is None else desk.prepare(plan))
         if sys.stdin.isatty() and sys.stdout.isatty():
-            return await _OnTerminal(place.settings, station, desk, seat.pen).run(said)
+            return await _OnTerminal(place, station, desk, seat.pen).run(said)
         return await _by_script(desk, said)
 
 
@@ -151,19 +168,21 @@ async def _by_script(desk: Desk, said: str) -> int:
 class _OnTerminal:
     """Keys beside the live view, until the session is closed."""
 
-    def __init__(self, settings: StationSettings, station: StationClient, desk: Desk, pen: str) -> None:
-        self._settings = settings
+    def __init__(self, place: _Place, station: StationClient, desk: Desk, pen: str) -> None:
+        self._settings = place.settings
+        self._library = place.library
         self._station = station
         self._desk = desk
         self._pen = pen
-        self._display = TreatDisplay(out(), FOOTER)
+        self._orders: asyncio.Queue[str | None] = asyncio.Queue()
+        self._display = TreatDisplay(out(), FOOTER, lambda: self._orders.put_nowait(None))
 
     async def run(self, said: str) -> int:
         """Until the session is closed. Raises ConsoleError when somebody else closed it."""
         display = self._display
         if said:
             display.log(Text(f"· {said}", style="cyan"))
-        orders: asyncio.Queue[str] = asyncio.Queue()
+        orders = self._orders
         watching = asyncio.create_task(watch(self._settings, display, self._pen), name="live view")
         stops: set[asyncio.Task[None]] = set()
 
@@ -177,16 +196,28 @@ class _OnTerminal:
         try:
             with keys(display, act):
                 while True:
-                    phase = await self._typed(await orders.get())
+                    line = await orders.get()
+                    if line is None:  # the session went, and not from here: nothing is left to be typed for
+                        break
+                    phase = await self._typed(line)
                     if phase == NO_SESSION and self._desk.waiting is None:
                         break
         finally:
             watching.cancel()
             await asyncio.wait({watching, *stops})
+        last = display.last
         if self._desk.closed:
+            protocol = None if last is None else self._library.protocols.get(last.protocol or "")
+            if last is not None:
+                say(out(), closing_view(last, () if protocol is None else protocol.aftercare))
             return Code.DONE
+        again = ""
+        if last is not None:
+            again = (
+                f" If it broke off, `needlework treat --operator {last.operator} --patient {last.patient}` takes it up."
+            )
         told = Told("no_session", "The session is no longer open: somebody or something else closed it.", "",
-                    "`needlework sessions show last` says what happened.")  # fmt: skip
+                    f"`needlework sessions show last` says what happened.{again}")  # fmt: skip
         raise ConsoleError(told)
 
     async def _typed(self, line: str) -> str:
@@ -225,6 +256,8 @@ class _OnTerminal:
         with suppress(StationError):
             said = await self._station.stop(self._pen)
             self._display.log(Text(f"■ {said.what}", style="bold red"))
+            for name, is_out in (await confirmed(self._settings, said.stopped)).items():
+                self._display.log(Text("■ ").append_text(outcome(name, is_out=is_out)))
 
 
 def _refusal(error: Exception, words: str) -> Group | Text:

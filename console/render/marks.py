@@ -16,6 +16,13 @@ OUTCOME_STYLE = {"completed": "bold green", "stopped": "bold yellow", "interrupt
 BAR_COLUMNS = 10
 
 
+def demo_of(demos: int, sessions: int) -> Text:
+    """How many of a list's sessions are a demonstration's."""
+    which = "all" if demos == sessions else f"{demos} of"
+    of = "this session" if sessions == 1 else f"{which} {sessions} sessions"
+    return Text(f"Of {of}: {DEMO_RECORD}", style="yellow")
+
+
 def heading(words: str) -> Text:
     """A section's heading."""
     return Text(words, style="bold underline")

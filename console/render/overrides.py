@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from console.render.marks import demo_of
 from console.words import LAYERS, spoken
 from logger.overrides import OverrideReport
 
@@ -21,6 +22,8 @@ def overrides_view(report: OverrideReport, place: str) -> RenderableType:
         f"{report.setpoint_changes} changes of depth or rate. From {place}.",
     )
     parts: list[RenderableType] = [head, Text(), _operators(report)]
+    if report.demo_sessions:
+        parts.insert(1, demo_of(report.demo_sessions, report.sessions))
     if report.limits:
         parts += [Text(), _limits(report)]
     else:

@@ -177,7 +177,11 @@ def _cartridge(record: SessionRecord, used: CartridgeRecord) -> str:
         "scanned" if cartridge.scanned else "",
     )
     identity = "".join(f", {part}" for part in named if part)
-    new = "verified unused" if cartridge.unused == "verified" else "attested as new and opened now, not verified"
+    new = {
+        "verified": "verified unused",
+        "attested": "attested as new and opened now, not verified",
+        "continued": "in use from the session that was resumed",
+    }[cartridge.unused]
     by = f" (by {used.attested_by})" if used.attested_by else ""
     ended = f"; exchanged {moment(record, used.exchanged_at)}" if used.exchanged_at is not None else ""
     return (

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from console.render.marks import DEMO_RECORD, OUTCOME_STYLE
+from console.render.marks import OUTCOME_STYLE, demo_of
 from console.words import UNKNOWN, duration
 from logger.records import SessionRecord
 
@@ -72,7 +72,7 @@ def sessions_view(lines: list[SessionLine], place: str) -> RenderableType:
             ", ".join(line.signed) or Text("no", style="dim"),
         )
     demos = sum(line.demo is True for line in lines)
-    mark = [Text(f"{demos} of {len(lines)}: {DEMO_RECORD}", style="yellow")] if demos else []
+    mark = [demo_of(demos, len(lines))] if demos else []
     return Group(
         table, *mark, Text(f"From {place}. `needlework sessions show ID` shows one; times are UTC.", style="dim")
     )

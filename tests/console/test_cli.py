@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from console.cli import main
+from console.exits import Code
 from controller.events import Event
 from logger.entry import Entry
 from logger.journal import Journal
@@ -238,7 +240,7 @@ async def test_a_reader_that_leaves_early_is_no_trouble(run: Run, short_dir: Pat
 def test_a_name_is_no_pseudonym(run: Run) -> None:
     done = run("treat", "--operator", "demo-master-aesthetician", "--patient", "John Smith")
     assert done.returncode == 2
-    assert "letters (A to Z), digits and hyphens, never a name" in done.stderr
+    assert "never a name: 4 to 40 letters (A to Z), digits and hyphens" in done.stderr
     assert "John" not in done.stderr
 
 
@@ -273,3 +275,35 @@ def test_a_state_directory_that_is_a_file_is_named(run: Run, short_dir: Path, co
     assert done.returncode == 1
     assert str(place) in done.stderr
     assert "--state" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "help_of"),
+    [
+        (("treat",), "Missing option '--operator'", "needlework treat --help"),
+        (
+            ("report", "overrides", "--since", "yesterday"),
+            "'yesterday' does not match a day",
+            "report overrides --help",
+        ),
+        (("frob",), "No such command 'frob'", "`needlework --help`"),
+    ],
+)
+def test_a_command_that_was_not_understood_names_its_own_help(
+    words: tuple[str, ...], what: str, help_of: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["needlework", *words])
+    assert main() == Code.USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert what in said
+    assert help_of in said
+    assert "Value error" not in said
+
+
+def test_a_story_that_is_no_text_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "story.json").write_bytes(b"\xfa\x00\xff")
+    monkeypatch.setattr("sys.argv", ["needlework", "campaign", "--replay", str(tmp_path / "story.json")])
+    assert main() == Code.USAGE
+    assert "no story of a campaign" in " ".join(capsys.readouterr().err.split())

@@ -39,7 +39,7 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
     assert len(said) == 6  # what came after the refusal was not done
     assert json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]["phase"] == "paused"
 
-    again = house.call(*TREAT, lines="close done\n")
+    again = house.call(*TREAT, lines="close\n")
     assert again.returncode == 0, again.stderr
     record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
     (zone,) = record["zones"]
@@ -225,9 +225,10 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen.type(" ")
     screen.until("TREATING")
     screen.type("\x1b")
-    screen.until("STOP was sent to pen.")
+    screen.until("pen confirmed: motor off, needles out.")
     screen.until("PREPARED")
-    screen.type("close by keys\r")
+    screen.type("close\r")
+    screen.until("For the patient:")
     assert screen.end() == 0
     (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
     assert line["outcome"] == "completed"

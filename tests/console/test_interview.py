@@ -1,6 +1,7 @@
 """What a person is asked before a session: nothing is assumed, and a returning patient is soon ready."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Group, RenderableType
 
-from console.actions.asked import Asked, plan_of
+from console.actions.asked import Asked, check_patient, new_patient, plan_of
 from console.actions.interview import NOTHING_CHANGED, Interview
 from console.answers import AnswersFile, answers_of, read_answers
 from console.trouble import ConsoleError
@@ -102,14 +103,14 @@ def test_a_new_patient_is_asked_every_question_and_none_has_a_default() -> None:
 
 
 def test_a_returning_patient_is_armed_in_eight_actions_at_most(draw: Draw) -> None:
-    person = Person("y", NOTHING_CHANGED, "1", "all", "folder 7", "]d201040123456789")
+    person = Person("y", NOTHING_CHANGED, "1", "all", "folder 7", "(01)09521234000129(10)L2407A(21)C0001")
     plan = person.asked(known(), Asked(OPERATOR, patient="AAAA-1"))
     command, arm = 1, 1  # `needlework treat --operator … --patient …` takes seat and patient, `arm` comes after
     assert command + len(person.prompts) + arm <= 8
     assert plan.answers == dict.fromkeys(LIBRARY.questions, False) | {SOFT[0]: True}
     assert plan.accepted == {SOFT[0]: next(iter(LIBRARY.override_reasons))}
     assert (plan.protocol, plan.skin, plan.zones) == ("facial-rejuvenation", "thin", ("forehead", "cheek"))
-    assert plan.cartridge_code == "]d201040123456789"
+    assert plan.cartridge_code == "(01)09521234000129(10)L2407A(21)C0001"
     shown = draw(Group(*person.shown), width=120)
     assert "as answered on 2026-04-01" in shown
     assert SOFT[0] in shown
@@ -172,6 +173,30 @@ def test_a_session_that_broke_off_is_offered_and_taken_up_only_by_a_yes() -> Non
     assert (plan.resumes, len(plan.zones)) == (None, 2)
 
 
+def test_a_name_the_library_does_not_have_is_refused_before_any_question() -> None:
+    for changes, kind in (
+        ({"protocol": "facial-rejuvenatoin"}, "protocol"),
+        ({"skin": "thicc"}, "skin"),
+        ({"zones": ("forehead", "knee")}, "zone"),
+    ):
+        person = Person()
+        with pytest.raises(ConsoleError, match=f"There is no {kind}"):
+            person.asked(NEW, replace(WHOLE, **changes))
+        assert person.prompts == []
+
+
+def test_what_cannot_be_read_is_asked_again_and_no_answer_is_lost() -> None:
+    answers = ["n"] * (len(LIBRARY.questions) - len(SOFT)) + ["y"] + ["n"] * (len(SOFT) - 1)
+    person = Person(*answers, "9", "because", "2", "1 99", "all", "", "garbage", "(01)09521234000128(10)L", "")
+    plan = person.asked(NEW)
+    assert plan.accepted == {SOFT[0]: list(LIBRARY.override_reasons)[1]}
+    assert (plan.consent, plan.cartridge_code) == ("", "")
+    shown = [str(line) for line in person.shown]
+    assert sum("is none of these" in line for line in shown) == 3
+    assert sum("Scan again" in line for line in shown) == 2
+    assert any("demonstration only" in line for line in shown)
+
+
 def test_points_that_are_not_confirmed_stay_open() -> None:
     answers = ["n"] * len(LIBRARY.questions)
     plan = Person(*answers, "1 2", "folder 7", "").asked(NEW)
@@ -230,3 +255,14 @@ def test_no_answer_is_ever_made_up(lines: list[str]) -> None:
     typed = sum(line in ("y", "n") for line in lines)
     assert len(plan.answers) <= typed
     assert plan.consent == "" or plan.consent in lines
+
+
+@pytest.mark.parametrize("name", ["Anna", "Anna-Mueller", "Müller-1", "A1", "Anna Mueller 1970", "a1" * 21])
+def test_a_word_that_may_be_a_name_is_no_pseudonym(name: str) -> None:
+    with pytest.raises(ConsoleError, match="never a name"):
+        check_patient(name)
+
+
+def test_what_is_made_for_a_new_patient_is_a_pseudonym() -> None:
+    for _ in range(200):
+        check_patient(new_patient())

@@ -101,6 +101,8 @@ def test_limits_signed_by_nobody_are_marked_on_every_screen(
     assert "DEMO" in text
     signed = draw(live_view(shown(status(phase=phase, demo=False)), width=width, height=height), width=width)
     assert "DEMO" not in signed
+    assert "DEMO" in live_line(shown(status(phase=phase)))
+    assert "DEMO" not in live_line(shown(status(phase=phase, demo=False)))
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (132, 43)])
@@ -250,7 +252,7 @@ def test_any_view_is_drawn_at_any_size(
 def test_a_stop_from_elsewhere_is_a_step_of_its_own(status: Callable[..., PenStatus], *, asked_here: bool) -> None:
     written = io.StringIO()
     console = Console(width=100, height=40, file=written, force_terminal=True, legacy_windows=False)
-    with TreatDisplay(console, "Ctrl-C") as display:
+    with TreatDisplay(console, "Ctrl-C", lambda: None) as display:
         display.draw(shown(status()))
         if asked_here:
             display.ending()
@@ -258,3 +260,19 @@ def test_a_stop_from_elsewhere_is_a_step_of_its_own(status: Callable[..., PenSta
         display.draw(shown(status(phase="stopping")))
         display.draw(shown(status(phase="prepared")))
     assert ("Stopped, not from here" in written.getvalue()) is not asked_here
+
+
+def test_a_session_that_went_is_told_once_and_what_it_was_is_kept(status: Callable[..., PenStatus]) -> None:
+    console = Console(width=100, height=40, file=io.StringIO(), force_terminal=True, legacy_windows=False)
+    told: list[str] = []
+    with TreatDisplay(console, "Ctrl-C", lambda: told.append("gone")) as display:
+        display.draw(shown(status(phase="no_session", session=None)))
+        assert (told, display.last) == ([], None)
+        open_one = status()
+        display.draw(shown(open_one))
+        display.draw(shown(open_one, silent_s=3.0))
+        assert told == []
+        for _ in range(2):
+            display.draw(shown(status(phase="no_session", session=None)))
+    assert told == ["gone"]
+    assert display.last == open_one.view

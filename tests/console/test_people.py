@@ -74,6 +74,15 @@ def test_a_password_is_never_asked_for_where_nobody_can_answer(short_dir: Path) 
     assert "--password-file /dev/fd/3" in told
 
 
+def test_nobody_types_a_password_for_nothing(short_dir: Path, password: str) -> None:
+    here(short_dir, "account", "add", "boss", "--role", "manager", "--new-password-file", password)
+    told = here(short_dir, "account", "add", "boss-2", "--role", "manager", code=1).output
+    assert "--as ID" in told  # before a password is asked for, which there is no terminal for here
+    gone = here(short_dir, "account", "list", "--as", "boss", "--password-file", str(short_dir / "gone"), code=2).output
+    assert "gone cannot be read: no such file" in " ".join(gone.split())
+    assert "--state" not in gone
+
+
 def test_a_password_comes_from_a_descriptor(short_dir: Path) -> None:
     script = (
         f'"{NEEDLEWORK}" account add boss --role manager --state "{short_dir}" --new-password-file /dev/fd/3 3<<END'

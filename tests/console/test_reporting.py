@@ -35,7 +35,8 @@ def report(**changes: object) -> OverrideReport:
         reasons={"scar-tissue": 2, "thick-skin": 1},
     )  # fmt: skip
     given = {
-        "since": None, "sessions": 4, "setpoint_changes": 40, "operators": (operator,), "limits": (limit,),
+        "since": None, "sessions": 4, "demo_sessions": 1,
+        "setpoint_changes": 40, "operators": (operator,), "limits": (limit,),
         "other_refusals": {"no_pen": 2},
     }  # fmt: skip
     return OverrideReport.model_validate({**given, **changes})
@@ -44,6 +45,7 @@ def report(**changes: object) -> OverrideReport:
 def test_rates_stand_beside_what_they_are_measured_against(draw: Draw) -> None:
     lines = draw(overrides_view(report(since=date(2026, 1, 1)), "the journal"), width=120).splitlines()
     assert "since 2026-01-01: 4 sessions, 40 changes of depth or rate. From the journal." in lines[0]
+    assert lines[1].startswith("Of 1 of 4 sessions: Limits signed by nobody")
     (operator,) = [line.split() for line in lines if line.startswith("op-1")]
     assert operator == ["op-1", "4", "1", "40", "5", "11.1", "%", "2", "3", "7.5", "%"]
     (limit,) = [line for line in lines if line.startswith("zone, soft limit")]

@@ -171,3 +171,16 @@ def test_lease_ceilings_cover_the_deepest_zone_of_the_plan_and_no_more(sources: 
     wide = replace(sources, operator_cap_um=2500)
     depth_um, rate_mhz = lease_ceilings(wide, {"a": zone(250, 500), "b": zone(500, 750)})
     assert (depth_um, rate_mhz) == (700, 130_000)
+
+
+def test_limits_that_are_equal_are_all_named_and_none_is_said_to_allow_what_it_does_not(sources: Sources) -> None:
+    zone_plan = sources.zone_plan
+    assert zone_plan is not None
+    level = replace(sources, zone_plan=zone_plan.model_copy(update={"soft_um": 500}), operator_cap_um=500)
+    limit = depth_limit(level, 0)
+    assert limit.limited_by == "operator"  # a reason for the soft limit would change nothing
+    assert "the operator's scope" in limit.sentence.split("; ")[0]
+    assert "the zone's soft limit" in limit.sentence.split("; ")[0]
+    reasoned = replace(sources, operator_cap_um=2500, override_reason="scar-tissue", override_um=800)
+    assert "the depth a reason was given for" in depth_limit(reasoned, 0).sentence
+    assert "soft limit" not in depth_limit(reasoned, 0).sentence

@@ -34,7 +34,7 @@ async def test_a_treatment_from_preparing_to_closing(house: House) -> None:
         assert (await seat.stop()).stopped == ("pen",)
         stopped = await house.until(lambda status: status.view.phase == "prepared", "STOP is confirmed")
         assert stopped.view.needles_out
-        closed = await seat.close("done")
+        closed = await seat.close("finished")
     assert closed.view.phase == "no_session"
     assert house.at_rest
     assert (await house.client.status()).record.committed > 10
@@ -50,6 +50,30 @@ async def test_points_left_open_are_confirmed_later(house: House) -> None:
         confirmed = await seat.confirm(*prepared.view.missing)
         assert confirmed.view.missing == ()
         assert (await seat.arm()).view.phase == "paused"
+
+
+async def test_a_name_typed_where_a_word_of_the_library_belongs_gets_into_no_record(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await seat.prepare(plan())
+        await seat.arm()
+        for asked in (
+            lambda: seat.set_depth("0.4", "Anna-Mueller"),
+            lambda: seat.declare_zone("Anna-Mueller"),
+            lambda: seat.confirm("Anna-Mueller"),
+        ):
+            with pytest.raises(StationRefused, match="'Anna-Mueller'"):
+                await asked()
+        with pytest.raises(StationRefused, match="Did you mean scar-tissue"):
+            await seat.set_depth("0.4", "scar-tisue")
+        await seat.acknowledge("Anna-Mueller")
+        await seat.close()
+    house.station.end("test")
+    await house.task
+    reader = JournalReader(house.settings.journal_path)
+    bodies = [(entry.type, entry.body) for entry in reader.entries()]
+    reader.close()
+    assert sum(kind == "refused" for kind, _ in bodies) == 4
+    assert not [kind for kind, body in bodies if "Mueller" in str(body) or "tisue" in str(body)]
 
 
 async def test_the_socket_is_for_this_user_alone(house: House) -> None:
@@ -148,7 +172,7 @@ async def test_whoever_takes_over_does_not_treat_within_the_limits_of_another(op
                 with pytest.raises(StationRefused):
                     await asked()
             assert house.motor_off
-            assert (await seat.close("taken over")).view.phase == "no_session"
+            assert (await seat.close("ended early")).view.phase == "no_session"
 
 
 async def test_a_call_whose_body_is_late_is_not_followed_when_the_seat_went_meanwhile(house: House) -> None:

@@ -63,7 +63,7 @@ async def test_what_a_physician_approves_at_the_chair_is_used_and_counted(house:
         await seat.start()
         await house.until(lambda status: bool(status.view.strokes), "needles move")
         await seat.pause()
-        await seat.close("done")
+        await seat.close("finished")
     house.station.end("test")
     await house.task
     assert [event.approval for event in events(house, ApprovalUsed)] == [told.approval.id]
@@ -81,7 +81,7 @@ async def test_an_approval_of_another_patient_widens_nothing_here(house: House) 
         with pytest.raises(StationRefused) as caught:
             await seat.set_depth("0.75")
         assert caught.value.trouble.because == "operator"
-        await seat.close("done")
+        await seat.close("finished")
     assert events(house, ApprovalGiven) == []
 
 

@@ -14,6 +14,7 @@ from station import doctor
 from station.doctor import (
     BrokerFacts,
     ClockFacts,
+    DataFacts,
     DiskFacts,
     Facts,
     Level,
@@ -21,6 +22,7 @@ from station.doctor import (
     PriorityFacts,
     SoftwareFacts,
     StationFacts,
+    check_data,
     examine,
     worst,
 )
@@ -36,6 +38,7 @@ GOOD = Facts(
     clock=ClockFacts(datetime(2026, 1, 1, tzinfo=UTC), synchronised=True),
     priority=PriorityFacts(allowed=True),
     station=StationFacts(stop_port=7472),
+    data=DataFacts(library="clinic v3", signed_by="dr-a"),
 )
 BAD = {
     "software": SoftwareFacts((3, 11, 2), {"pyserial": None}),
@@ -46,6 +49,7 @@ BAD = {
     "clock": ClockFacts(datetime(1970, 1, 2, tzinfo=UTC)),
     "priority": PriorityFacts(allowed=False, error="Permission denied"),
     "station": StationFacts(stop_port=7472, stop_port_holder="nginx (7)"),
+    "data": DataFacts(("clinic.yaml:3: not valid YAML",)),
 }
 
 
@@ -126,3 +130,20 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     file.write_text("")
     assert probe_disk(tmp_path).writable
     assert not probe_disk(file).writable
+
+
+def test_a_library_no_station_starts_with_prevents_treating(tmp_path: Path) -> None:
+    wrong = tmp_path / "clinic.yaml"
+    wrong.write_text("zones: [\n")
+    facts = probe(load_settings(state_dir=tmp_path, stop_port=0, library=wrong, operators=tmp_path / "nobody.yaml"))
+    found = [finding for finding in examine(facts) if finding.check == "data files"]
+    assert [finding.level for finding in found] == [Level.PROBLEM] * 2
+    assert "clinic.yaml" in found[0].what
+    assert "nobody.yaml" in found[1].what
+
+
+def test_limits_signed_by_nobody_are_told(tmp_path: Path) -> None:
+    (found,) = check_data(probe(load_settings(state_dir=tmp_path, stop_port=0)).data)
+    assert (found.level, "signed by nobody" in found.what) == (Level.NOTE, True)
+    (signed,) = check_data(GOOD.data)
+    assert (signed.level, "signed by dr-a" in signed.what) == (Level.FINE, True)

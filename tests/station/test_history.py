@@ -257,7 +257,7 @@ async def test_a_session_that_closes_is_known_to_the_next_that_is_prepared(house
     async with house.client.seat(OPERATOR) as seat:
         await house.treat(seat)
         await seat.pause()
-        await seat.close("done")
+        await seat.close("finished")
     house.station.end("test")
     await house.task
     kept = HistoryFile(house.settings.history_path)
