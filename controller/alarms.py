@@ -73,6 +73,15 @@ class AlarmBook:
         """The alarms that stand in the way of a start: HIGH ones, acknowledged or not."""
         return tuple(alarm for alarm in self.active if alarm.kind.priority == "HIGH")
 
+    @property
+    def unseen(self) -> tuple[tuple[str, int, str], ...]:
+        """The alarms that wait for a person, as (name, since when in monotonic ms, detail)."""
+        return tuple(
+            (alarm.name, alarm.since_ms, alarm.detail)
+            for alarm in self.active
+            if alarm.kind.latching and not alarm.acknowledged
+        )
+
     def is_active(self, name: str) -> bool:
         """Whether this alarm is raised."""
         return any(alarm.name == name for alarm in self.active)

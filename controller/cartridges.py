@@ -73,11 +73,15 @@ class Unused(Record):
 
 
 class UsedBy(Record):
-    """The ledger knows the session that used it and the day (ISO, UTC). It may be the very session that asks."""
+    """The ledger knows the session that used it and the day (ISO, UTC). It may be the very session that asks.
+
+    ``unused`` is how that session knew the cartridge to be new; what the ledger does not say counts as attested.
+    """
 
     use: Literal["used"] = "used"
     session: str
     on: str
+    unused: Literal["verified", "attested"] = "attested"
 
 
 class Unreachable(Record):

@@ -158,7 +158,9 @@ def _start(state: MachineState, source: str, now_ms: int) -> Step:
         depth_commanded_um=Micrometres(state.depth_commanded_um),
         rate_commanded_mhz=Millihertz(state.rate_commanded_mhz),
     )
-    return Step(state, desired(state), (started,))
+    events: list[Event] = [started]
+    state = _with_approval(state, state.depth_commanded_um, events)
+    return Step(state, desired(state), tuple(events))
 
 
 def _pause(state: MachineState, given: Pause, now_ms: int, *, at_host: bool = False) -> Step:
@@ -247,24 +249,35 @@ def _set_depth(state: MachineState, given: SetDepth) -> Step:
     if isinstance(checked, Denied):
         # A new override falls with the request it was given for; an earlier one stands.
         return refuse(before, "set depth", checked.layer, checked.sentence)
-    used = _approval_used(state, checked.value)
-    if used is not None:
-        state = replace(state, scope_used=True)
-        events.append(used)
     return _changed(state, checked.value, state.rate_commanded_mhz, checked.note, events)
 
 
 def _approval_used(state: MachineState, depth_um: int) -> ApprovalUsed | None:
-    """What is told the first time in a session that a depth beyond the operator's own scope is set."""
+    """What is told the first time in a session that a depth beyond the operator's own scope stands by an approval:
+    each counts, whether the depth was set in its zone or brought there from another. A dial can be turned as deep as
+    an approval goes at any time, so treating where there is one uses it."""
     plan = state.plan
-    if plan is None or state.scope_used or depth_um <= plan.operator_cap_um:
+    zone = plan.zones.get(state.zone) if plan is not None else None
+    if plan is None or zone is None or zone.approval in state.approvals_used:
+        return None
+    by_dial = not state.sets_depth and state.phase is Phase.TREATING
+    if max(depth_um, (zone.approved_cap_um or 0) if by_dial else 0) <= plan.operator_cap_um:
         return None
     return ApprovalUsed(
-        approval=plan.zones[state.zone].approval,
+        approval=zone.approval,
         zone=state.zone,
         scope_um=plan.operator_cap_um,
         depth_commanded_um=Micrometres(depth_um),
     )
+
+
+def _with_approval(state: MachineState, depth_um: int, events: list[Event]) -> MachineState:
+    """The state that remembers which approval it goes by, and the event that tells it."""
+    used = _approval_used(state, depth_um)
+    if used is None:
+        return state
+    events.append(used)
+    return replace(state, approvals_used=(*state.approvals_used, used.approval))
 
 
 def _set_rate(state: MachineState, given: SetRate) -> Step:
@@ -328,6 +341,7 @@ def _changed(
 ) -> Step:
     """The commanded state is these now; limits that depend on each other are made anew, and journalled when changed."""
     state = replace(state, depth_commanded_um=depth_um, rate_commanded_mhz=rate_mhz)
+    state = _with_approval(state, depth_um, events)
     depths, rates = depth_limit(state.sources(), state.rate_for_limits_mhz), rate_limit(state.sources(), depth_um)
     if always or (depths, rates) != (state.depth_limit, state.rate_limit):
         events.append(LimitsChanged(zone=state.zone, depth=depths, rate=rates))

@@ -182,7 +182,8 @@ class SessionOpened(EventBase):
     """A session was prepared. ``demo`` marks a library that no physician signed.
 
     ``resumes`` names the interrupted session whose dose counts on. ``library_digest`` is the SHA-256 of the library's
-    file in hexadecimal; ``library_signed_by`` who signed it, None when nobody did.
+    file in hexadecimal; ``library_signed_by`` who signed it, None when nobody did. ``prescribed_by`` are the numbers of
+    approvals by which a contraindication that asks for the prescriber is treated all the same.
     """
 
     durable: ClassVar[bool] = True
@@ -204,6 +205,7 @@ class SessionOpened(EventBase):
     planned_zones: tuple[str, ...] = ()
     interval_reason: str = ""
     zone_plans: tuple[ZoneSnapshot, ...] = ()
+    prescribed_by: tuple[str, ...] = ()
 
 
 class ChecklistConfirmed(EventBase):

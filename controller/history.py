@@ -154,24 +154,31 @@ def _root(history: PatientHistory, session: str) -> str:
 # Approvals ------------------------------------------------------------------------------------------------------------
 
 
-def approval_for(
-    history: PatientHistory, zone: str, today: date, *, protocol: str = "", resumes: str | None = None
-) -> Approval | None:
-    """The approval that allows most in ``zone`` today; None when none does.
+def approvals_that_count(
+    history: PatientHistory, today: date, *, protocol: str = "", resumes: str | None = None
+) -> tuple[Approval, ...]:
+    """The approvals a session today may go by.
 
     One that is used up still counts for the session that ``resumes`` one it was used in. What is not said to be of
     this protocol counts as of another.
     """
     resumed = {name for visit in history.visits if visit.session == resumes for name in visit.approvals}
-    good = [
+    return tuple(
         approval
         for approval in history.approvals
         if approval.patient == history.patient
-        and zone in approval.zones
         and approval.protocol in ("", protocol)
         and approval.given_on <= today <= approval.expires
         and (approval.used < approval.sessions or approval.id in resumed)
-    ]
+    )
+
+
+def approval_for(
+    history: PatientHistory, zone: str, today: date, *, protocol: str = "", resumes: str | None = None
+) -> Approval | None:
+    """The approval that allows most in ``zone`` today; None when none does."""
+    counting = approvals_that_count(history, today, protocol=protocol, resumes=resumes)
+    good = [approval for approval in counting if zone in approval.zones]
     return max(good, key=lambda approval: (approval.depth_max_um, approval.expires, approval.id), default=None)
 
 
@@ -282,6 +289,7 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
     zone, depth, rate = "", 0, 0
     commanded: dict[str, tuple[int, int]] = {}
     used: dict[str, None] = {}
+    prescribed: tuple[str, ...] = ()
     for on, event in events:
         match event:
             case SessionOpened():
@@ -292,8 +300,10 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
                     on=on,
                     protocol=event.protocol,
                     skin=event.skin,
+                    resumes=event.resumes,
                 )
                 zone = event.zone
+                prescribed = event.prescribed_by
             case ZoneChanged():
                 zone = event.zone
             case SetpointChanged() | TreatmentStarted():
@@ -301,6 +311,8 @@ def visit_of(session: str, events: Iterable[tuple[date, Event]]) -> tuple[Opened
             case ApprovalUsed():
                 used[event.approval] = None
             case SessionClosed():
+                if any(dose.treated_ms or dose.strokes for dose in event.doses):
+                    used.update(dict.fromkeys(prescribed))  # whoever was treated was treated by these
                 closed = ClosedSession(
                     outcome=event.outcome,
                     zones=zone_visits(event.doses, commanded),

@@ -148,7 +148,8 @@ class MachineHost:
         if made.send is not None and not (already_sent and isinstance(made.send, SendStop)):
             self._send(made.send)
         if before.session is None and made.state.session is not None and before.pen is not None:
-            self._recorder.begin(LinkUp(url=self.url, facts=before.pen), before.seen, before.seen_at_ms)
+            link = LinkUp(url=self.url, facts=before.pen)
+            self._recorder.begin(link, before.seen, before.seen_at_ms, before.seated)
         session = made.state.session or before.session
         for event in made.events:
             self._sink.emit(event, session=session)

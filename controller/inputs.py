@@ -63,12 +63,14 @@ class LinkDown(Record):
 
 class Prepare(Record):
     """Open a session. ``standing``: alarms whose condition holds until told otherwise, with their details; they are
-    said again, so that the session's record, and a replay of it, begin with what was known."""
+    said again, so that the session's record, and a replay of it, begin with what was known. ``raised``: alarms that
+    nobody acknowledged yet, since when (monotonic ms) and with which detail; opening a session acknowledges none."""
 
     type: Literal["prepare"] = "prepare"
     session: str
     plan: ResolvedPlan
     standing: tuple[tuple[str, str], ...] = ()
+    raised: tuple[tuple[str, int, str], ...] = ()
 
 
 class Confirm(Record):
@@ -106,6 +108,7 @@ class Inspected(Record):
 
     None is *it has none*. ``today`` is an ISO date. ``attest`` says that reuse cannot be checked, and why: then the
     operator's word is needed. ``self_test`` None is a pen that does not test itself, or was not asked yet.
+    ``used_elsewhere``: the ledger has the cartridge in another session, so its mark is not of this one.
     """
 
     type: Literal["inspected"] = "inspected"
@@ -117,6 +120,7 @@ class Inspected(Record):
     self_test: SelfTest | None = None
     attest: str = ""
     cartridge_because: str = "cartridge"
+    used_elsewhere: bool = False
 
 
 class ExchangeCartridge(Record):

@@ -30,8 +30,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 class CartridgeRead:
     """The cartridge that is in, or the sentence and the code that say why there is none to arm with.
 
-    ``used``: it was used before, in another session. ``attest``: why reuse cannot be checked, empty where it was.
-    ``claimed``: the ledger has it as this session's, or as that of the session which is resumed.
+    ``used``: it was used before, in another session; ``elsewhere``: by what the ledger says. ``attest``: why reuse
+    cannot be checked, empty where it was. ``claimed``: the ledger has it as this session's, or as that of the session
+    which is resumed. ``marked``: the cartridge's own memory says that it was used.
     """
 
     cartridge: CartridgeSnapshot | None
@@ -40,14 +41,18 @@ class CartridgeRead:
     because: str = "cartridge"
     attest: str = ""
     claimed: bool = False
+    elsewhere: bool = False
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was read for the machine, and whether the ledger already has this cartridge as this session's."""
+    """What was read for the machine, whether the ledger already has this cartridge as this session's, and whether the
+    cartridge itself is marked as used."""
 
     given: Inspected
     claimed: bool
+    marked: bool
 
 
 def pen_facts(welcome: Welcome) -> PenFacts:
@@ -92,8 +97,9 @@ async def examine(
         attest=read.attest,
         calibration=calibration,
         self_test=tested,
+        used_elsewhere=read.elsewhere,
     )
-    return Examination(given, claimed=read.claimed)
+    return Examination(given, claimed=read.claimed, marked=read.marked)
 
 
 async def read_calibration(pen: Pen) -> CalibrationSnapshot | None:
@@ -140,7 +146,7 @@ async def read_cartridge(
     if pen.welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED:
         read = cartridge_read(await pen.request(CARTRIDGE_READ))
     else:
-        read = named_cartridge(plan)
+        read = named_cartridge(plan, profiles)
     if read.cartridge is None:
         return read
     read = with_scan(read, plan, profiles)
@@ -162,24 +168,34 @@ def cartridge_read(data: CartridgeData) -> CartridgeRead:
         expiry=_day(data.expiry_day),
         unused="verified",
     )
-    return CartridgeRead(cartridge, used=bool(data.used))
+    return CartridgeRead(cartridge, used=bool(data.used), marked=bool(data.used))
 
 
-def named_cartridge(plan: ResolvedPlan) -> CartridgeRead:
-    """The cartridge that a person or a code named, for a pen that does not identify what is inserted."""
-    if plan.cartridge_model is None or plan.cartridge_needle_length_um is None:
+def named_cartridge(plan: ResolvedPlan, profiles: Profiles) -> CartridgeRead:
+    """The cartridge that a person or a code named, for a pen that does not identify what is inserted.
+
+    The code decides: what was exchanged in the session may be of another model than what was named at its beginning.
+    """
+    scan = plan.cartridge_scan
+    by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
+    name, needles, length_um = plan.cartridge_model, plan.cartridge_needle_count, plan.cartridge_needle_length_um
+    if by_code is not None:
+        problem = fit_problem(by_code[1], plan.profile.model, planned_depth_um=0)
+        if problem is not None:
+            return CartridgeRead(None, because=problem[0], problem=f"{by_code[0]}: {problem[1]}")
+        name, needles, length_um = by_code[0], by_code[1].needle_count, by_code[1].needle_length_um
+    if name is None or length_um is None:
         return CartridgeRead(
             None,
             problem="This pen does not identify cartridges: scan the cartridge's code, or name its model when "
             "preparing the session.",
         )
-    scan = plan.cartridge_scan
     return CartridgeRead(
         CartridgeSnapshot(
-            name=plan.cartridge_model,
+            name=name,
             tag=0,
-            needle_count=plan.cartridge_needle_count or 0,
-            needle_length_um=plan.cartridge_needle_length_um,
+            needle_count=needles or 0,
+            needle_length_um=length_um,
             lot=scan.lot if scan else "",
             serial=scan.serial if scan else "",
             expiry=scan.expiry if scan else None,
@@ -221,10 +237,11 @@ async def _with_ledger(read: CartridgeRead, ledger: UseLedger, plan: ResolvedPla
         case UsedBy(session=by) if by == plan.resumes:
             goes_on = cartridge.model_copy(update={"unused": "continued"})  # of the session that is resumed
             return replace(read, cartridge=goes_on, used=False, claimed=True)
-        case UsedBy(session=by) if by == session:
-            return replace(read, used=False, claimed=True)
+        case UsedBy(session=by, unused=unused) if by == session:
+            # What was attested stays attested: that the ledger answers now says nothing of how it was found then.
+            return replace(read, cartridge=cartridge.model_copy(update={"unused": unused}), used=False, claimed=True)
         case UsedBy():
-            return replace(read, used=True)
+            return replace(read, used=True, elsewhere=True)
         case Unused():
             return replace(read, cartridge=cartridge.model_copy(update={"unused": "verified"}))
         case Unreachable(problem=problem):

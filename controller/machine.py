@@ -47,6 +47,7 @@ from controller.transitions import (
     session_closed,
     stale,
     stands,
+    unattested,
     without_session,
 )
 from controller.units import format_mm
@@ -96,6 +97,8 @@ def _status(state: MachineState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     before = state.seen
     if before is not None and _older(before, seen):
         return Step(state)  # a line that brings old news after new: a press counter that went back is no press
+    if before is not None and before.cartridge_present and not seen.cartridge_present:
+        state = unattested(state)  # whatever is put on next is another, for all that anybody can tell
     running = seen.state is PenState.RUNNING or (before is not None and before.state is PenState.RUNNING)
     if not running and not state.lease and state.stopping is None and state.unheard is None:
         # At rest, as most of the day: a pen that does not run and is not armed is looked at, and that is all.
@@ -316,7 +319,7 @@ def _link_up(state: MachineState, given: LinkUp, now_ms: int) -> Step:
     off_since_ms = now_ms if state.motor_off_since_ms is not None else None
     unheard = _unheard(state) if event.pen == state.session_pen else None
     state = replace(
-        state,
+        unattested(state),
         pen=facts,
         seen=None,
         seen_at_ms=now_ms,
@@ -369,7 +372,7 @@ def _inspected(state: MachineState, given: Inspected) -> MachineState:
     """What was read anew settles what was uncertain, and tells of a cartridge that must not be used."""
     standing = stands(state.standing, UNCERTAIN_COMMAND.name, None)
     cartridge, unfit = given.cartridge, None
-    if cartridge is not None and given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag):
+    if state.used_before(given):
         unfit = "used before"
     elif cartridge is not None and cartridge.expiry is not None and cartridge.expiry < given.today:  # both ISO dates
         unfit = f"could be used until {cartridge.expiry}"

@@ -15,12 +15,12 @@ from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
 from controller.errors import ControlRefused
 from controller.events import CourseSnapshot, Record, Refused, Screening, ZoneDose, ZoneSnapshot
-from controller.history import PatientHistory, approval_for, approval_sentence, course_state
+from controller.history import PatientHistory, approval_for, approval_sentence, approvals_that_count, course_state
 from controller.library import LoadedLibrary, TreatmentProtocol
 from controller.loop import ClosedLoopLimits
 from controller.operators import Operators, operator_problem
 from controller.profiles import CartridgeProfile, Profiles
-from controller.screening import screen
+from controller.screening import prescribed_by, screen
 from controller.units import Micrometres, Millihertz
 
 PSEUDONYM_PATTERN, PSEUDONYM_LEAST, PSEUDONYM_MOST = r"^[A-Za-z-]*[0-9][A-Za-z0-9-]*$", 4, 40
@@ -72,7 +72,8 @@ class ZonePlan(Record):
     """Limits of one zone for the skin of this patient.
 
     ``approved_cap_um`` is the depth a physician approved for this zone, in place of the operator's own scope where it
-    is deeper; ``approval`` its number, ``approved_words`` who, until when. ``dwell_ms`` is the time on skin the zone is
+    is deeper; ``approval`` its number, ``approved_words`` who, until when, ``approved_until`` its last day (ISO), None
+    for one given at the chair for this session. ``dwell_ms`` is the time on skin the zone is
     planned for, ``dwell_hard_ms`` the time at which it ends.
     """
 
@@ -86,6 +87,7 @@ class ZonePlan(Record):
     approved_cap_um: Micrometres | None = None
     approval: str = ""
     approved_words: str = ""
+    approved_until: str | None = None
 
 
 class CurveStep(Record):
@@ -112,7 +114,8 @@ class ResolvedPlan(Record):
     """A plan with every name found and every limit looked up. ``cartridge_model`` None: the pen or a code says which.
 
     ``resumed_doses`` are those of the session that is resumed. ``interval_open`` is the sentence that says why this
-    session is too early and no reason was given, empty where it is not.
+    session is too early and no reason was given, empty where it is not. ``prepared_on``, ``library_until`` and
+    ``operator_until`` are ISO dates, the last days included: a session may stay open over midnight.
     """
 
     patient: str
@@ -145,6 +148,10 @@ class ResolvedPlan(Record):
     cartridge_needle_length_um: Micrometres | None
     cartridge_scan: ScannedCartridge | None
     cartridge_attested: bool
+    prepared_on: str = ""  # empty in records from before it was kept, as are the two below
+    library_until: str = ""
+    operator_until: str = ""
+    prescribed_by: tuple[str, ...] = ()  # approvals that stand for the prescriber's word about a contraindication
 
     @property
     def planned_ms(self) -> int:
@@ -226,7 +233,9 @@ def resolve_plan(
         plan.answers,
         plan.accepted,
         reasons=library.override_reasons,
-        approvals=frozenset(approval.id for approval in known.approvals if today <= approval.expires),
+        approvals=frozenset(
+            approval.id for approval in approvals_that_count(known, today, protocol=plan.protocol, resumes=plan.resumes)
+        ),
     )
     if plan.interval_reason:
         _found("override reason", plan.interval_reason, list(library.override_reasons))
@@ -269,6 +278,10 @@ def resolve_plan(
         cartridge_needle_length_um=cartridge[1].needle_length_um if cartridge else None,
         cartridge_scan=scan,
         cartridge_attested=plan.cartridge_new,
+        prepared_on=today.isoformat(),
+        library_until=library.valid_until.isoformat(),
+        operator_until=operator.qualified_until.isoformat(),
+        prescribed_by=prescribed_by(library.questions, plan.answers, plan.accepted),
     )
 
 
@@ -313,6 +326,7 @@ def _zone_plans(
             approved_cap_um=approval.depth_max_um if approval is not None else None,
             approval=approval.id if approval is not None else "",
             approved_words=approval_sentence(approval) if approval is not None else "",
+            approved_until=approval.expires.isoformat() if approval is not None else None,
         )
     return plans
 
@@ -351,15 +365,22 @@ def _interval_problem(
 def _cartridge(
     plan: SessionPlan, scan: ScannedCartridge | None, model: str, profiles: Profiles
 ) -> tuple[str, CartridgeProfile] | None:
-    """The cartridge model that is named, by word or by code. Raises ControlRefused for one that does not fit."""
+    """The cartridge model that is named, by word or by code. Raises ControlRefused for one that does not fit, and
+    where word and code are not of one model."""
+    by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
     if plan.cartridge is not None:
         _found("cartridge", plan.cartridge, list(profiles.cartridges))
         found = plan.cartridge, profiles.cartridges[plan.cartridge]
-    else:
-        by_code = profiles.cartridge_of(scan.gtin) if scan is not None else None
-        if by_code is None:
-            return None
+        if by_code is not None and by_code[0] != plan.cartridge:
+            raise ControlRefused(
+                "cartridge_mismatch",
+                f"Named is the cartridge {plan.cartridge}, and the code scanned is that of {by_code[0]}. Look at what "
+                "is in the pen, and name or scan that. Nothing changed.",
+            )
+    elif by_code is not None:
         found = by_code
+    else:
+        return None
     problem = fit_problem(found[1], model, planned_depth_um=0)
     if problem is not None:
         raise ControlRefused(problem[0], f"{found[0]}: {problem[1]} Nothing changed.")

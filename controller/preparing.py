@@ -1,11 +1,13 @@
 """Pure: opening a session and what a person adds to it before the pen is armed, for the first time or anew."""
 
+from controller.alarms import ActiveAlarm, AlarmBook
 from controller.datafile import nearest
 from controller.dose import DoseTally
 from controller.events import (
     ApprovalGiven,
     CartridgeAttested,
     CartridgeExchanged,
+    CartridgeSnapshot,
     ChecklistConfirmed,
     ClockStepped,
     SessionOpened,
@@ -56,6 +58,12 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         seen_at_ms=state.seen_at_ms,
         zone=plan.first_zone,
         standing=given.standing,
+        alarms=AlarmBook(
+            tuple(
+                ActiveAlarm(name, since_ms, condition=False, acknowledged=False, detail=detail)
+                for name, since_ms, detail in given.raised
+            )
+        ),
         doses=tuple(DoseTally.resumed(dose) for dose in plan.resumed_doses),
     )
     opened = SessionOpened(
@@ -76,6 +84,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         planned_zones=plan.planned_zones,
         interval_reason=plan.interval_reason,
         zone_plans=plan.zone_snapshots,
+        prescribed_by=plan.prescribed_by,
     )
     return Step(state, None, (opened,))
 
@@ -122,11 +131,19 @@ def exchange_cartridge(state: MachineState, given: ExchangeCartridge, now_ms: in
         return wrong_phase(state, "exchange the cartridge")
     plan = state.plan.model_copy(update={"cartridge_attested": False, "cartridge_scan": given.scan})
     exchanged = CartridgeExchanged(source=given.source, before=state.cartridge)
-    state = replace(state, plan=plan, inspection=_without_cartridge(state), consumed_tag=0)
+    state = replace(state, plan=plan, inspection=_without_cartridge(state), consumed_tag=0, discarded=_discarded(state))
     if state.phase is Phase.PREPARED:
         return Step(replace(state, cartridge=None), None, (exchanged,))
     made = disarm(state, "the cartridge is exchanged", now_ms)
     return replace(made, events=(exchanged, *made.events))
+
+
+def _discarded(state: MachineState) -> tuple[CartridgeSnapshot, ...]:
+    """The cartridges that do not come back, with the one that is exchanged now, where this session used it."""
+    gone = state.cartridge
+    if gone is None or gone.tag != state.consumed_tag or gone in state.discarded:
+        return state.discarded
+    return (*state.discarded, gone)
 
 
 def _without_cartridge(state: MachineState) -> Inspected | None:
@@ -137,6 +154,7 @@ def _without_cartridge(state: MachineState) -> Inspected | None:
         update={
             "cartridge": None,
             "cartridge_used": False,
+            "used_elsewhere": False,
             "cartridge_because": "cartridge",
             "cartridge_problem": "The new cartridge has not been read yet. Insert it, then arm.",
         }
@@ -166,6 +184,7 @@ def approved(state: MachineState, given: Approved, now_ms: int) -> Step:
                 "approved_cap_um": given.depth_max_um,
                 "approval": given.approval,
                 "approved_words": words,
+                "approved_until": None,
             }
         )
         if name in given.zones

@@ -31,6 +31,7 @@ PARTS = ("retract", "depth sensor", "rate sensor", "current sensor", "battery", 
 """The parts of a self-test, by bit, as the message table has them."""
 
 UNREAD = "Not read from the pen yet."
+ANEW = "The session has been open since before that: close it, and prepare one by what holds today."
 
 Outcome = Literal["passes", "note", "open", "fails"]
 
@@ -175,7 +176,7 @@ def _read(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
         yield _row("calibration", "calibration", "open", UNREAD)
         return
     yield _calibration(given)
-    yield _clock(state, given)
+    yield _clock(state, plan, given)
     yield _reach(state, plan, given)
 
 
@@ -197,7 +198,7 @@ def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Rea
             "The cartridge does not say which it is, so reuse could not be told. Take another one.",
         ),
         (
-            given.cartridge_used and (cartridge.tag == 0 or cartridge.tag != state.consumed_tag),
+            state.used_before(given),
             "cartridge_used",
             "This cartridge was used before. Needles are for one patient and one session: insert a new one, discard "
             "this one as sharps.",
@@ -245,7 +246,7 @@ def _calibration(given: Inspected) -> ReadinessRow:
     )
 
 
-def _clock(state: MachineState, given: Inspected) -> ReadinessRow:
+def _clock(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
     calibration, today = given.calibration, date.fromisoformat(given.today)
     since = date.fromisoformat(calibration.calibrated_on) if calibration is not None else date.min
     row = _check(
@@ -256,6 +257,12 @@ def _clock(state: MachineState, given: Inspected) -> ReadinessRow:
             "clock",
             f"It is {given.today} by this computer, and the pen was calibrated on {since.isoformat()}: one of the two "
             "is wrong, so no date can be trusted. Set the computer's clock, then arm again.",
+        ),
+        (
+            given.today < plan.prepared_on,  # both ISO dates
+            "clock",
+            f"It is {given.today} by this computer, and the session was prepared on {plan.prepared_on}: the clock was "
+            "set back, so what has expired could count again. Set the clock, or close the session and prepare it anew.",
         ),
     )
     if row.outcome == "passes" and state.clock_jumped:
@@ -308,7 +315,11 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     )
     yield _interval(plan)
     library = f"{plan.library}, signed by {plan.library_signed_by}" if plan.library_signed_by else plan.library
-    if plan.demo:
+    today = state.inspection.today if state.inspection is not None else ""
+    if _past(plan.library_until, today):
+        words = f"{library} was valid until {plan.library_until}, and it is {today}. {ANEW}"
+        yield _row("library", "library_expired", "fails", words)
+    elif plan.demo:
         yield _row("library", "", "note", f"{library}: demo only, nobody signed its numbers.")
     else:
         yield _row("library", "", "passes", f"{library}.")
@@ -316,6 +327,16 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
         "operator",
         f"{plan.operator}: {plan.operator_scope}.",
         (not state.attended, "seat", seat_sentence(state)),
+        (
+            _past(plan.operator_until, today),
+            "operator_not_qualified",
+            f"The qualification of {plan.operator} ended on {plan.operator_until}, and it is {today}. {ANEW}",
+        ),
+        (
+            any(_past(zone.approved_until, today) for zone in plan.zones.values()),
+            "approval_expired",
+            f"An approval this session goes by ended before today, {today}. {ANEW}",
+        ),
     )
     yield _check(
         "journal",
@@ -329,6 +350,11 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     if state.latched:
         words = "What interrupted the treatment has not been cleared yet."
         yield _row("interruption", "interruption", "fails", words)
+
+
+def _past(last_day: str | None, today: str) -> bool:
+    """Whether the last day something holds is over; ISO dates, and what is not known says nothing here."""
+    return bool(last_day) and bool(today) and (last_day or "") < today
 
 
 def _interval(plan: ResolvedPlan) -> ReadinessRow:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from controller.events import InputChunk
-from controller.inputs import COMMAND_ADAPTER, LINK_ADAPTER, Input, LinkDown, LinkUp, StatusSeen, Tick
+from controller.inputs import COMMAND_ADAPTER, LINK_ADAPTER, Input, LinkDown, LinkUp, Seated, StatusSeen, Tick
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Fault, Interlock, PenState
 
@@ -25,12 +25,15 @@ class InputRecorder:
         self._pen = pen
         self._clear()
 
-    def begin(self, link: LinkUp, seen: PenSnapshot | None, sent_at_ms: int) -> None:
-        """Begins a session's inputs with what was known of the pen before, so that a replay needs nothing earlier."""
+    def begin(self, link: LinkUp, seen: PenSnapshot | None, sent_at_ms: int, seated: str | None = None) -> None:
+        """Begins a session's inputs with what was known of pen and seat before, so that a replay needs nothing
+        earlier."""
         self._clear()
         self.add(link, sent_at_ms)
         if seen is not None:
             self.add(StatusSeen(seen, sent_at_ms), sent_at_ms)
+        if seated is not None:
+            self.add(Seated(operator=seated), sent_at_ms)
 
     def _clear(self) -> None:
         self._begin_ms: int | None = None

@@ -69,6 +69,21 @@ def screen(
     )
 
 
+def prescribed_by(
+    questions: Mapping[str, Question], answers: Mapping[str, bool], accepted: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The approvals that answers which passed :func:`screen` go by. Which question each is for is told nowhere."""
+    return tuple(
+        sorted(
+            {
+                accepted[question]
+                for question, applies in answers.items()
+                if applies and questions[question].severity == "ask-prescriber"
+            }
+        )
+    )
+
+
 def asked(question: Question) -> str:
     """A question with its look-back, as a person reads it."""
     back = "" if question.look_back_days is None else f" (within {question.look_back_days} days)"

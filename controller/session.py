@@ -27,7 +27,7 @@ from controller.inputs import (
     Prepare,
     Stop,
 )
-from controller.inspection import consume, examine, read_calibration
+from controller.inspection import Examination, consume, examine, read_calibration
 from controller.plan import SessionPlan, prepare_refused
 from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.readiness import readiness
@@ -72,7 +72,8 @@ class SessionDriver(MachineHost):
             self._sink.emit(prepare_refused(refused.because), session=None)
             raise
         session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
-        self._command(Prepare(session=session, plan=resolved, standing=self.state.standing))
+        before = self.state
+        self._command(Prepare(session=session, plan=resolved, standing=before.standing, raised=before.alarms.unseen))
         try:
             await self._site.opened(session, plan, resolved, now)
         except ControllerError as error:
@@ -101,9 +102,9 @@ class SessionDriver(MachineHost):
 
     async def examine(self) -> PenView:
         """Reads the pen, with a self-test, for the table of what arming needs. Raises ControlRefused, WireError."""
-        if self.state.phase is not Phase.PREPARED:
-            raise ControlRefused("phase", "The pen is read while a session is prepared and the pen not armed.")
-        async with self._arming:
+        async with self._arming:  # looked at within: whoever waited here may find the pen armed meanwhile
+            if self.state.phase is not Phase.PREPARED:
+                raise ControlRefused("phase", "The pen is read while a session is prepared and the pen not armed.")
             await self._examine(with_self_test=True)
         return self.view()
 
@@ -136,11 +137,11 @@ class SessionDriver(MachineHost):
     async def _arm(self) -> None:
         pen = self._connected("arm")
         await self._flush()
-        claimed = await self._examine(with_self_test=not self._tested())
+        found = await self._examine(with_self_test=not self._tested())
         self._still(self.state.phase is Phase.ARMING)
         cartridge = self.state.cartridge
-        if cartridge is not None and (cartridge.tag == 0 or cartridge.tag != self.state.consumed_tag):
-            await self._use(pen, cartridge, claimed=claimed)
+        if cartridge is not None:
+            await self._use(pen, cartridge, found)
         lease = await pen.arm(
             depth_ceiling_um=self.state.depth_ceiling_um,
             rate_ceiling_mhz=self.state.rate_ceiling_mhz,
@@ -149,17 +150,20 @@ class SessionDriver(MachineHost):
         self._command(LeaseGranted(lease=lease))
         self._still(self.state.lease == lease)
 
-    async def _use(self, pen: Pen, cartridge: CartridgeSnapshot, *, claimed: bool) -> None:
-        """The cartridge counts as used: in the journal first, then at the site, then in the cartridge itself."""
+    async def _use(self, pen: Pen, cartridge: CartridgeSnapshot, found: Examination) -> None:
+        """The cartridge counts as used: in the journal first, then at the site, then in the cartridge itself.
+
+        What an earlier attempt did not come to is done now: that it was intended says nothing about that it was done.
+        """
         session = self.state.session or ""
-        if cartridge.tag:
+        if cartridge.tag and cartridge.tag != self.state.consumed_tag:
             self._command(ConsumeIntended(tag=cartridge.tag))
         self._emit_inputs()
         await self._flush()
-        if not claimed:
+        if not found.claimed:
             await self._site.ledger.claim(cartridge, session)
         self._still(self.state.phase is Phase.ARMING)
-        if cartridge.tag:
+        if cartridge.tag and not found.marked:
             try:
                 await consume(pen, cartridge.tag)
             except RequestUncertain:
@@ -167,8 +171,8 @@ class SessionDriver(MachineHost):
                 raise
             self._still(self.state.phase is Phase.ARMING)
 
-    async def _examine(self, *, with_self_test: bool) -> bool:
-        """Reads the pen for the machine; whether the cartridge is known as this session's. Raises WireError."""
+    async def _examine(self, *, with_self_test: bool) -> Examination:
+        """Reads the pen for the machine. Raises WireError."""
         pen, plan, session = self._connected("be read"), self.state.plan, self.state.session
         if plan is None or session is None:
             raise ControlRefused("stopped", "The session was closed meanwhile. The pen is not armed.")
@@ -183,7 +187,7 @@ class SessionDriver(MachineHost):
         )
         self._still(self.pen is pen)  # what another connection said is not of this pen
         self._command(found.given)
-        return found.claimed
+        return found
 
     def _tested(self) -> bool:
         """A self-test of this pen is at hand that is good for arming."""

@@ -73,7 +73,7 @@ class Site:
 
     async def opened(self, session: str, asked: SessionPlan, plan: ResolvedPlan, now: datetime) -> None:
         """Keeps at the site what a session began with. Raises ControllerError when it cannot be kept."""
-        approvals = {zone.approval for zone in plan.zones.values() if zone.approval}
+        approvals = {zone.approval for zone in plan.zones.values() if zone.approval} | {*plan.prescribed_by}
         await self.memory.opened(
             OpenedSession(
                 session=session,

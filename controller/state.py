@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.alarms import AlarmBook
+from controller.cartridges import same_cartridge
 from controller.dose import DoseTally
 from controller.envelope import Sources
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, LimitSet, Refused
@@ -78,6 +79,7 @@ class MachineState:
     rate_ceiling_mhz: int = 0
     lease: int = 0
     consumed_tag: int = 0
+    discarded: tuple[CartridgeSnapshot, ...] = ()  # used in this session, then exchanged: none of them comes back
     paused_since_ms: int = 0
     motor_off_since_ms: int | None = None
     over_limit_since_ms: int | None = None
@@ -91,7 +93,7 @@ class MachineState:
     journal_problem: str = ""
     inspection: Inspected | None = None  # what was read from this pen in this session; None: not yet, or no more
     inspected_at_ms: int = 0
-    scope_used: bool = False  # a depth beyond the operator's own scope was set in this session
+    approvals_used: tuple[str, ...] = ()  # those by which a depth beyond the operator's own scope was set
     clock_jumped: bool = False  # since the dates were last looked at
     loop: Loop = IDLE
     unheard: tuple[str, PenSnapshot] | None = None  # zone and last status before the line went: strokes go on counting
@@ -138,6 +140,22 @@ class MachineState:
         if self.pen is None or self.sets_rate:
             return self.rate_commanded_mhz
         return self.pen.rate_max_mhz
+
+    def used_before(self, given: Inspected) -> bool:
+        """Whether the cartridge that was read was used before, other than by this session with this very one.
+
+        A mark that this session may have made is its own, but for what the ledger knows of another session, and for a
+        cartridge that was exchanged.
+        """
+        cartridge = given.cartridge
+        if cartridge is None:
+            return False
+        own = cartridge.tag != 0 and cartridge.tag == self.consumed_tag and not given.used_elsewhere
+        return (given.cartridge_used and not own) or any(
+            (cartridge.tag != 0 and cartridge.tag == gone.tag)
+            or same_cartridge(cartridge.lot, cartridge.serial, gone.lot, gone.serial)
+            for gone in self.discarded
+        )
 
     def sources(self) -> Sources:
         """What the limits are made from now."""

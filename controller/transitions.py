@@ -112,6 +112,14 @@ def stands(standing: tuple[tuple[str, str], ...], name: str, detail: str | None)
     return others if detail is None else (*others, (name, detail))
 
 
+def unattested(state: MachineState) -> MachineState:
+    """The state without the operator's word about the cartridge: what is on, or comes next, was not spoken of."""
+    plan = state.plan
+    if plan is None or not plan.cartridge_attested:
+        return state
+    return replace(state, plan=plan.model_copy(update={"cartridge_attested": False}))
+
+
 def latch(latched: tuple[tuple[str, str], ...], raised: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The latched alarms with these added; a name that is latched keeps its first detail."""
     known = {name for name, _detail in latched}

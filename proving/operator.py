@@ -93,7 +93,15 @@ class Operator:
     def prepare(self, _action: Action) -> None:
         """Opens a session."""
         self._sessions += 1
-        self.rig.command(Prepare(session=f"session {self._sessions}", plan=self.plan, standing=self.rig.state.standing))
+        state = self.rig.state
+        self.rig.command(
+            Prepare(
+                session=f"session {self._sessions}",
+                plan=self.plan,
+                standing=state.standing,
+                raised=state.alarms.unseen,
+            )
+        )
 
     def confirm(self, action: Action) -> None:
         """Confirms open points of the checklist, or one that is none."""

@@ -7,6 +7,7 @@ The rig is the host: it decodes what the pen says, steps the machine, and encode
 from collections import deque
 from collections.abc import Callable
 from datetime import date
+from functools import cache
 from random import Random
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from controller.inputs import (
 )
 from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, named_cartridge, pen_facts
 from controller.machine import step
+from controller.profiles import load_profiles
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from firmware_bridge.line_quality import LineDelay
 from firmware_bridge.snapshot import snapshot
@@ -68,6 +70,7 @@ ANSWER_MS = 600  # longer than any delay the rig's line is given
 SELF_TEST_MS = 2000  # a self-test moves parts
 MEDIUM = 1
 _TICK = Tick()
+_profiles = cache(load_profiles)
 
 
 class Observer(Protocol):
@@ -122,6 +125,7 @@ class Rig:
         self._request_id = 0
         self._welcome: Welcome | None = None
         self._armed: Armed | None = None
+        self._marked = False
         self._response: Response | None = None
 
     # Time ------------------------------------------------------------------------------------------------------------
@@ -225,9 +229,11 @@ class Rig:
         self.command(ArmAsked(source=source))
         self.examine()
         cartridge = self.state.cartridge
-        if cartridge is not None and cartridge.tag and cartridge.tag != self.state.consumed_tag:
-            self.command(ConsumeIntended(tag=cartridge.tag))
-            self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
+        if cartridge is not None and cartridge.tag:
+            if cartridge.tag != self.state.consumed_tag:
+                self.command(ConsumeIntended(tag=cartridge.tag))
+            if not self._marked:
+                self._ask(CARTRIDGE_CONSUME, CartridgeTag(cartridge.tag), key=self._key())
         self._armed = None
         key = self._key()
         self._transmit(
@@ -258,9 +264,10 @@ class Rig:
             calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
         plan, welcome = self.state.plan, self._welcome
         if welcome is not None and not welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED and plan is not None:
-            read = named_cartridge(plan)
+            read = named_cartridge(plan, _profiles())
         elif (data := self._ask(CARTRIDGE_READ, Nothing())) is not None:
             read = cartridge_read(unpack(CARTRIDGE_READ.data, data.data))
+        self._marked = read.marked
         tested: SelfTest | None = None
         if self.state.inspection is None or self.state.inspection.self_test is None:
             data = self._ask(SELF_TEST, Nothing(), key=self._key(), within_ms=SELF_TEST_MS)

@@ -6,6 +6,7 @@ A layer over :class:`station.desk.Desk` without decisions of its own. Every answ
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -260,7 +261,8 @@ def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
         body = await read_body(request, row.body)
         seat = desk.steering(token, found)  # a body may be long in coming, and the seat lost meanwhile
         found.take_note()
-        await row.call(found, body, seat)
+        with desk.preparing(found, body.patient) if isinstance(body, SessionPlan) else nullcontext():
+            await row.call(found, body, seat)
         return desk.status(found).model_copy(update={"said": found.take_note()})
 
     api.post(

@@ -89,10 +89,23 @@ def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> No
                 f"This patient is being treated on {chair.name}, and limits are not widened under a running motor. "
                 "Pause, then approve. Nothing changed.",
             )
+        if chair is not None and chair.phase_in_the_way:
+            raise ControlRefused(
+                "phase",
+                f"This patient's session is open on {chair.name}, and {chair.phase_in_the_way}. Approve when that is "
+                "over. Nothing changed.",
+            )
         approval = await approve(asked, by.account)
-        if chair is not None:
-            await chair.approved(approval)
         what = f"{format_mm(approval.depth_max_um)} for {', '.join(approval.zones)}: {approval_sentence(approval)}."
+        if chair is not None:
+            try:
+                await chair.approved(approval)
+            except (
+                ControlRefused
+            ):  # what was asked in that moment came first; the approval is in the record all the same
+                what += (
+                    f" It is kept for sessions prepared from now on; the one open on {chair.name} goes on without it."
+                )
         return Approved(approval=approval, what=what, demo=by.demo)
 
 

@@ -7,9 +7,11 @@ silent is paused, and one that nobody operates is paused whoever started it.
 import asyncio
 import hmac
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from controller.datafile import nearest
+from controller.errors import ControlRefused
 from logger.messages import AlarmItem
 from station.clock import StationClock
 from station.errors import SeatTaken, StationError, Trouble, UnknownPen
@@ -55,6 +57,7 @@ class Desk:
         self._views = 0
         self._closing = asyncio.Event()
         self._ending = False
+        self._preparing: dict[str, StationPen] = {}  # by patient
 
     @property
     def pens(self) -> tuple[StationPen, ...]:
@@ -80,6 +83,24 @@ class Desk:
     def treated(self, patient: str) -> StationPen | None:
         """The pen whose open session is of this patient, if there is one."""
         return next((pen for pen in self.pens if pen.patient == patient), None)
+
+    @contextmanager
+    def preparing(self, pen: StationPen, patient: str) -> Iterator[None]:
+        """While a session of this patient is prepared on this pen. Raises ControlRefused when another pen has, or gets,
+        one: dose and time on skin are counted by one pen, and two would each give all of it."""
+        found = self.treated(patient)
+        other = found if found is not None and found is not pen else self._preparing.get(patient)
+        if other is not None:
+            raise ControlRefused(
+                "patient_elsewhere",
+                f"A session of this patient is open on {other.name}. Close it there first, or go on with it there. "
+                "Nothing changed.",
+            )
+        self._preparing[patient] = pen
+        try:
+            yield
+        finally:
+            del self._preparing[patient]
 
     def status(self, pen: StationPen) -> PenStatus:
         """A pen as clients see it now."""

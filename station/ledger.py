@@ -67,7 +67,8 @@ class SiteLedger:
         try:
             used = await self._here(partial(self._file.used, cartridge.lot, cartridge.serial))
             if used is not None:
-                return UsedBy(session=used.session, on=_day(used.utc_us))
+                unused: Literal["verified", "attested"] = "verified" if used.unused == "verified" else "attested"
+                return UsedBy(session=used.session, on=_day(used.utc_us), unused=unused)
             elsewhere = await self._at_site(cartridge.lot, cartridge.serial)
         except _Away as away:
             return Unreachable(problem=str(away))

@@ -80,6 +80,12 @@ class StationPen:
         return self._driver.state.phase is Phase.TREATING
 
     @property
+    def phase_in_the_way(self) -> str:
+        """Why limits cannot be widened just now, in words; empty where they can be, and where no session is open."""
+        phase = self._driver.state.phase
+        return "" if phase in {Phase.NO_SESSION, Phase.PREPARED, Phase.PAUSED} else SPOKEN_PHASE[phase]
+
+    @property
     def patient(self) -> str | None:
         """Whose session is open on this pen, by pseudonym."""
         plan = self._driver.state.plan
@@ -183,7 +189,9 @@ class StationPen:
     async def approved(self, approval: Approval) -> None:
         """A physician approved for the session that is open here: what it has of those zones may be treated deeper."""
         plan = self._driver.state.plan
-        zones = tuple(zone for zone in approval.zones if plan is not None and zone in plan.zones)
+        if plan is None or approval.protocol not in ("", plan.protocol):
+            return  # given for a treatment of another kind: it counts there
+        zones = tuple(zone for zone in approval.zones if zone in plan.zones)
         if zones:
             await self._driver.ask(
                 Approved(approval=approval.id, by=approval.by, zones=zones, depth_max_um=approval.depth_max_um)

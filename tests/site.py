@@ -1,5 +1,7 @@
 """A site's memory and ledger as the driver's tests have them: in this process, and breakable."""
 
+from typing import Literal
+
 from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
 from controller.errors import ControlRefused, DataError
 from controller.events import CartridgeSnapshot
@@ -33,13 +35,16 @@ class Ledger:
 
     def __init__(self) -> None:
         self.uses: dict[str, str] = {}
+        self.found: dict[str, Literal["verified", "attested"]] = {}
         self.claims = 0
 
     async def cartridge(self, cartridge: CartridgeSnapshot) -> CartridgeUse:
         if not cartridge.serial:
             return NotSerialised()
         by = self.uses.get(cartridge.serial)
-        return Unused() if by is None else UsedBy(session=by, on="2026-01-01")
+        if by is None:
+            return Unused()
+        return UsedBy(session=by, on="2026-01-01", unused=self.found.get(cartridge.serial, "attested"))
 
     async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
         self.claims += 1
@@ -47,3 +52,4 @@ class Ledger:
             raise ControlRefused("cartridge_used", "Another station has just used this cartridge.")
         if cartridge.serial:
             self.uses[cartridge.serial] = session
+            self.found[cartridge.serial] = "verified" if cartridge.unused == "verified" else "attested"

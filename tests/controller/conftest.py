@@ -1,6 +1,6 @@
 """What the controller's tests share: example data, plans, pen facts and a simulated treatment stepped directly."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from random import Random
 
@@ -15,6 +15,7 @@ from firmware_bridge.wire.messages import Capability
 from proving.rig import Rig
 from simulators.pen import SimulatedPen
 from simulators.personality import model_named
+from tests.controller.house import House, open_house
 
 TODAY = date(2026, 1, 1)
 
@@ -86,3 +87,10 @@ def treat(make_rig: Callable[..., Rig]) -> Callable[..., Rig]:
         return rig
 
     return make
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    """A driver, its pen on a pseudo-terminal, and a site."""
+    async with open_house() as made:
+        yield made

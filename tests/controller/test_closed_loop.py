@@ -6,8 +6,20 @@ import pytest
 
 from controller.alarm_table import ALARMS
 from controller.closed_loop import watch
+from controller.errors import ControlRefused
 from controller.events import AlarmRaised
-from controller.inputs import JournalState, OperationUncertain, Pause, SetDepth, SetRate, Start, Stop
+from controller.inputs import (
+    Acknowledge,
+    Close,
+    JournalState,
+    OperationUncertain,
+    Pause,
+    Prepare,
+    SetDepth,
+    SetRate,
+    Start,
+    Stop,
+)
 from controller.state import Phase
 from proving.rig import Rig
 from simulators.firmware import PenFirmware
@@ -51,6 +63,21 @@ def test_needles_beside_where_they_were_set(treat: Treat, drift_um: int) -> None
     rig.pen.faults.drift_depth_sensor(0)
     rig.advance(100)
     assert not rig.state.alarms.active[0].condition
+
+
+def test_an_alarm_that_waits_for_a_person_waits_on_in_the_next_session(treat: Treat) -> None:
+    rig = treat()
+    rig.advance(100)
+    rig.pen.faults.drift_depth_sensor(200)
+    rig.advance(LIMITS.depth_hold_ms + SEEN_MS)
+    rig.pen.faults.drift_depth_sensor(0)
+    rig.command(Close(outcome="stopped", reason="x"))
+    rig.advance(600)
+    rig.command(Prepare(session="s2", plan=resolved(), raised=rig.state.alarms.unseen))
+    assert [alarm.name for alarm in rig.state.alarms.active] == ["depth_deviation"]
+    rig.advance(100)
+    rig.command(Acknowledge(alarm="depth_deviation", by="x"))
+    assert rig.state.alarms.active == ()
 
 
 def test_a_deviation_that_passes_is_none(treat: Treat) -> None:
@@ -267,3 +294,37 @@ def test_realistic_noise_and_load_raise_nothing(make_rig: Treat, model: str, rat
     rig.command(Pause(source="x"))
     rig.advance(500)
     assert [event for event in rig.events if isinstance(event, AlarmRaised)] == []
+
+
+def test_what_a_high_alarm_interrupted_is_not_armed_before_a_person_cleared_it(treat: Treat) -> None:
+    rig = treat()
+    rig.pen.faults.drift_depth_sensor(LIMITS.depth_stop_um + 100)
+    assert rig.until(lambda: rig.state.phase is Phase.INTERRUPTED, 1000)
+    rig.pen.faults.drift_depth_sensor(0)
+    rig.advance(200)
+    assert rig.state.seen is not None
+    assert not rig.state.seen.faults, "the pen itself has nothing against being armed"
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    assert caught.value.because == "phase_interrupted"
+    assert rig.pen.truth.lease == 0
+
+
+def test_a_high_alarm_that_nobody_has_seen_blocks_a_start_and_only_the_start(make_rig: Treat) -> None:
+    rig = make_rig()
+    rig.line.to_host.dropping = True
+    rig.command(Stop(source="x"))
+    rig.advance(600)
+    rig.line.to_host.dropping = False
+    rig.advance(200)
+    assert [(alarm.name, alarm.condition) for alarm in rig.state.alarms.active] == [("stop_not_confirmed", False)]
+    rig.arm()
+    for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000)):
+        rig.command(given)
+    with pytest.raises(ControlRefused) as caught:
+        rig.command(Start(source="x"))
+    assert caught.value.because == "alarm"
+    rig.command(Acknowledge(alarm="stop_not_confirmed", by="x"))
+    rig.command(Start(source="x"))
+    rig.advance(300)
+    assert rig.pen.truth.motor_driven

@@ -292,6 +292,14 @@ def test_a_visit_told_from_its_record() -> None:
     assert settings == [("cheek", 500, 100_000), ("nose", 500, 100_000)]
 
 
+def test_a_visit_told_from_its_record_says_what_it_took_up() -> None:
+    on, first = recorded()[0]
+    assert isinstance(first, SessionOpened)
+    found = visit_of("s2", [(on, first.model_copy(update={"resumes": "s1"})), *recorded()[1:]])
+    assert found is not None
+    assert found[0].resumes == "s1"
+
+
 def test_a_record_without_an_end_and_one_without_a_beginning() -> None:
     found = visit_of("s1", recorded(closed=False))
     assert found is not None
@@ -307,3 +315,17 @@ def test_the_record_says_which_approvals_were_needed() -> None:
     assert found is not None
     assert found[1] is not None
     assert (found[0].approvals, found[1].approvals_used) == (("a1",), ("a1",))
+
+
+@pytest.mark.parametrize(("treated", "used"), [(True, ("a7",)), (False, ())])
+def test_an_approval_about_a_contraindication_counts_when_somebody_was_treated_by_it(
+    treated: bool, used: tuple[str, ...]
+) -> None:
+    on, first = recorded()[0]
+    assert isinstance(first, SessionOpened)
+    doses = (dose("cheek"),) if treated else ()
+    ended = SessionClosed(outcome="completed", reason="done", doses=doses)
+    found = visit_of("s1", [(on, first.model_copy(update={"prescribed_by": ("a7",)})), (on, ended)])
+    assert found is not None
+    assert found[1] is not None
+    assert found[1].approvals_used == used

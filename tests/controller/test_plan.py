@@ -1,24 +1,29 @@
 """From a request to a plan: what is refused with nothing changed, what a physician may widen, what goes on counting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.cartridges import read_code
 from controller.envelope import depth_limit
 from controller.errors import ControlRefused
-from controller.events import ZoneDose
+from controller.events import ApprovalUsed, ZoneDose
 from controller.history import Approval, PatientHistory, VisitSummary
-from controller.inputs import Prepare
+from controller.inputs import Prepare, Start
 from controller.library import load_library
 from controller.operators import load_operators
 from controller.plan import ResolvedPlan, prepare_refused, resolve_plan
 from controller.profiles import load_profiles
 from controller.readiness import readiness
 from controller.state import MachineState
+from proving.rig import Rig
+from simulators.pen import SimulatedPen
+from simulators.personality import model_named
 from tests.controller.conftest import TODAY, make_plan
 
 PATIENT = "p-0001"
@@ -94,8 +99,24 @@ def test_one_for_the_prescriber_needs_a_valid_approval_of_this_patient() -> None
     assert refused(answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
     gone = past(approvals=(approval(expires=TODAY - timedelta(days=1)),))
     assert refused(gone, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
+    used_up = past(approvals=(approval(used=4),))
+    assert refused(used_up, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
+    for_scars = past(approvals=(approval(protocol="scars"),))
+    assert refused(for_scars, answers=answers(name), accepted={name: "a-1"}).because == "contraindication_prescriber"
     plan = resolve(past(approvals=(approval(),)), answers=answers(name), accepted={name: "a-1"})
     assert plan.screening.prescribed == 1
+    assert plan.prescribed_by == ("a-1",)
+    assert resolve(past(approvals=(approval(),)), answers=answers(), accepted={name: "a-1"}).prescribed_by == ()
+
+
+def test_a_cartridge_named_and_another_scanned_is_refused() -> None:
+    scan = read_code("01095212340001671728123110L2\x1d21S2", today=TODAY)
+    with pytest.raises(ControlRefused, match="NW-16") as caught:
+        resolve_plan(
+            make_plan(cartridge="NW-12"), model="NW-PLAIN", today=TODAY, library=LIBRARY, operators=load_operators(),
+            profiles=load_profiles(), mode="demo", scan=scan,
+        )  # fmt: skip
+    assert caught.value.because == "cartridge_mismatch"
 
 
 @given(st.dictionaries(st.sampled_from(sorted(LIBRARY.questions)), st.booleans()))
@@ -128,12 +149,30 @@ def cheek(plan: ResolvedPlan) -> int:
 def test_a_physicians_approval_widens_the_scope_in_its_zones_and_says_whose_it_is() -> None:
     plan = resolve(past(approvals=(approval(),)), operator="demo-aesthetician")
     assert cheek(plan) == 1200
+    assert plan.zones["cheek"].approved_until == (TODAY + timedelta(days=90)).isoformat()
     state = MachineState(plan=plan, zone="cheek")
     layer = next(layer for layer in depth_limit(state.sources(), 0).layers if layer.layer == "operator")
     assert "dr-lee" in layer.source
     assert "0.50 mm" in layer.reason
     elsewhere = depth_limit(MachineState(plan=plan, zone="chin").sources(), 0)
     assert next(layer for layer in elsewhere.layers if layer.layer == "operator").value == 500
+
+
+def test_a_pen_with_a_dial_uses_an_approval_by_treating_where_it_counts() -> None:
+    pen = SimulatedPen(replace(model_named("NW-DIAL"), dial_depth_um=750), rng=Random(1), today=TODAY)
+    rig = Rig(pen, random=Random(1), today=TODAY)
+    rig.connect()
+    plan = resolve_plan(
+        make_plan(operator="demo-aesthetician"), model="NW-DIAL", today=TODAY, library=LIBRARY,
+        operators=load_operators(), profiles=load_profiles(), mode="demo", history=past(approvals=(approval(),)),
+    )  # fmt: skip
+    rig.command(Prepare(session="s", plan=plan))
+    rig.arm()
+    assert not [event for event in rig.events if isinstance(event, ApprovalUsed)]
+    rig.command(Start(source="x"))
+    rig.advance(1000)
+    assert rig.pen.truth.protrusion_um > 600
+    assert [event.approval for event in rig.events if isinstance(event, ApprovalUsed)] == ["a-1"]
 
 
 @dataclass(frozen=True)

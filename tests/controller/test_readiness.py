@@ -8,7 +8,9 @@ import pytest
 
 from controller.errors import ControlRefused
 from controller.events import Examined, ReadinessRow
-from controller.inputs import ArmAsked, Attest, Inspected, SelfTest
+from controller.inputs import ArmAsked, Attest, Inspected, SelfTest, Stop
+from controller.library import load_library
+from controller.operators import load_operators
 from controller.readiness import SELF_TEST_GOOD_MS, first_failure, readiness
 from controller.state import Phase
 from firmware_bridge.wire.messages import Capability, Fault
@@ -121,6 +123,51 @@ def test_a_pen_without_a_self_test_proves_its_needles_by_its_home_switch(make_ri
     assert rig.state.seen is not None
     rig.state = replace(rig.state, seen=replace(rig.state.seen, interlocks=rig.state.seen.interlocks & 1))
     assert rows(rig)["pen"].because == "needles"
+
+
+YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [("library_until", "library_expired"), ("operator_until", "operator_not_qualified"), ("zones", "approval_expired")],
+)
+def test_what_ends_at_midnight_ends_for_a_session_that_is_open_over_it(
+    make_rig: Treat, field: str, expected: str
+) -> None:
+    rig = make_rig()
+    plan = rig.state.plan
+    assert plan is not None
+    value: object = TODAY.isoformat()
+    if field == "zones":
+        chin = plan.zones["chin"].model_copy(update={"approved_cap_um": 900, "approved_until": value})
+        value = plan.zones | {"chin": chin}
+    rig.state = replace(rig.state, plan=plan.model_copy(update={field: value}))
+    rig.arm()
+    rig.command(Stop(source="x"))
+    rig.advance(500)
+    rig.today = TOMORROW
+    assert because(rig) == expected
+
+
+def test_a_plan_knows_the_last_days_of_what_it_was_made_from() -> None:
+    plan, operator = resolved(), load_operators().operators["demo-physician"]
+    assert plan.prepared_on == TODAY.isoformat()
+    assert plan.library_until == load_library().valid_until.isoformat()
+    assert plan.operator_until == operator.qualified_until.isoformat()
+
+
+def test_a_clock_set_back_before_the_day_of_preparing_arms_nothing(make_rig: Treat) -> None:
+    rig = make_rig()
+    rig.today = YESTERDAY
+    assert because(rig) == "clock"
+
+
+def test_a_pen_that_still_holds_a_lease_is_not_armed_over_it(make_rig: Treat) -> None:
+    rig = make_rig()
+    assert rig.state.seen is not None
+    rig.state = replace(rig.state, seen=replace(rig.state.seen, lease=7))
+    assert rows(rig)["pen"].because == "lease_alive"
 
 
 def test_fluid_behind_the_membrane_takes_the_pen_out_of_use(make_rig: Treat) -> None:

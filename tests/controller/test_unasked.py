@@ -10,7 +10,7 @@ import pytest
 
 from controller.errors import ControlRefused
 from controller.events import SoftLimitOverridden, StopConfirmed
-from controller.inputs import ArmAsked, Close, FaultsCleared, Pause, Prepare, SetDepth, StatusSeen, Stop, Tick
+from controller.inputs import ArmAsked, Close, FaultsCleared, Pause, Prepare, SetDepth, Start, StatusSeen, Stop, Tick
 from controller.machine import step
 from controller.state import Phase, SendStop
 from firmware_bridge.wire.messages import Interlock, PenState
@@ -159,6 +159,17 @@ def test_a_reason_does_not_outlive_the_lease_it_was_given_under(treat: Treat) ->
     with pytest.raises(ControlRefused) as caught:
         rig.command(SetDepth(depth_um=1050))
     assert caught.value.because == "zone_soft"
+
+
+def test_nothing_starts_on_a_status_older_than_the_dead_man_time_though_no_tick_has_come_yet(treat: Treat) -> None:
+    rig = treat()
+    rig.command(Pause(source="x"))
+    rig.advance(500)
+    assert rig.state.pen is not None
+    made = step(rig.state, Start(source="x"), rig.state.seen_at_ms + rig.state.pen.dead_man_ms + 1)
+    assert made.refusal is not None
+    assert made.refusal.because == "stale"
+    assert made.send is None
 
 
 # Old news -------------------------------------------------------------------------------------------------------------

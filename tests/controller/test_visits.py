@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from controller.cartridges import read_code
 from controller.errors import ControlRefused
 from controller.events import (
     ApprovalGiven,
@@ -21,7 +22,9 @@ from controller.inputs import (
     Attest,
     ClockJumped,
     Close,
+    DeclareZone,
     ExchangeCartridge,
+    FaultsCleared,
     Pause,
     Prepare,
     SetDepth,
@@ -31,7 +34,7 @@ from controller.inputs import (
 from controller.readiness import readiness
 from controller.state import Phase
 from proving.rig import Rig
-from tests.controller.conftest import resolved
+from tests.controller.conftest import TODAY, resolved
 
 Treat = Callable[..., Rig]
 
@@ -102,6 +105,67 @@ def test_a_cartridge_is_not_exchanged_under_a_running_motor(treat: Treat) -> Non
     assert because(treat(), ExchangeCartridge(source="x")) == "phase_treating"
 
 
+# A cartridge that nobody can tell from another ------------------------------------------------------------------------
+
+
+def plain(make_rig: Treat) -> Rig:
+    """A pen that does not identify cartridges; the operator attests that the one named is new."""
+    rig: Rig = make_rig("NW-PLAIN", cartridge="NW-12", cartridge_new=True)
+    return rig
+
+
+def replace_in_silence(rig: Rig) -> None:
+    rig.pen.remove_cartridge()
+    rig.advance(300)
+    rig.pen.insert_cartridge()
+    rig.advance(300)
+
+
+def armed_because(rig: Rig) -> str:
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    return caught.value.because
+
+
+def test_a_word_is_good_for_the_cartridge_it_was_given_for_before_arming(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    replace_in_silence(rig)
+    assert armed_because(rig) == "cartridge_attest"
+    rig.command(Attest(source="x"))
+    rig.arm()
+    assert rig.armed
+
+
+def test_a_cartridge_taken_off_in_mid_treatment_takes_the_word_with_it(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.arm()
+    for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000), Start(source="x")):
+        rig.command(given)
+    rig.advance(1000)
+    replace_in_silence(rig)
+    assert rig.state.phase is Phase.INTERRUPTED
+    rig.clear_pen_faults()
+    rig.command(FaultsCleared(by="x", faults=()))
+    assert armed_because(rig) == "cartridge_attest"
+
+
+def test_an_exchanged_cartridge_has_the_needles_of_its_own_code(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.command(ExchangeCartridge(source="x", scan=read_code("01095212340001671728123110L2\x1d21S2", today=TODAY)))
+    rig.command(Attest(source="x"))
+    rig.arm()
+    cartridge = rig.state.cartridge
+    assert cartridge is not None
+    assert (cartridge.name, cartridge.needle_count, cartridge.needle_length_um) == ("NW-16", 16, 2000)
+
+
+def test_what_was_done_to_a_pen_while_it_was_unplugged_nobody_knows(make_rig: Treat) -> None:
+    rig = plain(make_rig)
+    rig.disconnect("unplugged")
+    rig.connect()
+    assert armed_because(rig) == "cartridge_attest"
+
+
 # Approval at the chair ------------------------------------------------------------------------------------------------
 
 AT_THE_CHAIR = Approved(approval="a-7", by="dr-lee", zones=("cheek",), depth_max_um=900)
@@ -141,6 +205,18 @@ def test_an_approval_never_goes_beyond_the_zones_hard_limit(make_rig: Treat) -> 
     assert because(rig, SetDepth(depth_um=1600, override="scar-tissue")) in {"zone_hard", "calibration", "cartridge"}
 
 
+def test_each_approval_counts_wherever_the_depth_came_from(make_rig: Treat) -> None:
+    rig = make_rig(operator="demo-aesthetician")
+    for number, zone in enumerate(("cheek", "chin")):
+        rig.command(Approved(approval=f"a-{number}", by="dr-lee", zones=(zone,), depth_max_um=900))
+    rig.arm()
+    rig.command(SetDepth(depth_um=900))
+    rig.command(DeclareZone(zone="chin"))  # brought there, and never set
+    assert rig.state.depth_commanded_um == 900
+    rig.command(DeclareZone(zone="cheek"))
+    assert [(event.approval, event.zone) for event in events(rig, ApprovalUsed)] == [("a-0", "cheek"), ("a-1", "chin")]
+
+
 def test_within_the_own_scope_no_approval_is_used(treat: Treat) -> None:
     assert not events(treat(operator="demo-aesthetician", depth_um=500), ApprovalUsed)
 
@@ -172,7 +248,7 @@ def test_a_clock_that_is_set_changes_nothing_about_the_treatment_and_is_in_the_r
 def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     dose = ZoneDose(
         zone="cheek", treated_ms=60_000, strokes=6000, punctures=72_000, depth_measured_max_um=800,
-        depth_measured_mean_um=750, rate_measured_mean_mhz=100_000,
+        depth_measured_mean_um=750, rate_measured_mean_mhz=100_000, passes=2,
     )  # fmt: skip
     rig = make_rig()
     rig.command(Close(outcome="stopped", reason="x"))
@@ -183,7 +259,7 @@ def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     rig.arm()
     for given in (SetDepth(depth_um=500), SetRate(rate_mhz=100_000), Start(source="x")):
         rig.command(given)
-    rig.advance(1000)
+    rig.advance(1500)
     tally = rig.state.doses[0]
     assert tally.treated_ms > 60_000
     assert tally.strokes > 6000
@@ -192,3 +268,6 @@ def test_a_session_is_taken_up_with_its_dose(make_rig: Treat) -> None:
     rig.advance(600)
     mean_um = events(rig, SessionClosed)[-1].doses[0].depth_measured_mean_um
     assert 740 <= mean_um <= 751
+    dose = events(rig, SessionClosed)[-1].doses[0]
+    assert dose.passes == 3
+    assert dose.punctures == 72_000 + 12 * (dose.strokes - 6000)

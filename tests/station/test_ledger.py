@@ -101,7 +101,7 @@ async def test_a_cartridge_is_for_one_session_whichever_pen_it_is_in(ledger_of: 
     assert await ledger.cartridge(cartridge()) == Unused()
     await ledger.claim(cartridge(), "s-1")
     await ledger.claim(cartridge(), "s-1")  # arming again in the same session
-    assert await ledger.cartridge(cartridge()) == UsedBy(session="s-1", on="2026-06-15")
+    assert await ledger.cartridge(cartridge()) == UsedBy(session="s-1", on="2026-06-15", unused="verified")
     with pytest.raises(ControlRefused, match="used on 2026-06-15, in session s-1") as refused:
         await ledger.claim(cartridge(), "s-2")
     assert refused.value.because == "cartridge_used"

@@ -1,10 +1,12 @@
 """What a station tells of a patient: the course to everybody at the machine, answers about health only from a seat."""
 
+import asyncio
+
 import pytest
 
 from controller.library import load_library
 from station.errors import StationRefused
-from tests.station.conftest import OPERATOR, House, plan
+from tests.station.conftest import OPERATOR, House, OpenHouse, plan, simulated
 
 pytestmark = pytest.mark.system
 
@@ -44,3 +46,20 @@ async def test_alarms_are_kept_quiet_for_two_minutes_at_most(house: House) -> No
         assert 0 < (await seat.pause_audio(90)).view.audio_paused_ms <= 90_000
         with pytest.raises(StationRefused):
             await seat.pause_audio(121)
+
+
+async def test_a_patient_has_one_session_open_at_a_time_whatever_pens_there_are(open_house: OpenHouse) -> None:
+    async with (
+        simulated() as (_, one),
+        simulated() as (_, two),
+        open_house(pens=f"one={one.url},two={two.url}") as house,
+        house.client.seat(OPERATOR, "one") as first,
+        house.client.seat(OPERATOR, "two") as second,
+    ):
+        both = await asyncio.gather(first.prepare(plan()), second.prepare(plan()), return_exceptions=True)
+        (refused,) = [answer for answer in both if isinstance(answer, StationRefused)]
+        assert refused.trouble.because == "patient_elsewhere"
+        other = second if isinstance(both[1], StationRefused) else first
+        with pytest.raises(StationRefused, match="is open on"):
+            await other.prepare(plan())
+        await other.prepare(plan(patient="P-4712"))
