@@ -56,7 +56,7 @@ campaign: $(STAMP)  ## simulated hours under the safety invariants: make campaig
 defects: $(STAMP)  ## plants every known defect, sees that each is caught, writes the table in docs/proving.md anew
 	$(BIN)/python docs/defects_table.py
 
-mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; hours
+mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; half an hour
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(JOBS)
 	$(BIN)/mutmut export-cicd-stats

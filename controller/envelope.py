@@ -248,13 +248,11 @@ def least(
     quantity: Literal["depth_um", "rate_mhz"],
     layers: tuple[LimitLayer, ...],
     step: int,
-    *,
-    unknown_is_strictest: bool = True,
 ) -> LimitSet:
     """The effective limit of some layers, on the pen's step, with the sentence that explains it."""
     show = format_mm if quantity == "depth_um" else format_hz
     ranked = sorted(
-        (layer for layer in layers if layer.value is not None or unknown_is_strictest),
+        layers,
         # Of equals the one that a reason can change comes last: changing it would change nothing.
         key=lambda layer: (STRICTEST if layer.value is None else layer.value, layer.layer == "zone_soft"),
     )

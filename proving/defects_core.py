@@ -212,8 +212,8 @@ CORE = (
     Defect("no zone rate", "core", "the zone does not limit the rate",
            lambda: planted((envelope, "rate_layers", _layer("zone_hard", "calibration")))),
     Defect("unknown ignored", "core", "a layer that is not known is left out",
-           lambda: planted((envelope, "least", lambda original: lambda quantity, layers, step, **_: original(
-               quantity, layers, step, unknown_is_strictest=False))),
+           lambda: planted((envelope, "least", lambda original: lambda quantity, layers, step: original(
+               quantity, tuple(layer for layer in layers if layer.value is not None), step))),
            test=f"{_ENVELOPE}::test_what_is_unknown_counts_as_its_strictest",
            why="what is unknown is refused before arming, so no lease is ever limited by it"),
     Defect("lease ceilings too wide", "core", "a lease is asked for with all the pen can do",

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.alarm_table import ALARMS
+from controller.alarm_table import ALARMS, MEDIUM_SIGNAL_MS
 from controller.alarms import AUDIO_PAUSE_MAX_MS, HISTORY_MAX, AlarmBook
-from controller.events import AlarmCleared, AlarmRaised, AudioPaused, AudioPauseEnded
+from controller.events import AlarmAcknowledged, AlarmCleared, AlarmRaised, AudioPaused, AudioPauseEnded
 from controller.state import MachineState
 from controller.transitions import without_session
 
 HOT, DEVIATION, LIMIT, LIFE = "temperature_warning", "depth_deviation", "depth_over_limit", "cartridge_life"
+STALL = "stall"
 
 
 def observed(book: AlarmBook, names: set[str], now_ms: int) -> AlarmBook:
@@ -68,6 +69,48 @@ def test_latching_ones_wait_for_a_person_and_others_go_with_their_condition() ->
     ]  # fmt: skip
 
 
+def test_an_alarm_keeps_the_words_it_was_raised_with_until_it_is_history() -> None:
+    book, _ = AlarmBook().observe({LIFE: "9 000 strokes"}, 0)
+    book, events = book.observe({LIFE: "9 001 strokes"}, 1000)
+    assert book.active[0].detail == "9 001 strokes"
+    assert book.active[0].sentence.endswith("(9 001 strokes)")
+    assert [event.sentence for event in events if isinstance(event, AlarmRaised)] == [book.active[0].sentence]
+    book = observed(book, set(), 2000)
+    assert [was.detail for was in book.history] == ["9 001 strokes"]
+
+
+def test_a_person_sees_whether_the_cause_of_an_alarm_still_holds() -> None:
+    book = observed(AlarmBook(), {DEVIATION, LIMIT}, 0)
+    holds = [{alarm.name: alarm.condition for alarm in book.active}]
+    for at, names in ((10, {LIMIT}), (20, {LIMIT}), (30, {DEVIATION, LIMIT})):
+        book = observed(book, names, at)
+        holds.append({alarm.name: alarm.condition for alarm in book.active})
+    assert [seen[DEVIATION] for seen in holds] == [True, False, False, True]
+    assert all(seen[LIMIT] for seen in holds)
+
+
+def test_an_alarm_is_acknowledged_once_and_only_when_it_is_raised() -> None:
+    book = observed(AlarmBook(), {DEVIATION, LIMIT}, 0)
+    assert book.acknowledge(HOT, "me") == (book, ())
+    book, events = book.acknowledge(LIMIT, "me")
+    assert events == (AlarmAcknowledged(alarm=LIMIT, by="me"),)
+    assert book.acknowledge(LIMIT, "another") == (book, ())
+
+
+def test_what_waits_for_a_person_is_told_until_it_is_acknowledged() -> None:
+    book = observed(AlarmBook(), {DEVIATION, LIFE, LIMIT}, 0)
+    book = observed(book, {DEVIATION, LIFE, LIMIT}, 1000)
+    assert book.is_active(LIFE), "and goes with its condition, so that nobody need see it"
+    assert book.unseen == ((DEVIATION, 0, "why"), (LIMIT, 0, "why"))
+    book, _ = book.acknowledge(DEVIATION, "me")
+    assert book.unseen == ((LIMIT, 0, "why"),)
+
+
+def test_the_book_tells_which_alarms_are_raised() -> None:
+    book = observed(AlarmBook(), {LIMIT, HOT}, 0)
+    assert [name for name in ALARMS if book.is_active(name)] == [LIMIT], "a delay still runs for the other"
+
+
 def test_only_high_alarms_block_acknowledged_or_not() -> None:
     book = observed(AlarmBook(), {DEVIATION, LIMIT}, 0)
     assert [alarm.name for alarm in book.blocking] == [LIMIT]
@@ -90,12 +133,28 @@ def test_what_is_heard_is_the_most_urgent_after_its_signal_delay() -> None:
     assert book.sounding(9000) is None
 
 
+def test_an_alarm_is_heard_once_its_signal_delay_has_passed_since_it_was_raised() -> None:
+    book = observed(AlarmBook(), {DEVIATION}, 7000)
+    assert book.sounding(7000 + MEDIUM_SIGNAL_MS - 1) is None
+    assert book.sounding(7000 + MEDIUM_SIGNAL_MS) is not None
+
+
 def test_silence_is_bounded_and_ends_by_itself() -> None:
     book = observed(AlarmBook(), {LIMIT}, 0)
     book, events = book.pause_audio("me", 10, 10**9)
     assert events == (AudioPaused(by="me", for_ms=AUDIO_PAUSE_MAX_MS),)
     assert book.sounding(10 + AUDIO_PAUSE_MAX_MS - 1) is None
     assert book.sounding(10 + AUDIO_PAUSE_MAX_MS) is not None
+    _, events = book.observe({LIMIT: "", STALL: ""}, 10 + AUDIO_PAUSE_MAX_MS)
+    assert AudioPauseEnded(alarm=STALL) not in events, "it had ended by itself"
+
+
+@pytest.mark.parametrize("for_ms", [0, -1, -(10**9)])
+def test_silence_for_no_time_is_none(for_ms: int) -> None:
+    book = observed(AlarmBook(), {LIMIT}, 0)
+    book, events = book.pause_audio("me", 10, for_ms)
+    assert events == (AudioPaused(by="me", for_ms=0),)
+    assert book.sounding(10) is not None
 
 
 def test_a_new_high_alarm_ends_silence_and_a_lesser_one_does_not() -> None:
@@ -105,6 +164,11 @@ def test_a_new_high_alarm_ends_silence_and_a_lesser_one_does_not() -> None:
     book, events = book.observe({DEVIATION: "", LIMIT: ""}, 6000)
     assert AudioPauseEnded(alarm=LIMIT) in events
     assert book.sounding(6000) is not None
+
+
+def test_silence_asked_for_in_the_moment_of_a_new_high_alarm_keeps_nothing_quiet() -> None:
+    book, _ = AlarmBook().pause_audio("me", 0, 60_000)
+    assert observed(book, {LIMIT}, 0).sounding(0) is not None
 
 
 def test_reset_leaves_what_holds_and_lets_go_of_what_does_not() -> None:

@@ -17,40 +17,11 @@ from controller.envelope import (
     lease_ceilings,
     rate_limit,
 )
-from controller.events import CalibrationSnapshot
 from controller.inputs import PenFacts
-from controller.plan import CurveStep, ProfileSnapshot, ZonePlan
+from tests.controller.conftest import calibration, profile, zone
 
 DEPTHS_UM = st.integers(0, 3000)
 MAYBE_UM = st.none() | DEPTHS_UM
-
-
-def calibration(gain_ppm: int = 1_000_000, offset_um: int = 0, uncertainty_um: int = 50) -> CalibrationSnapshot:
-    return CalibrationSnapshot(
-        certificate="C-1", calibrated_on="2026-01-01", due_on="2027-01-01", depth_gain_ppm=gain_ppm,
-        depth_offset_um=offset_um, depth_uncertainty_um=uncertainty_um, rate_gain_ppm=1_000_000,
-    )  # fmt: skip
-
-
-def profile(labelled_um: int = 2000) -> ProfileSnapshot:
-    return ProfileSnapshot(
-        model="NW-1", labelled_depth_max_um=labelled_um, labelled_rate_max_mhz=150_000, depth_tolerance_um=150,
-        rate_tolerance_percent=15,
-        curve=(CurveStep(depth_um=1000, rate_max_mhz=150_000), CurveStep(depth_um=2000, rate_max_mhz=100_000)),
-    )  # fmt: skip
-
-
-def zone(soft_um: int = 750, hard_um: int = 1000) -> ZonePlan:
-    return ZonePlan(soft_um=soft_um, hard_um=hard_um, rate_max_mhz=130_000, source="chart")
-
-
-@pytest.fixture
-def sources(facts: PenFacts) -> Sources:
-    return Sources(
-        pen=facts, profile=profile(), cartridge_length_um=1500, cartridge_name="lot 1", zone="cheek", zone_plan=zone(),
-        override_reason="", operator_cap_um=500, operator_scope="Arizona aesthetician, as confirmed by this clinic",
-        calibration=calibration(),
-    )  # fmt: skip
 
 
 def test_a_person_reads_what_limits_and_what_would_be_next(sources: Sources) -> None:
@@ -134,6 +105,67 @@ def test_beyond_the_limit_is_refused_with_its_layer(sources: Sources, wanted_um:
     assert checked.layer == layer
 
 
+def test_where_several_layers_refuse_what_no_reason_changes_is_named_first(wide: Sources) -> None:
+    def layer(wanted_um: int, **changes: object) -> str:
+        checked = check_depth(replace(wide, **changes), wanted_um, 0)
+        assert isinstance(checked, Denied)
+        return checked.layer
+
+    assert layer(1000) == "calibration"  # within the hard limit, and only nearly so
+    assert layer(1050) == "zone_hard"
+    assert layer(1050, operator_cap_um=100) == "zone_hard"
+    assert layer(1050, cartridge_length_um=900) == "cartridge"
+    assert layer(1050, cartridge_length_um=1000) == "zone_hard"  # of two as strict, the one that a clinic chose
+    assert layer(1050, cartridge_length_um=None) == "cartridge"
+    assert layer(1000, operator_cap_um=None) == "operator"
+
+
+def test_all_that_is_allowed_is_set_as_it_was_asked_for(sources: Sources) -> None:
+    assert check_depth(sources, 500, 0) == Granted(500, "")
+    assert check_depth(sources, 50, 0) == Granted(50, "")
+    assert check_rate(sources, 130_000, 0) == Granted(130_000, "")
+    assert check_rate(sources, 20_000, 0) == Granted(20_000, "")
+    assert isinstance(check_rate(sources, 130_001, 0), Denied)
+
+
+@pytest.mark.parametrize(
+    ("wanted_mhz", "note"),
+    [
+        (100_400, "100.4 Hz asked, 100.0 Hz set: the pen's step, rounded toward slow"),
+        (100_450, "100.45 Hz asked, 100.0 Hz set: the pen's step, rounded toward slow"),
+    ],
+)
+def test_a_rate_off_step_is_rounded_toward_slow_and_said(sources: Sources, wanted_mhz: int, note: str) -> None:
+    assert check_rate(sources, wanted_mhz, 0) == Granted(100_000, note)
+
+
+def test_a_rate_is_told_as_rates_are_shown_where_that_says_it_exactly(sources: Sources) -> None:
+    assert sources.pen is not None
+    coarse = replace(sources, pen=sources.pen.model_copy(update={"rate_step_mhz": 3000}))
+    assert check_rate(coarse, 100_000, 0) == Granted(
+        99_000, "100.0 Hz asked, 99.0 Hz set: the pen's step, rounded toward slow"
+    )
+
+
+def test_a_rate_limit_is_on_the_pens_step(sources: Sources) -> None:
+    between = zone().model_copy(update={"rate_max_mhz": 130_999})
+    assert rate_limit(replace(sources, zone_plan=between), 0).effective == 130_000
+
+
+def test_a_soft_limit_of_nothing_allows_nothing(sources: Sources) -> None:
+    limit = depth_limit(replace(sources, zone_plan=zone(0, 1000)), 0)
+    assert (limit.effective, limit.limited_by) == (0, "zone_soft")
+    assert [layer.value for layer in limit.layers if layer.layer == "zone_soft"] == [0]
+
+
+def test_without_a_pen_nothing_can_be_set(sources: Sources) -> None:
+    alone = replace(sources, pen=None)
+    refused = Denied("mechanical", "No pen is connected. Nothing changed.")
+    assert check_depth(alone, 100, 0) == refused
+    assert check_rate(alone, 100_000, 0) == refused
+    assert depth_limit(alone, 0).effective == rate_limit(alone, 0).effective == 0
+
+
 def test_less_than_the_pen_sets_is_refused(sources: Sources) -> None:
     checked = check_depth(sources, 20, 0)
     assert isinstance(checked, Denied)
@@ -171,6 +203,12 @@ def test_lease_ceilings_cover_the_deepest_zone_of_the_plan_and_no_more(sources: 
     wide = replace(sources, operator_cap_um=2500)
     depth_um, rate_mhz = lease_ceilings(wide, {"a": zone(250, 500), "b": zone(500, 750)})
     assert (depth_um, rate_mhz) == (700, 130_000)
+    # In any order of zones, and whatever the pen was armed for and the zone declared before.
+    slow = zone(250, 500).model_copy(update={"rate_max_mhz": 90_000})
+    before = replace(wide, depth_ceiling_um=100, rate_ceiling_mhz=30_000, zone_plan=None, override_um=None)
+    assert lease_ceilings(before, {"b": zone(500, 750), "a": slow}) == (700, 130_000)
+    assert lease_ceilings(before, {"a": slow}) == (450, 90_000)
+    assert lease_ceilings(before, {}) == (0, 0)
 
 
 def test_limits_that_are_equal_are_all_named_and_none_is_said_to_allow_what_it_does_not(sources: Sources) -> None:
