@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import settings
 from pytest_asyncio import is_async_test
 
 pytest_plugins = [
@@ -20,6 +21,9 @@ pytest_plugins = [
     "tests.results",  # what came of each test, for the safety case
     "tests.pens",  # simulated pens and the second pen, for the link's tests and the station's
 ]
+
+settings.register_profile("needlework", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("needlework")
 
 THREAD_GRACE_S = 2.0
 """For threads that were told to end and are on their way; one that ignores it is a leak."""

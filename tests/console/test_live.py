@@ -217,7 +217,7 @@ def test_a_resting_motor_leaves_no_mark_on_the_trail(view: Callable[..., PenView
     assert point.rate_measured_mhz is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     width=st.integers(20, 220),
     height=st.integers(5, 80),

@@ -99,7 +99,7 @@ def act(rig: Rig, action: str, number: int, word: str) -> None:
             rig.command(SetDepth(depth_um=250))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(seed=0, story=[("wait", 300), ("delay", 40), ("pause", 0), ("button", 0), ("wait", 300)])
 @example(seed=0, story=[("wait", 300), ("button", 0), ("pause", 0), ("wait", 100), ("pedal", 0), ("wait", 300)])
 @given(seed=st.integers(0, 2**16), story=STORIES)

@@ -14,7 +14,7 @@ from firmware_bridge.wire.framing import frame
 from firmware_bridge.wire.messages import Direction, Hello, Stop
 
 # A busy machine makes single examples slow; that is no fault of the code under test.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 
 TO_PEN, TO_HOST = Direction.HOST_TO_PEN, Direction.PEN_TO_HOST
 PIECES = st.lists(st.builds(CapturedBytes, st.integers(0, 2**40), st.sampled_from(Direction), st.binary(max_size=80)))

@@ -14,7 +14,7 @@ from firmware_bridge.wire.messages import MESSAGES, Message, Request
 from firmware_bridge.wire.operations import OPERATIONS
 
 # A busy machine makes single examples slow; that is no fault of the code under test.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def field_values(field: Field, rest_max_bytes: int) -> st.SearchStrategy[int | bytes]:

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logger.entry import GENESIS, Entry, entry_hash
@@ -41,7 +41,6 @@ def test_the_hash_is_over_the_documented_bytes() -> None:
     assert entry_hash(b"room-1", bytes(range(32)), 7, -5, 9, None, "refused", 1, b"{}") == sha256(none).digest()
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(TEXT, min_size=4, max_size=4), st.lists(TEXT, min_size=4, max_size=4))
 def test_no_two_entries_have_the_same_bytes(left: list[str], right: list[str]) -> None:
     def digest(parts: list[str]) -> bytes:
@@ -50,7 +49,6 @@ def test_no_two_entries_have_the_same_bytes(left: list[str], right: list[str]) -
     assert (digest(left) == digest(right)) == (left == right)
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.data())
 def test_a_batch_comes_out_as_it_went_in(data: st.DataObject) -> None:
     previous, entries = GENESIS, []
@@ -65,7 +63,6 @@ def test_a_batch_comes_out_as_it_went_in(data: st.DataObject) -> None:
     assert BatchMessage.parse(BatchMessage.of(entries).payload()).to_entries() == entries
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=300))
 def test_no_payload_does_more_than_raise_our_error(payload: bytes) -> None:
     for kind in (BatchMessage, ReceiptMessage, StatusMessage, LiveMessage):
@@ -73,7 +70,6 @@ def test_no_payload_does_more_than_raise_our_error(payload: bytes) -> None:
             kind.parse(payload)
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(0, 3000), st.integers(0, 7))
 def test_a_bit_flipped_on_the_way_is_noticed_or_changes_nothing(position: int, bit: int) -> None:
     entries = chain(3)
@@ -93,7 +89,6 @@ def test_a_later_version_may_add_fields_but_not_lie_about_its_number() -> None:
         BatchMessage.parse(json.dumps({**payload, "version": 2}).encode())
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(NAMES, NAMES)
 def test_topics_are_read_back(site: str, station: str) -> None:
     topics = Topics(site, station)

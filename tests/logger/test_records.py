@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.events import (
@@ -312,7 +312,6 @@ def test_the_names_and_the_state_read_here_are_the_wires() -> None:
     assert read | {"rate_measured_mhz"} <= names
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.integers(-1000, 10_000), min_size=1, max_size=300))
 def test_a_spread_is_of_values_that_were_there(values: list[int]) -> None:
     spread = Spread.of(values)

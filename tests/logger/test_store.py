@@ -71,7 +71,7 @@ def test_a_chain_that_branches_off_behind_what_is_stored_is_refused(store: Store
     assert "does not follow" in result.conflict.reason
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 8), st.booleans()), max_size=25))
 def test_whatever_comes_the_store_holds_an_unbroken_beginning_of_the_chain(
     tmp_path_factory: pytest.TempPathFactory, batches: list[tuple[int, int, bool]]

@@ -32,7 +32,7 @@ def test_an_empty_journal_is_intact_and_says_how_little_it_holds(damaged: Path) 
     assert (result.verdict, result.count, result.last) == ("intact", 0, None)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=st.integers(1, COUNT), column=st.sampled_from(COLUMNS), bit=st.integers(0, 10_000))
 def test_any_bit_of_any_row_flipped_is_found(
     pristine: Path, tmp_path: Path, sequence: int, column: str, bit: int
@@ -62,7 +62,7 @@ def test_any_bit_of_any_row_flipped_is_found(
     assert "damaged" in result.sentence()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_bit_of_the_file_flipped_is_found_or_touches_no_entry(
     pristine: Path, tmp_path: Path, data: st.DataObject

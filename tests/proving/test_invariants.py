@@ -166,7 +166,7 @@ def act(rig: Rig, action: str, value: object) -> None:
             line.to_pen.lose(0x08, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(seed=0, story=[("override", 550), ("override", 701), ("rate", 20_000), ("wait", 1)])
 @given(seed=st.integers(0, 2**32), story=st.lists(ACTIONS, min_size=5, max_size=40))
 def test_whatever_anybody_does(seed: int, story: list[tuple[str, object]]) -> None:

@@ -279,7 +279,6 @@ def act(oracle, action, sent):
 @given(st.lists(actions(), min_size=8, max_size=30), st.integers(0, 1000))
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a story takes longer than a test may
 )
@@ -320,7 +319,7 @@ def test_the_oracle_sees_a_motor_that_runs_and_one_that_must_not(make_bench):
 
 
 @given(st.lists(st.tuples(media, st.binary(max_size=600), st.integers(0, 30)), max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_bytes_raise_grow_or_hide_a_good_frame(make_bench, pieces):
     bench = make_bench()
     for medium, data, ms in pieces:
@@ -335,7 +334,7 @@ def test_no_bytes_raise_grow_or_hide_a_good_frame(make_bench, pieces):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_damaged_frames_do_nothing(make_bench, data):
     """One bit or byte wrong in a motor-on: it is not followed."""
     bench = make_bench().ready()

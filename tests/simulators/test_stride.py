@@ -92,7 +92,7 @@ def lived(story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool
     return [*heard, parts]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     story=st.lists(st.tuples(st.integers(1, 400), ACTS), min_size=3, max_size=25),
     model=st.sampled_from(["NW-1", "NW-BLIND", "NW-DIAL"]),

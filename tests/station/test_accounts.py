@@ -233,7 +233,7 @@ def test_a_role_of_another_version_is_no_role_of_this_one(accounts: Accounts, pa
     again.close()
 
 
-@settings(max_examples=25, deadline=None)  # each change waits for the disk, as it does in a clinic
+@settings(max_examples=25)  # each change waits for the disk, as it does in a clinic
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), max_size=15))
 def test_no_password_opens_a_locked_account(
     tmp_path_factory: pytest.TempPathFactory, tries: list[tuple[bool, int]]

@@ -145,7 +145,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)  # each change waits for the disk, as it does in a clinic
+@settings(max_examples=15)  # each change waits for the disk, as it does in a clinic
 @given(steps)
 def test_told_twice_is_kept_once(tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, str, bool]]) -> None:
     place = tmp_path_factory.mktemp("twice")

@@ -153,7 +153,7 @@ async def test_garbage_is_answered_and_stops_nothing() -> None:
     assert bench.stopped == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.binary(max_size=200), max_size=6))
 async def test_any_bytes_leave_the_listener_able_to_stop(pieces: list[bytes]) -> None:
     async with listening() as bench:
