@@ -48,8 +48,6 @@ class Watch(People):
         self.deep_since_ms: int | None = None
         self.stuck_since_ms: int | None = None
         self.stuck_until_ms = -(10**9)
-        self.rebooted_at_ms = 0
-        self.down_until_ms = 0
         self.still_since_ms: int | None = None
         self.low_since_ms: int | None = None
         self.passed_at_ms = 0
@@ -86,7 +84,6 @@ class Watch(People):
         firmware = self.pen.firmware
         if firmware.boot_id != self.boot_id:
             self.boot_id = firmware.boot_id
-            self.rebooted_at_ms = self.now_ms
             if rig.state.stopping is not None:
                 self.must_clear = ""  # what the pen had to tell went with its memory before the host could hear it
         if self.lease and not self.asked_to_end and not firmware.lease:
@@ -236,9 +233,7 @@ class Watch(People):
             if moving_ms > self.retract_ms:
                 self.fail(3, "needles out", f"needles still {pen.plant.protrusion_um:.0f} µm out {moving_ms} ms later")
             return
-        if pen.booting:
-            self.down_until_ms = now_ms
-        since_ms = max(pen.driven_at_ms, self.down_until_ms, self.rebooted_at_ms)
+        since_ms = max(pen.driven_at_ms, now_ms - pen.firmware.uptime_ms)  # a pen that is not up yet tells nothing
         told = pen.firmware.faults & Fault.RETRACT_FAILED
         if self.stuck_since_ms <= pen.driven_at_ms + TICK_MS and now_ms - since_ms > self.retract_ms + 2 and not told:
             self.fail(3, "needles out", f"they are stuck for {now_ms - since_ms} ms and the pen does not say so")

@@ -79,6 +79,19 @@ def test_every_fault_can_happen_while_treating(fault: str) -> None:
     assert done.coverage.faults_in_phase[fault, "treating"] == 1
 
 
+def test_a_pen_that_restarts_with_its_needles_stuck_has_its_time_from_when_it_is_up() -> None:
+    # It is up between two looks of the watch, which once counted from the look before.
+    treats = (Action(600, "go_on"), Action(1100, "go_on"), Action(2600, "go_on", 1))
+    restarts = (Action(11_655, "stuck_actuator", for_ms=4000), Action(12_470, "reboot", 300))
+    done = play(Story(1, 1, 13_014, Setting(), (*treats, *restarts)))
+    assert done.violation is None
+    assert done.coverage.faults_in_phase["reboot", "treating"] == 1
+    with next(defect for defect in defects() if defect.name == "retract failure unnoticed").plant():
+        untold = play(Story(1, 1, 14_000, Setting(), (*treats, *restarts))).violation
+    assert untold is not None
+    assert (untold.number, untold.name) == (3, "needles out")
+
+
 @pytest.mark.parametrize("kind", [*OPERATOR_ACTS, *FAULTS])
 def test_everything_that_happens_can_be_told(kind: str) -> None:
     assert len(told(Action(1000, kind, 2, "nose", 300))) > 12
