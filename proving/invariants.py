@@ -165,7 +165,7 @@ class Watch(People):
         driven_at_ms, plant, firmware = pen.driven_at_ms, pen.plant, pen.firmware
         deepest_um = pen.take_deepest_driven_um()
         allowed_um = self._deepest_allowed_um(now_ms)
-        if deepest_um <= allowed_um:
+        if deepest_um <= allowed_um or self._dial_shows_less(deepest_um, allowed_um):
             self.deep_since_ms = None
         elif not self.sets_depth and driven_at_ms - (self.deep_since_ms or driven_at_ms) <= self.dead_man_ms:
             # A dial's depth is not known before the needles are out: the first measurement ends it.
@@ -194,6 +194,12 @@ class Watch(People):
         if self.drive_began_ms <= self.pressed_at_ms < driven_at_ms - 1:
             self.fail(4, "a press stops", "the motor is still driven after the pen's button was pressed")
         self._strain(driven_at_ms)
+
+    def _dial_shows_less(self, depth_um: float, allowed_um: float) -> bool:
+        """Nothing but its sensor tells where a dial stands. One that shows too little, by so much that what it shows is
+        within the tolerance, is believed: what is left of that risk is for the safety case, no host can do better."""
+        drift_um, tolerance_um = self.pen.plant.depth_sensor_drift_um, self.plan.profile.depth_tolerance_um
+        return not self.sets_depth and drift_um < 0 and depth_um + drift_um <= allowed_um + tolerance_um
 
     def _strain(self, driven_at_ms: int) -> None:
         """A motor that does not turn, or has not the supply it needs, is not driven on."""
