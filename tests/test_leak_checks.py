@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.system  # a suite of its own in a process of its own
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]  # a suite of its own in a process of its own
 
 ROOT = Path(__file__).parents[1]
 IMPORTED_FROM = (str(ROOT), str(ROOT / "docs" / "safety"))  # as pytest's settings say for this suite itself
@@ -88,7 +88,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         env=environment | {"COLUMNS": "400", "PYTHONPATH": os.pathsep.join(IMPORTED_FROM)},
         capture_output=True,
         text=True,
-        timeout=18,
+        timeout=60,
         check=False,
     )
     return run.stdout

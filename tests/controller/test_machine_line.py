@@ -199,3 +199,14 @@ def test_an_operation_whose_outcome_nobody_knows_is_told_until_it_is_read_anew(m
     assert made.send is None
     assert [alarm.name for alarm in made.state.alarms.active] == ["uncertain_command"]
     assert dict(step(rig.state, read(), rig.now_ms).state.standing) == {}
+
+
+def test_another_pen_has_neither_the_calibration_nor_the_strokes_of_the_one_that_went(
+    treat: Treat, facts: PenFacts
+) -> None:
+    rig = treat()
+    lost = step(rig.state, LinkDown(cause="unplugged"), rig.now_ms).state
+    lost = replace(lost, unheard=lost.unheard or (lost.zone, rig.state.seen), calibration=rig.state.calibration)
+    assert lost.calibration is not None
+    found = step(lost, LinkUp(url="sim://2", facts=facts), rig.now_ms).state
+    assert (found.unheard, found.calibration) == (None, None)
