@@ -1,6 +1,7 @@
 """`needlework approve`: a physician approves going beyond an operator's scope, through the station."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,14 +34,16 @@ def approve(
     check_patient(patient)
     try:
         asked = ApproveAsked.model_validate_json(
-            ApproveAsked.model_construct(
-                patient=patient,
-                zones=zones,
-                depth_max_mm=depth_max,
-                sessions=sessions,
-                until=until,  # type: ignore[arg-type] # text here, checked in the same step as everything else
-                protocol=protocol,
-            ).model_dump_json(warnings=False)
+            json.dumps(
+                {
+                    "patient": patient,
+                    "zones": zones,
+                    "depth_max_mm": depth_max,
+                    "sessions": sessions,
+                    "until": until,
+                    "protocol": protocol,
+                }
+            )
         )
     except ValidationError as error:
         first = error.errors()[0]
