@@ -21,6 +21,7 @@ import psutil
 from benchmarks.measuring import BUILD, Child, LoadLost, as_the_station, child_command, product_command, running
 from controller.library import load_library
 from controller.plan import SessionPlan
+from controller.units import UM_PER_MM
 from station.client import SeatClient, StationClient
 from station.orders import Orders
 from station.settings import PenSetting, StationSettings
@@ -28,6 +29,8 @@ from station.settings import PenSetting, StationSettings
 OPERATOR = "demo-aesthetician"
 PROTOCOL = "facial-rejuvenation"
 SPARE = "spare"
+DEPTH_UM = 500
+MOVES_ON_AT = 0.8
 WATCHED = 2
 """Live views open beside the treatments, as a room with two screens has."""
 
@@ -45,14 +48,27 @@ class House:
         return psutil.Process(self.station.pid)
 
 
-def _plan() -> SessionPlan:
+def _zones() -> list[tuple[str, float]]:
+    """The zones in which the depth is an ordinary one, the longest first, and the seconds after which each is left:
+    before its budget ends, where treating would pause."""
+    protocol = load_library().protocols[PROTOCOL]
+    skin = protocol.skins[0]
+    budgets = {
+        name: (zone.dwell_hard_ms or 0) / 1000
+        for name, zone in protocol.zones.items()
+        if zone.soft_um[skin] >= DEPTH_UM
+    }
+    return [(name, MOVES_ON_AT * budgets[name]) for name in sorted(budgets, key=lambda name: -budgets[name])]
+
+
+def _plan(number: int) -> SessionPlan:
     library = load_library()
     return SessionPlan(
-        patient="P-BENCH-1",
+        patient=f"P-BENCH-{number}",
         operator=OPERATOR,
         protocol=PROTOCOL,
         skin=library.protocols[PROTOCOL].skins[0],
-        zone="cheek",
+        zone=_zones()[0][0],
         checklist=dict.fromkeys(library.checklist, True),
         answers=dict.fromkeys(library.questions, False),
         consent="form 1",
@@ -100,9 +116,10 @@ async def house(treated: int) -> AsyncIterator[House]:
             station.read()
             async with AsyncExitStack() as rooms:
                 client = await rooms.enter_async_context(StationClient.of(settings))
-                await _treat(rooms, client, treated)
+                moving = await _treat(rooms, client, treated)
                 yield inside
-                await _check_treating(client, treated)
+                async with moving:
+                    await _check_treating(client, treated)
         finally:
             await asyncio.to_thread(station.end)
         inside.heard = json.loads(heard.read_text(encoding="utf-8"))
@@ -120,24 +137,41 @@ async def _check_treating(client: StationClient, treated: int) -> None:
         )
 
 
-async def _treat(rooms: AsyncExitStack, client: StationClient, treated: int) -> None:
-    """Brings every pen but the spare one under treatment, seats held, two live views open."""
-    plan = _plan()
+async def _treat(rooms: AsyncExitStack, client: StationClient, treated: int) -> asyncio.Lock:
+    """Brings every pen but the spare one under treatment, seats held, two live views open, each going from zone to
+    zone. Returns what is held while one of them changes zone, so that nobody takes it for one that has ended."""
+    moving = asyncio.Lock()
 
     async def begin(number: int) -> SeatClient:
         seat = await rooms.enter_async_context(client.seat(OPERATOR, f"pen{number}"))
-        await seat.prepare(plan)
+        await seat.prepare(_plan(number))
         await seat.arm()
-        await seat.set_depth("0.50")
+        await seat.set_depth(DEPTH_UM / UM_PER_MM)
         await seat.set_rate(100)
         await seat.start()
         return seat
 
     for number in range(treated):
-        await begin(number)
+        seat = await begin(number)
+        moves = asyncio.create_task(_move_on(seat, moving), name=f"the hand of pen{number}")
+        rooms.push_async_callback(_ended, moves)
     for number in range(min(WATCHED, treated)):
         watching = asyncio.create_task(_watch(client, f"pen{number}"), name=f"live view of pen{number}")
         rooms.push_async_callback(_ended, watching)
+    return moving
+
+
+async def _move_on(seat: SeatClient, moving: asyncio.Lock) -> None:
+    """Goes from zone to zone as an operator does, until the protocol's time in all of them is over."""
+    zones = _zones()
+    await asyncio.sleep(zones[0][1])
+    for zone, seconds in zones[1:]:
+        async with moving:
+            await seat.pause()
+            await seat.declare_zone(zone)
+            await seat.set_depth(DEPTH_UM / UM_PER_MM)
+            await seat.start()
+        await asyncio.sleep(seconds)
 
 
 async def _watch(client: StationClient, pen: str) -> None:
