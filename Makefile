@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/set-up-from-these-constraints
 # The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
-FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients
+FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients openssl postgresql iproute2 poppler-utils
 
 HOURS ?= 20
 SEED ?= 1
@@ -94,5 +94,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@.ci/packages python3 python3-venv
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables setuptools wheel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,all]'
 	@touch $@
