@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.broker_app import Broker
+from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.library_app import library_app
@@ -34,6 +34,7 @@ app.add_typer(sessions_app, name="sessions")
 sessions_app.command("sign")(sessions_sign)
 app.add_typer(patients_app, name="patients")
 app.add_typer(report_app, name="report")
+app.add_typer(broker_app, name="broker")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")

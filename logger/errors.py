@@ -18,6 +18,7 @@
     │   ├── BrokerRefused           it answers and does not let us in
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
+    ├── BrokerFolderError           a real broker's files cannot be written as asked
     ├── RecordNotFound              no such session in the record
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
@@ -101,6 +102,10 @@ class BusLost(BusError):
 
 class EmbeddedBrokerError(RecordError):
     """The broker inside this process did not start."""
+
+
+class BrokerFolderError(RecordError):
+    """A real broker's files cannot be written as asked."""
 
 
 class RecordNotFound(RecordError):

@@ -8,16 +8,19 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from logger.broker import Account, EmbeddedBroker, embedded_broker, recorder_account, station_account, watcher_account
-from logger.mqtt import BrokerUrl
+from logger.broker_folder import Asked, OwnCertificate, Written, password_file, write_broker
+from logger.broker_url import BrokerUrl
 from logger.topics import TOPIC_TABLE, Topics
 
 SITE = "clinic"
@@ -88,12 +91,13 @@ class Embedded:
 class Mosquitto:
     """A Mosquitto process with a configuration of its own."""
 
-    def __init__(self, folder: Path, known: Mapping[str, Account]) -> None:
+    def __init__(self, folder: Path, known: Mapping[str, Account], *, remembers: bool = False) -> None:
         self._accounts = known
         self._port = free_port()
         self._configuration = folder / "mosquitto.conf"
         self._process: asyncio.subprocess.Process | None = None
         self._draining: asyncio.Task[None] | None = None
+        memory = f"persistence true\npersistence_location {folder}/\n" if remembers else "persistence false\n"
         passwords, rules = folder / "passwords", folder / "rules"
         passwords.write_text("".join(f"{user}:{account.password}\n" for user, account in known.items()))
         passwords.chmod(0o600)
@@ -108,8 +112,14 @@ class Mosquitto:
         self._configuration.write_text(
             f"{user}listener {self._port} 127.0.0.1\nallow_anonymous false\n"
             f"password_file {passwords}\nacl_file {rules}\n"
-            "persistence false\nset_tcp_nodelay true\nlog_dest stderr\n"
+            f"{memory}set_tcp_nodelay true\nlog_dest stderr\n"
         )
+
+    @property
+    def pid(self) -> int:
+        """The running broker's process."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -138,6 +148,42 @@ class Mosquitto:
 
     def url(self, user: str) -> BrokerUrl:
         return BrokerUrl("127.0.0.1", self._port, user, self._accounts[user].password)
+
+
+class ClinicBroker(Mosquitto):
+    """A Mosquitto with the folder that `needlework broker config` writes, on TLS. Users are those of the folder."""
+
+    def __init__(self, folder: Path, stations: Sequence[str], *, own: OwnCertificate | None = None) -> None:
+        self._port = free_port()
+        self._process = None
+        self._draining = None
+        self.folder = folder
+        self.add(stations, own=own)
+
+    def add(self, stations: Sequence[str], *, own: OwnCertificate | None = None, renew: Sequence[str] = ()) -> Written:
+        """Runs the command's work once, or once more."""
+        asked = Asked(
+            site=SITE, stations=stations, renew=renew, hosts=["127.0.0.1"], port=self._port, own=own,
+            handed_to=Path("/etc/needlework"), runs_as=None,
+        )  # fmt: skip
+        written = write_broker(self.folder, asked, datetime.now(UTC))
+        self._configuration = written.configuration
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # a temporary folder is not for Mosquitto's own user to enter
+            with written.configuration.open("a") as file:
+                file.write("user root\n")
+        return written
+
+    def read_anew(self) -> None:
+        """As after another station was added."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def handed(self, user: str) -> Path:
+        """What goes to a client's machine."""
+        return self.folder / "for" / user
+
+    def url(self, user: str) -> BrokerUrl:
+        password = (self.handed(user) / password_file(user)).read_text().strip()
+        return BrokerUrl("127.0.0.1", self._port, user, password, tls=True, ca_file=str(self.handed(user) / "ca.crt"))
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:
@@ -170,6 +216,15 @@ async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
     folder = tmp_path / "mosquitto"
     folder.mkdir()
     broker = Mosquitto(folder, accounts())
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture
+async def clinic_broker(tmp_path: Path) -> AsyncIterator[ClinicBroker]:
+    """A Mosquitto as a clinic has it, running, with accounts for two stations."""
+    broker = ClinicBroker(tmp_path / "clinic-broker", [STATION, OTHER_STATION])
     await broker.start()
     yield broker
     await broker.stop()
