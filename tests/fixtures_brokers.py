@@ -173,6 +173,14 @@ class ClinicBroker(Mosquitto):
                 file.write("user root\n")
         return written
 
+    def twin(self, folder: Path) -> "ClinicBroker":
+        """Another broker with the same accounts and the same certificate, on a port of its own."""
+        shutil.copytree(self.folder, folder)
+        twin = ClinicBroker.__new__(ClinicBroker)
+        twin._port, twin._process, twin._draining, twin.folder = free_port(), None, None, folder
+        twin.add([])
+        return twin
+
     def read_anew(self) -> None:
         """As after another station was added."""
         os.kill(self.pid, signal.SIGHUP)
