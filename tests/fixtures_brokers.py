@@ -146,6 +146,15 @@ class Mosquitto:
                 await self._draining
             self._process = None
 
+    async def kill(self) -> None:
+        """It dies with no chance to write down what it knows."""
+        assert self._process is not None
+        assert self._draining is not None
+        self._process.kill()
+        await self._process.wait()
+        await self._draining
+        self._process = None
+
     def url(self, user: str) -> BrokerUrl:
         return BrokerUrl("127.0.0.1", self._port, user, self._accounts[user].password)
 
