@@ -9,6 +9,7 @@ import typer
 
 from console.cartridge_app import cartridge_app
 from console.exits import Code
+from console.export_app import export_app
 from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
@@ -33,6 +34,7 @@ app.add_typer(sessions_app, name="sessions")
 sessions_app.command("sign")(sessions_sign)
 app.add_typer(patients_app, name="patients")
 app.add_typer(report_app, name="report")
+app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
