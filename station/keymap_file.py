@@ -101,9 +101,13 @@ class KeyMapFile:
 
     def people(self) -> tuple[Person, ...]:
         """Everybody, by pseudonym."""
+        return tuple(self.person(pseudonym) for pseudonym in self.pseudonyms())
+
+    def pseudonyms(self) -> tuple[str, ...]:
+        """Everybody's pseudonym; needs no key."""
         with self._database.reading():
             rows = self._database.execute("SELECT pseudonym FROM entries ORDER BY pseudonym").fetchall()
-        return tuple(self.person(pseudonym) for (pseudonym,) in rows)
+        return tuple(name for (name,) in rows)
 
     def person(self, pseudonym: str) -> Person:
         """Who it is. Raises KeyMapRefused where it stands for nobody."""
