@@ -531,6 +531,18 @@ class SecurityEvent(EventBase):
     account: str
 
 
+class PatientErased(EventBase):
+    """Who was behind a pseudonym is no longer known at the site: the entry of its key map was destroyed.
+
+    The pseudonym is random and stood in the record before; from here on nothing anywhere leads from it to a person.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["patient_erased"] = "patient_erased"
+    patient: str
+    by: str
+
+
 class InputChunk(EventBase):
     """Every input of the machine over about a second, in columns, in the order it was taken.
 
@@ -592,6 +604,7 @@ Event = Annotated[
     | CartridgeReconciled
     | ApprovedAhead
     | SecurityEvent
+    | PatientErased
     | InputChunk
     | LinkAdvisory,
     Field(discriminator="type"),
