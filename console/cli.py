@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.broker_app import Broker
 from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.export_app import export_app
@@ -49,7 +50,6 @@ Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other
 StorePlace = Annotated[
     str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
 ]
-Broker = Annotated[str | None, typer.Option("--broker", help="mqtt://[user:password@]host[:port].", metavar="URL")]
 PenName = Annotated[str, typer.Argument(help="The pen's name; may be left out where there is one.", metavar="[PEN]")]
 
 
@@ -104,7 +104,7 @@ def run(
     is taken, 4 journal, 5 pen cannot be used, 6 a part failed, 7 a pen did not confirm needles out.
     """
     with Troubles(as_json=as_json):
-        settings = _settings(pens=pen or None, broker=broker, state_dir=state, stop_port=stop_port)
+        settings = _settings(pens=pen or None, broker=broker or None, state_dir=state, stop_port=stop_port)
         from console.actions.running import run as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, live=live, as_json=as_json))
@@ -234,7 +234,7 @@ def record(
 ) -> None:
     """Run a recorder alone: from a broker into a store, until Ctrl-C or SIGTERM."""
     with Troubles(as_json=as_json):
-        settings = _settings(broker=broker, store=store, site=site, state_dir=state)
+        settings = _settings(broker=broker or None, store=store, site=site, state_dir=state)
         from console.actions.running import record as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, as_json=as_json))
@@ -264,7 +264,7 @@ def doctor(
     Exit code 1: a finding prevents treating.
     """
     with Troubles(as_json=as_json):
-        settings = _settings(pens=pen or None, broker=broker, state_dir=state)
+        settings = _settings(pens=pen or None, broker=broker or None, state_dir=state)
         from console.actions.machine import doctor as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, as_json=as_json))

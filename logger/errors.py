@@ -14,6 +14,7 @@
     ├── BusError                    the way to the broker
     │   ├── BrokerUrlError          not a broker's URL
     │   ├── BrokerUnreachable       nothing answers there
+    │   ├── BrokerUntrusted         its certificate is not good, or cannot be checked
     │   ├── BrokerRefused           it answers and does not let us in
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
@@ -84,6 +85,10 @@ class BrokerUrlError(BusError):
 
 class BrokerUnreachable(BusError):
     """Nothing answers at the broker's address within the deadline."""
+
+
+class BrokerUntrusted(BusError):
+    """The broker's certificate is not vouched for, or is another's; nothing was said to it."""
 
 
 class BrokerRefused(BusError):

@@ -9,20 +9,21 @@ import asyncio
 import logging
 import math
 import socket
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any, TypeVar
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUrlError, BusError, BusLost
+from logger.broker_url import BrokerUrl
+from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, BusError, BusLost
+from logger.mqtt_bounds import BoundedQueue, bound_packets
 
 _T = TypeVar("_T")
 
-DEFAULT_PORT = 1883
 MAX_IN_FLIGHT = 20  # Mosquitto's own default; more stalls against it
 MAX_QUEUED_INCOMING = (
     1000  # more than any honest sender leaves unread; what is beyond is dropped, and the record sent again
@@ -36,58 +37,6 @@ _SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 # The library's own deadlines are `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
 _OUR_DEADLINE = math.inf
 _CONNECT_SHARE = 0.6  # of the deadline, for the TCP connection; the rest is for the broker's answer
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUrl:
-    """Where a broker is, and as whom we come."""
-
-    host: str
-    port: int = DEFAULT_PORT
-    username: str | None = None
-    password: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads ``mqtt://[user:password@]host[:port]``; the port is 1883 unless given. Raises BrokerUrlError."""
-        example = "Write it as mqtt://host:1883 or mqtt://user:password@host:1883."
-        try:
-            parts = urlsplit(text)
-            port = parts.port
-        except ValueError as error:
-            raise BrokerUrlError(f"That is not a broker's URL: {error}. {example}") from error
-        if parts.scheme != "mqtt":
-            raise BrokerUrlError(
-                f"A broker's URL begins with mqtt://, this one with {parts.scheme or 'no scheme'!r}. {example}"
-            )
-        if not parts.hostname or port == 0:
-            raise BrokerUrlError(f"The broker's URL names no host, or port 0. {example}")
-        if parts.path.strip("/") or parts.query or parts.fragment:
-            raise BrokerUrlError(f"The broker's URL has something behind the port. {example}")
-        if parts.password is not None and not parts.username:
-            raise BrokerUrlError(f"The broker's URL has a password and no user. {example}")
-        return cls(
-            parts.hostname,
-            port if port is not None else DEFAULT_PORT,
-            unquote(parts.username) if parts.username else None,
-            unquote(parts.password) if parts.password is not None else None,
-        )
-
-    def __str__(self) -> str:
-        """The URL without its password, for people and logs."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        user = f"{self.username}@" if self.username else ""
-        return f"mqtt://{user}{host}:{self.port}"
-
-    def __repr__(self) -> str:
-        return f"BrokerUrl({str(self)!r})"
-
-    def secret_text(self) -> str:
-        """The URL with its password, as :meth:`parse` reads it. For handing it to another process, never for a log."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        password = "" if self.password is None else f":{quote(self.password, safe='')}"
-        user = f"{quote(self.username, safe='')}{password}@" if self.username else ""
-        return f"mqtt://{user}{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +129,8 @@ async def connect(
 ) -> AsyncIterator[Bus]:
     """A connection with a clean session, closed at the end of the block.
 
-    Raises BrokerUnreachable, BrokerRefused or BusLost, within about ``deadline_s`` seconds.
+    Raises BrokerUnreachable, BrokerUntrusted, BrokerRefused or BusLost, within about ``deadline_s`` seconds; a listener
+    that takes our TLS greeting and says nothing is given up after ``keepalive_s``.
     """
     client = aiomqtt.Client(
         url.host,
@@ -195,11 +145,14 @@ async def connect(
         keepalive=keepalive_s,
         max_inflight_messages=MAX_IN_FLIGHT,
         max_queued_incoming_messages=MAX_QUEUED_INCOMING,
+        queue_type=BoundedQueue,
+        tls_context=_tls_context(url),
         socket_options=_SOCKET_OPTIONS,
         logger=_LOG,
     )
     # The library offers no setting for it, and would wait as long as the keep-alive in a thread nobody can interrupt.
     client._client.connect_timeout = deadline_s * _CONNECT_SHARE  # noqa: SLF001 - no public way
+    bound_packets(client._client)  # noqa: SLF001 - as above
     await _enter(client, url)
     client.timeout = _OUR_DEADLINE
     try:
@@ -230,14 +183,48 @@ async def _enter(client: aiomqtt.Client, url: BrokerUrl) -> None:
     except MqttConnectError as error:
         _drop(client)
         raise BrokerRefused(
-            f"The broker {url} does not let us in: {error}. The record waits in the journal. Check the user name and "
-            "password in the broker's URL."
+            f"The broker {url} does not let us in: {error}. The record waits in the journal. Check the user name, "
+            "and the password or the file it is read from."
         ) from error
     except (aiomqtt.MqttError, OSError) as error:
         _drop(client)
-        raise BrokerUnreachable(
-            f"No broker answers at {url}: {error}. The record waits in the journal and is sent when the broker is "
-            "there. Check that it runs and that the address is right."
+        raise _not_reached(url, error) from error
+
+
+def _not_reached(url: BrokerUrl, error: Exception) -> BusError:
+    """Why there is no connection, with the remedy for this reason."""
+    cause = error.__context__ or error  # the library raises its own error in place of the socket's
+    waits = "The record waits in the journal and is sent when that is put right."
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        vouched = f"the CA file {url.ca_file}" if url.ca_file else "this system's certificate authorities"
+        return BrokerUntrusted(
+            f"The broker {url} is not who it should be by {vouched}: {cause.verify_message}. Nothing was said to it, "
+            f"no password either. {waits} Name the CA that signed the broker's certificate in broker_ca_file, and the "
+            "broker by a name that stands in the certificate."
+        )
+    if isinstance(cause, ssl.SSLError | ConnectionResetError) and url.tls:
+        return BrokerUnreachable(
+            f"At {url} nobody speaks TLS as we do: {cause}. {waits} Check the port (8883 is usual for mqtts://), and "
+            "that the broker has a certificate."
+        )
+    hint = "" if url.tls else " If it asks for TLS, write mqtts:// and its port."
+    return BrokerUnreachable(
+        f"No broker answers at {url}: {error}. The record waits in the journal and is sent when the broker is "
+        f"there. Check that it runs and that the address is right.{hint}"
+    )
+
+
+def _tls_context(url: BrokerUrl) -> ssl.SSLContext | None:
+    """Who has to have signed the broker's certificate. Raises BrokerUntrusted where the CA file is of no use."""
+    if not url.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=url.ca_file)  # TLS 1.2 at least, the host's name checked
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerUntrusted(
+            f"The CA file {url.ca_file} cannot be used: {error.strerror or error}. Without it {url} cannot be told "
+            "from an impostor, so nothing is sent; the record waits in the journal. Correct broker_ca_file: a PEM file "
+            "that this user may read."
         ) from error
 
 

@@ -7,13 +7,13 @@ later. The broker's acknowledgement of a publish says only that the broker has i
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from logger.broker_url import BrokerUrl, in_order
 from logger.entry import GENESIS, Entry
-from logger.errors import BusError, MessageError
+from logger.errors import BusError, BusLost, MessageError
 from logger.journal import Journal
 from logger.messages import (
     AlarmItem,
@@ -24,64 +24,51 @@ from logger.messages import (
     ReceiptMessage,
     StatusMessage,
 )
-from logger.mqtt import MAX_IN_FLIGHT, BrokerUrl, Bus, Will, connect
-from logger.reconnect import Backoff, BackoffSettings, keep_connected
+from logger.mqtt import Bus, Will, connect
+from logger.publishing import PublisherCounts, PublisherSettings, PublisherState
+from logger.reconnect import Backoff, keep_connected
+from logger.suspicion import Suspicions
 from logger.topics import Leaf, Topics, row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAREWELL_S = 1.0  # what a shutdown waits at most for the broker to hear that the station stops
 
 
-@dataclass(frozen=True, slots=True)
-class PublisherSettings:
-    """Sizes and times; the defaults suit a clinic's network."""
+class _Sent(NamedTuple):
+    """A batch without a receipt: the sequence of its last entry, and when it was sent by the loop's clock."""
 
-    batch_entries: int = 200
-    batch_bytes: int = 48 * 1024  # encoding that much holds the interpreter for well under a millisecond
-    window_batches: int = 16  # sent without a receipt; bounds what a recorder has to queue
-    receipt_timeout_s: float = 5.0
-    receipt_timeout_max_s: float = 60.0  # with no recorder there, one batch a minute is tried
-    deadline_s: float = 5.0
-    keepalive_s: int = 15
-    live_period_s: float = 0.2
-    backoff: BackoffSettings = field(default_factory=BackoffSettings)
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a window beyond what brokers take in flight."""
-        if not 1 <= self.window_batches <= MAX_IN_FLIGHT:
-            raise ValueError(f"window_batches must be from 1 to {MAX_IN_FLIGHT}")
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherState:
-    """For people: connected or not, how many entries wait for a receipt, and what is wrong, if anything."""
-
-    connected: bool
-    backlog: int
-    problem: str | None
-    run: str
+    last: int
+    at_s: float
 
 
 class Publisher:
-    """Sends one station's journal, status, alarms and live values to one broker."""
+    """Sends one station's journal, status, alarms and live values to a broker: of several, the first that works."""
 
     def __init__(
         self,
         *,
         journal: Journal,
         topics: Topics,
-        broker: BrokerUrl,
+        broker: BrokerUrl | Sequence[BrokerUrl],
         software: str,
         utc_now: Callable[[], datetime],
         random: random.Random,
         alarms: Callable[[], tuple[AlarmItem, ...]],
         live: Callable[[], tuple[LivePen, ...]],
         settings: PublisherSettings | None = None,
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        """``alarms`` and ``live`` are asked on the event loop and must not wait. ``software`` is name and version."""
+        """``alarms`` and ``live`` are asked on the event loop and must not wait. ``software`` is name and version.
+
+        ``broker`` may be several, the one to be tried first first. ``on_notice`` gets a sentence when somebody on the
+        bus meddles with this record.
+        """
         self._journal = journal
         self._topics = topics
-        self._broker = broker
+        self._brokers = in_order(broker)
+        self._broker = self._brokers[0]
+        self._suspicions = Suspicions(on_notice or _nobody)
+        self.counts = PublisherCounts()
         self._software = software
         self._utc_now = utc_now
         self._alarms = alarms
@@ -98,7 +85,7 @@ class Publisher:
         self._alarms_due = asyncio.Event()
         self._sent = 0
         self._rewinds = 0
-        self._unreceipted: deque[int] = deque()  # last sequence of each batch sent and not receipted
+        self._unreceipted: deque[_Sent] = deque()
         self._probing = False  # receipts are missing: one batch at a time until one comes
         self._receipt_wait_s = self._settings.receipt_timeout_s
         self._receipt_due = 0.0
@@ -113,7 +100,8 @@ class Publisher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_commits(), name="publisher: commits")
             group.create_task(
-                keep_connected(self._connection, backoff=self._backoff, report=self._report), name="publisher: broker"
+                keep_connected(self._connection, self._brokers, backoff=self._backoff, report=self._report),
+                name="publisher: broker",
             )
 
     def alarms_changed(self) -> None:
@@ -123,7 +111,15 @@ class Publisher:
     def state(self) -> PublisherState:
         """How it stands."""
         backlog = max(0, self._journal.committed - self._journal.acknowledged)
-        return PublisherState(self._connected, backlog, self._disputed or self._problem, self._run)
+        return PublisherState(self._connected, backlog, self._disputed or self._problem, self._run, self._broker)
+
+    def suspicions(self) -> Mapping[str, int]:
+        """What came in that no recorder and no station of ours sends, by kind, since the start."""
+        return self._suspicions.counts
+
+    def oldest_wait_s(self) -> float:
+        """How long the oldest batch that was sent waits for its receipt; 0 when none does. On the event loop only."""
+        return asyncio.get_running_loop().time() - self._unreceipted[0].at_s if self._unreceipted else 0.0
 
     async def drained(self) -> None:
         """Returns when everything committed before this call is receipted.
@@ -141,10 +137,11 @@ class Publisher:
         self._connected = False
         self._problem = problem
 
-    async def _connection(self) -> None:
+    async def _connection(self, broker: BrokerUrl) -> None:
+        self._broker = broker
         will = Will(self._topics.topic("status"), self._status("offline", "connection lost").payload())
         async with connect(
-            self._broker,
+            broker,
             client_id=f"needlework-{self._topics.site}-{self._topics.station}",
             deadline_s=self._settings.deadline_s,
             keepalive_s=self._settings.keepalive_s,
@@ -155,6 +152,7 @@ class Publisher:
                 await bus.subscribe(self._topics.topic("status"), qos=1)
                 await self._publish(bus, "status", self._status("online", "connected").payload())
                 self._connected = True
+                self.counts.connections += 1
                 self._problem = None
                 self._alarms_due.set()
                 self._rewind(self._journal.acknowledged)
@@ -215,6 +213,10 @@ class Publisher:
                     f"this machine only. Check that a recorder runs for site {self._topics.site}; sending goes on by "
                     "itself."
                 )
+                # A receipt that was forged with a higher number must not keep the recorder's own out.
+                self._recorder, self._receipt_number = "", -1
+                if self._probing and len(self._brokers) > 1 and self._disputed is None:
+                    raise BusLost(self._problem) from None  # the recorder may be there where the next broker is
                 self._slow_down()
                 self._rewind(self._journal.acknowledged)
 
@@ -235,10 +237,14 @@ class Publisher:
         if rewinds != self._rewinds:
             return True  # a receipt asked for something else meanwhile
         # Noted before it is sent, because its receipt may come before the broker's acknowledgement does.
+        now_s = asyncio.get_running_loop().time()
         if not self._unreceipted:
-            self._receipt_due = asyncio.get_running_loop().time() + self._receipt_wait_s
+            self._receipt_due = now_s + self._receipt_wait_s
         self._sent = entries[-1].sequence
-        self._unreceipted.append(self._sent)
+        self._unreceipted.append(_Sent(self._sent, now_s))
+        self.counts.batches += 1
+        self.counts.entries += len(entries)
+        self.counts.bytes += len(payload)
         await self._publish(bus, "journal", payload)
         return True
 
@@ -248,17 +254,37 @@ class Publisher:
         async for message in bus.messages():
             try:
                 if message.topic == self._topics.topic("receipt"):
-                    await self._take_receipt(ReceiptMessage.parse(message.payload))
+                    await self._take_receipt(ReceiptMessage.parse(message.payload), retained=message.retained)
                 elif message.topic == self._topics.topic("status"):
                     await self._take_status(bus, StatusMessage.parse(message.payload), retained=message.retained)
-            except MessageError:
-                continue  # anybody may send rubbish; it moves nothing
+            except MessageError as error:
+                self._suspect("no_message", f"A message on {message.topic} is none of ours: {error}.")
 
-    async def _take_receipt(self, receipt: ReceiptMessage) -> None:
+    def _suspect(self, kind: str, what: str) -> None:
+        """Somebody meddles: it moves nothing, and is told of."""
+        self._suspicions.note(
+            kind,
+            f"{what} It was not obeyed and no record is lost, but somebody else writes to this station's topics at the "
+            f"broker {self._broker}. Look at the broker's accounts and access rules: nobody but a recorder may give "
+            "receipts.",
+        )
+
+    async def _take_receipt(self, receipt: ReceiptMessage, *, retained: bool) -> None:
         """Moves the cursor, when the receipt is of this station, newer than the last one, and of the same entries."""
-        if receipt.station != self._topics.station:
+        if retained:
+            self._suspect("retained_receipt", "A receipt was kept by the broker, as no recorder asks it to.")
             return
-        if receipt.recorder == self._recorder and receipt.number <= self._receipt_number:
+        if receipt.station != self._topics.station:
+            self._suspect("foreign_receipt", "A receipt for another station came on this one's topic.")
+            return
+        # One that says more than is known is taken whatever its number: a forged high one is forgotten by it.
+        if (
+            receipt.recorder == self._recorder
+            and receipt.number <= self._receipt_number
+            and receipt.contiguous <= self._journal.acknowledged
+        ):
+            if receipt.number < self._receipt_number:
+                self._suspect("old_receipt", "Receipts came in an order in which no recorder gives them.")
             return
         known = GENESIS if receipt.contiguous == 0 else None
         if 0 < receipt.contiguous <= self._journal.committed:
@@ -270,7 +296,11 @@ class Publisher:
                 "stations share this name. Nothing more is handed over. Run `needlework verify` with the recorder's "
                 "store."
             )
+            self._suspect(
+                "forged_receipt", f"A receipt names entry {receipt.contiguous} with a hash not in this journal."
+            )
             return
+        self.counts.receipts += 1
         another_recorder = receipt.recorder != self._recorder
         self._recorder, self._receipt_number = receipt.recorder, receipt.number
         went_back = receipt.contiguous < self._journal.acknowledged
@@ -291,8 +321,10 @@ class Publisher:
         self._receipt_due = asyncio.get_running_loop().time() + self._receipt_wait_s
         if went_back or receipt.expects or (another_recorder and self._unreceipted):
             self._rewind(receipt.contiguous)
-        while self._unreceipted and self._unreceipted[0] <= receipt.contiguous:
-            self._unreceipted.popleft()
+        now_s = asyncio.get_running_loop().time()
+        while self._unreceipted and self._unreceipted[0].last <= receipt.contiguous:
+            self.counts.receipted_batches += 1
+            self.counts.receipt_lag_s += now_s - self._unreceipted.popleft().at_s
         self._wake.set()
 
     async def _take_status(self, bus: Bus, status: StatusMessage, *, retained: bool) -> None:
@@ -335,3 +367,10 @@ class Publisher:
 
 def _encode(entries: list[Entry]) -> bytes:
     return BatchMessage.of(entries).payload()
+
+
+def _nobody(_sentence: str) -> None:
+    """For whoever does not want to be told."""
+
+
+__all__ = ["Publisher", "PublisherCounts", "PublisherSettings", "PublisherState"]

@@ -4,10 +4,13 @@ another.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from logger.errors import BusError, RecordError
+
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +41,24 @@ class Backoff:
 
 
 async def keep_connected(
-    serve: Callable[[], Awaitable[None]], *, backoff: Backoff, report: Callable[[str], None]
+    serve: Callable[[Place], Awaitable[None]],
+    places: Sequence[Place],
+    *,
+    backoff: Backoff,
+    report: Callable[[str], None],
 ) -> None:
-    """Runs ``serve`` again and again, for ever, until cancelled.
+    """Runs ``serve`` with one place after another, in turns, for ever, until cancelled.
 
     ``serve`` is one connection from its beginning to its end, which is a RecordError, alone or in a group. Each is told
-    to ``report`` in a sentence; anything else is a mistake in the program and passes.
+    to ``report`` in a sentence; anything else is a mistake in the program and passes. The next place is tried at once;
+    after the last of them comes the back-off.
     """
     while True:
-        try:
-            await serve()
-        except* RecordError as errors:
-            report(str(_first(errors)))
+        for place in places:
+            try:
+                await serve(place)
+            except* RecordError as errors:
+                report(str(_first(errors)))
         await asyncio.sleep(backoff.next_s())
 
 

@@ -3,28 +3,35 @@
 A receipt is sent only after the commit. Entries that are stored already are acknowledged again, entries that contradict
 them are refused and told of; what is no batch of ours, or was changed on its way, is ignored and counted. A batch that
 begins beyond what is stored is not taken: the receipt says where to begin.
+
+Of several brokers it records from all at once: each station chooses the one that works for it.
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from logger.broker_url import BrokerUrl, in_order
 from logger.entry import Entry
 from logger.errors import MessageError, StoreUnwritable, TopicError
 from logger.messages import BatchMessage, ReceiptMessage, Refusal
-from logger.mqtt import BrokerUrl, Bus, BusMessage, connect
+from logger.mqtt import Bus, BusMessage, connect
 from logger.reconnect import Backoff, BackoffSettings, keep_connected
 from logger.store import Appended, StationSpan, Store
+from logger.suspicion import Suspicions
 from logger.topics import Topics, filter_of, parse, row
 
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEADLINE_S = 5.0
 _KEEPALIVE_S = 15
+
+Asked = dict[str, int]
+"""Where each station of a connection was last asked to begin, so that a burst beyond it is answered once."""
 
 
 @dataclass(slots=True)
@@ -38,6 +45,7 @@ class RecorderCounts:
     conflicts: int = 0
     ignored: int = 0
     unwritable: int = 0
+    connections: int = 0
 
 
 class Recorder:
@@ -46,7 +54,7 @@ class Recorder:
     def __init__(
         self,
         *,
-        broker: BrokerUrl,
+        broker: BrokerUrl | Sequence[BrokerUrl],
         site: str,
         store: Store,
         utc_now: Callable[[], datetime],
@@ -55,49 +63,56 @@ class Recorder:
         on_problem: Callable[[str], None] | None = None,
         backoff: BackoffSettings | None = None,
     ) -> None:
-        """``on_ready`` is called each time it is subscribed, ``on_problem`` with a sentence for whoever runs it.
+        """``broker`` may be several. ``on_ready`` is called each time it is subscribed at one, ``on_problem`` with a
+        sentence for whoever runs it.
 
         Raises TopicError for a site name that cannot stand in a topic.
         """
-        self._broker = broker
+        self._brokers = in_order(broker)
         self._site = site
         self._filter = filter_of(site, "journal")
         self._store = store
         self._utc_now = utc_now
         self._on_ready = on_ready or _nobody
         self._on_problem = on_problem or _nobody
-        self._backoff = Backoff(backoff or BackoffSettings(), random)
+        self._backoffs = {url: Backoff(backoff or BackoffSettings(), random) for url in self._brokers}
         self._id = f"{random.getrandbits(64):016x}"
         self._number = 0
-        self._asked: dict[str, int] = {}  # where a station was last asked to begin, so that a burst is answered once
+        self._suspicions = Suspicions(self._on_problem)
         self.counts = RecorderCounts()
 
     async def run(self) -> None:
         """Records until cancelled. A commit that has begun is finished first."""
         # The store's thread: one, because the store has one writer.
         with ThreadPoolExecutor(1, thread_name_prefix="recorder-store") as self._thread:
-            await keep_connected(self._connection, backoff=self._backoff, report=self._on_problem)
+            async with asyncio.TaskGroup() as group:
+                for url in self._brokers:
+                    group.create_task(
+                        keep_connected(self._connection, (url,), backoff=self._backoffs[url], report=self._on_problem),
+                        name=f"recorder: {url}",
+                    )
 
-    async def _connection(self) -> None:
+    async def _connection(self, broker: BrokerUrl) -> None:
         async with connect(
-            self._broker,
+            broker,
             client_id=f"needlework-recorder-{self._site}-{self._id}",
             deadline_s=_DEADLINE_S,
             keepalive_s=_KEEPALIVE_S,
         ) as bus:
             await bus.subscribe(self._filter, qos=1)
-            self._asked.clear()
+            asked: Asked = {}
             for span in await self._in_thread(self._store.stations):
                 await self._send_receipt(bus, span)
-            self._backoff.reset()
+            self._backoffs[broker].reset()
+            self.counts.connections += 1
             self._on_ready()
             async for message in bus.messages():
-                await self._take(bus, message)
+                await self._take(bus, message, asked)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _take(self, bus: Bus, message: BusMessage) -> None:
+    async def _take(self, bus: Bus, message: BusMessage, asked: Asked) -> None:
         """One message: a batch, or something to ignore."""
         self.counts.batches += 1
         seen_utc_us = (self._utc_now() - _EPOCH) // timedelta(microseconds=1)
@@ -109,15 +124,19 @@ class Recorder:
             result = await self._in_thread(store)
         except (TopicError, MessageError) as error:
             self.counts.ignored += 1
-            self._on_problem(f"A message on {message.topic} was ignored: {error}.")
+            self._suspicions.note(
+                "ignored",
+                f"A message on {message.topic[:200]!r} was ignored: {error}. No record is lost by it: what a station "
+                "sent and has no receipt for is sent again. Should it go on, look at who may publish there.",
+            )
             return
         except StoreUnwritable as error:
             self.counts.unwritable += 1
             self._on_problem(str(error))
             return
-        await self._answer(bus, result)
+        await self._answer(bus, result, asked)
 
-    async def _answer(self, bus: Bus, result: Appended) -> None:
+    async def _answer(self, bus: Bus, result: Appended, asked: Asked) -> None:
         counts, span = self.counts, result.span
         counts.entries += result.stored
         counts.duplicates += result.duplicates
@@ -134,11 +153,11 @@ class Recorder:
         elif result.gap:
             counts.gaps += 1
             # Behind one lost batch come others already on their way: each asked for would be sent as often again.
-            if self._asked.get(span.station) != span.contiguous:
-                self._asked[span.station] = span.contiguous
+            if asked.get(span.station) != span.contiguous:
+                asked[span.station] = span.contiguous
                 await self._send_receipt(bus, span, expects=True)
         else:
-            self._asked.pop(span.station, None)
+            asked.pop(span.station, None)
             await self._send_receipt(bus, span)
 
     async def _send_receipt(
@@ -161,7 +180,7 @@ class Recorder:
 
 async def run_recorder(
     *,
-    broker: BrokerUrl,
+    broker: BrokerUrl | Sequence[BrokerUrl],
     site: str,
     store: Store,
     utc_now: Callable[[], datetime],
@@ -180,6 +199,8 @@ async def run_recorder(
 
 def _entries(message: BusMessage) -> list[Entry]:
     """The batch in a message, checked. Raises TopicError, MessageError."""
+    if message.retained:
+        raise MessageError("the broker kept it, as no station asks it to")
     topics, _leaf = parse(message.topic)
     batch = BatchMessage.parse(message.payload)
     if batch.station != topics.station:

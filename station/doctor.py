@@ -4,7 +4,7 @@ Pure: what was seen comes in as facts (:mod:`station.probes` gathers them), find
 the facts it reads, so every sentence here can be tested without the trouble it speaks of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -57,7 +57,7 @@ class PortFacts:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFacts:
-    """The MQTT broker. ``url`` carries no password; empty means the embedded one."""
+    """An MQTT broker. ``url`` carries no password."""
 
     url: str
     connect_ms: float | None = None
@@ -127,7 +127,8 @@ class Facts:
     ports: tuple[PortFacts, ...]
     busybodies: tuple[str, ...]
     """Running programs known to open serial ports that are not theirs."""
-    broker: BrokerFacts
+    brokers: tuple[BrokerFacts, ...]
+    """The brokers of the settings, in their order; none means the embedded one."""
     disk: DiskFacts
     clock: ClockFacts
     priority: PriorityFacts
@@ -143,7 +144,7 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
             check_software(facts.software),
             check_ports(facts.ports),
             check_busybodies(facts.busybodies),
-            check_broker(facts.broker),
+            check_brokers(facts.brokers),
             check_disk(facts.disk),
             check_clock(facts.clock),
             check_priority(facts.priority),
@@ -252,22 +253,26 @@ def check_busybodies(running: tuple[str, ...]) -> Iterable[Finding]:
         )
 
 
-def check_broker(facts: BrokerFacts) -> Iterable[Finding]:
-    """The broker answers."""
-    if not facts.url:
+def check_brokers(brokers: Sequence[BrokerFacts]) -> Iterable[Finding]:
+    """The brokers answer."""
+    if not brokers:
         yield Finding(check="broker", level=Level.FINE, what="The embedded broker is used; nothing to reach.")
-    elif facts.error:
-        yield Finding(
+    for facts in brokers:
+        yield _check_broker(facts)
+
+
+def _check_broker(facts: BrokerFacts) -> Finding:
+    if facts.error:
+        return Finding(
             check="broker",
             level=Level.WARNING,
             what=f"The broker {facts.url} does not answer: {facts.error}.",
             means="Treatment goes on without it; the record waits in the journal until the broker is back.",
             remedy="Start the broker, or correct --broker; `mosquitto_sub -t '#'` shows whether it is up.",
         )
-    else:
-        yield Finding(
-            check="broker", level=Level.FINE, what=f"The broker {facts.url} answers in {facts.connect_ms or 0:.0f} ms."
-        )
+    return Finding(
+        check="broker", level=Level.FINE, what=f"The broker {facts.url} answers in {facts.connect_ms or 0:.0f} ms."
+    )
 
 
 def check_disk(facts: DiskFacts) -> Iterable[Finding]:

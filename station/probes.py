@@ -49,7 +49,7 @@ def probe(settings: StationSettings) -> Facts:
         software=probe_software(),
         ports=probe_ports(settings),
         busybodies=probe_busybodies(),
-        broker=probe_broker(settings.broker),
+        brokers=tuple(map(probe_broker, settings.broker)),
         disk=probe_disk(settings.state_dir),
         clock=probe_clock(),
         priority=probe_priority(),
@@ -132,10 +132,8 @@ def probe_busybodies() -> tuple[str, ...]:
     return tuple(name for name in _BUSYBODIES if name in names)
 
 
-def probe_broker(url: str | None) -> BrokerFacts:
+def probe_broker(url: str) -> BrokerFacts:
     """Whether something accepts a connection at the broker's address."""
-    if url is None:
-        return BrokerFacts("")
     parts = urlsplit(url)
     host, port = parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883)
     shown = f"{parts.scheme}://{host}:{port}"

@@ -16,8 +16,9 @@ from logger.mqtt import BrokerUrl
 from logger.recorder import run_recorder
 from logger.store import Store
 from logger.topics import Topics
+from station.brokers import brokers_of
 from station.clock import StationClock
-from station.errors import Trouble
+from station.errors import SettingsError, Trouble
 from station.exits import Exit
 from station.lines import Announce, failure_line, say_line
 from station.settings import StationSettings
@@ -27,11 +28,14 @@ STATION_USER, RECORDER_USER = "station", "recorder"
 
 
 @asynccontextmanager
-async def _broker(settings: StationSettings, kept: BrokerUrl | None) -> AsyncIterator[tuple[BrokerUrl, BrokerUrl]]:
-    """The broker as the recorder comes to it, and as the station does."""
-    if settings.broker is not None:
-        url = BrokerUrl.parse(settings.broker)
-        yield url, url
+async def _brokers(
+    settings: StationSettings, kept: BrokerUrl | None
+) -> AsyncIterator[tuple[tuple[BrokerUrl, ...], str]]:
+    """The brokers as the recorder comes to them, and what is announced: with a password for the embedded one alone,
+    which the station has from nowhere else."""
+    named = brokers_of(settings, "recorder")
+    if named:
+        yield named, ", ".join(map(str, named))
         return
     station = station_account(Topics(settings.site, settings.station))
     if kept is not None and kept.password is not None:
@@ -41,7 +45,7 @@ async def _broker(settings: StationSettings, kept: BrokerUrl | None) -> AsyncIte
         RECORDER_USER: recorder_account(settings.site, [settings.station]),
     }
     async with embedded_broker(accounts, port=kept.port if kept is not None else 0) as broker:
-        yield broker.url(RECORDER_USER), broker.url(STATION_USER)
+        yield (broker.url(RECORDER_USER),), broker.url(STATION_USER).secret_text()
 
 
 def recorder_main(
@@ -63,9 +67,9 @@ def recorder_main(
             with on_ending_signals(lambda _: asked.set()):
                 if leash is not None:
                     on_leash(leash, lambda _: asked.set())
-                async with _broker(settings, kept) as (own, stations):
+                async with _brokers(settings, kept) as (own, announced):
                     recording = asyncio.create_task(_record(own, store), name="recorder")
-                    announce({"ready": "recorder", "broker": stations.secret_text(), "store": settings.store_place})
+                    announce({"ready": "recorder", "broker": announced, "store": settings.store_place})
                     asking = asyncio.create_task(asked.wait(), name="asked to end")
                     await asyncio.wait({recording, asking}, return_when=asyncio.FIRST_COMPLETED)
                     for task in (recording, asking):
@@ -77,7 +81,7 @@ def recorder_main(
             store.close()
         return Exit.ORDERLY
 
-    async def _record(own: BrokerUrl, store: Store) -> None:
+    async def _record(own: tuple[BrokerUrl, ...], store: Store) -> None:
         await run_recorder(
             broker=own,
             site=settings.site,
@@ -90,6 +94,8 @@ def recorder_main(
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         return asyncio.run(main())
+    except SettingsError as error:
+        trouble, code = error.trouble, Exit.SETTINGS
     except EmbeddedBrokerError as error:
         trouble, code = Trouble("broker", str(error), "", ""), Exit.TAKEN
     except (RecordError, OSError) as error:

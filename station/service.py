@@ -20,12 +20,12 @@ from controller.site import ClinicData, Site
 from logger.errors import JournalBusy, RecordError
 from logger.journal import Journal
 from logger.messages import AlarmItem
-from logger.mqtt import BrokerUrl
 from logger.publisher import Publisher
 from logger.topics import Topics
 from station.accounts import Accounts
 from station.api import build_api
 from station.awake import SleepInhibitor
+from station.brokers import brokers_of
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
@@ -270,17 +270,19 @@ class Station:
         return tuple(pens)
 
     def _make_publisher(self, journal: Journal, desk: Desk) -> Publisher | None:
-        if self._settings.broker is None:
+        brokers = brokers_of(self._settings, "station")
+        if not brokers:
             return None
         return Publisher(
             journal=journal,
             topics=Topics(self._settings.site, self._settings.station),
-            broker=BrokerUrl.parse(self._settings.broker),
+            broker=brokers,
             software=self._software,
             utc_now=self._clock.utc,
             random=self._random,
             alarms=desk.alarms,
             live=lambda: tuple(pen.live() for pen in desk.pens),
+            on_notice=lambda sentence: desk.note("", sentence),
         )
 
     # Running ----------------------------------------------------------------------------------------------------------
@@ -311,7 +313,6 @@ class Station:
     ) -> StationStatus:
         settings = self._settings
         bus = publisher.state() if publisher is not None else None
-        broker = str(BrokerUrl.parse(settings.broker)) if settings.broker else ""
         return StationStatus(
             site=settings.site,
             station=settings.station,
@@ -325,7 +326,7 @@ class Station:
                 committed=journal.committed, acknowledged=journal.acknowledged, problem=journal.problem() or ""
             ),
             bus=BusStatus(
-                url=broker,
+                url=str(bus.broker) if bus is not None else "",
                 connected=bool(bus and bus.connected),
                 problem=(bus.problem or "") if bus is not None else "",
             ),

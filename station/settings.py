@@ -62,6 +62,14 @@ def _pens(value: object) -> object:
     return tuple(found)
 
 
+def _brokers(value: object) -> object:
+    """Brokers from text: URLs, several separated by commas or in a list. A comma inside a password separates nothing,
+    for no URL begins behind it."""
+    if isinstance(value, str):
+        return tuple(piece.strip() for piece in re.split(r",(?=\s*\w+://)", value) if piece.strip())
+    return value
+
+
 def _config_file() -> Path:
     named = os.environ.get("NEEDLEWORK_CONFIG")
     return Path(named) if named else _xdg("XDG_CONFIG_HOME", ".config") / "needlework" / "station.toml"
@@ -95,8 +103,19 @@ class StationSettings(BaseSettings):
     """Journal, store and everything that has to survive a restart. One station at a time runs on it."""
     pens: Annotated[tuple[PenSetting, ...], NoDecode, BeforeValidator(_pens)] = ()
     """Pens to drive; none means that `needlework run` starts a simulated one."""
-    broker: str | None = None
-    """``mqtt://[user:password@]host[:port]``; none means the embedded broker."""
+    broker: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_brokers)] = ()
+    """``mqtt[s]://[user@]host[:port]``, several separated by commas or in a list, the first tried first; none means the
+    embedded broker."""
+    broker_user: str | None = Field(default=None, min_length=1)
+    """This station's account at every broker whose URL names none."""
+    broker_password_file: Path | None = None
+    """A file with that account's password and nothing else. The password itself is no setting: settings are shown."""
+    broker_ca_file: Path | None = None
+    """Who vouches for the brokers' certificates (PEM); none means the system's authorities. For mqtts:// only."""
+    recorder_user: str | None = Field(default=None, min_length=1)
+    """The recorder's account, where a recorder runs here; none means the station's."""
+    recorder_password_file: Path | None = None
+    """As ``broker_password_file``, for the recorder's account."""
     record: bool = True
     """`needlework run` starts a recorder beside the station. Off where the site's recorder runs elsewhere."""
     store: str | None = None
@@ -146,12 +165,14 @@ class StationSettings(BaseSettings):
 
     @field_validator("broker")
     @classmethod
-    def _broker_is_a_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                BrokerUrl.parse(value)
-            except BrokerUrlError as error:
-                raise ValueError(str(error)) from error
+    def _brokers_are_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            places = [(url.host, url.port) for url in map(BrokerUrl.parse, value)]
+        except BrokerUrlError as error:
+            raise ValueError(str(error)) from error
+        twice = next((place for place in places if places.count(place) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the broker at {twice[0]}:{twice[1]} is named twice; the next one is for when it is gone")
         return value
 
     @field_validator("ledger")
@@ -166,6 +187,11 @@ class StationSettings(BaseSettings):
             except ArgumentError as error:
                 raise ValueError("it is neither a path nor a database's URL") from error
         return value
+
+    @field_validator("broker_password_file", "broker_ca_file", "recorder_password_file")
+    @classmethod
+    def _broker_files_are_absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
     @field_validator("state_dir")
     @classmethod

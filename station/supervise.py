@@ -74,7 +74,7 @@ class Supervisor:
                 async with asyncio.TaskGroup() as starting:
                     if not self.settings.pens:
                         starting.create_task(self._start_pen(), name="start the pen")
-                    if self.settings.record or self.settings.broker is None:
+                    if self.settings.record or not self.settings.broker:
                         starting.create_task(self._start_recorder(), name="start the recorder")
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
@@ -118,8 +118,7 @@ class Supervisor:
         if name == PEN:
             return ChildSpec(PEN, self._simulate, leashed=True, stop_s=3.0)
         if name == RECORDER:
-            kept = self._kept_broker if self._given.broker is None else None
-            orders = Orders(part="recorder", settings=self._given, kept_broker=kept)
+            orders = Orders(part="recorder", settings=self._given, kept_broker=self._kept_broker)
         else:
             orders = Orders(part="station", settings=self.settings)
         argv = (sys.executable, "-m", "station", name)
@@ -137,8 +136,9 @@ class Supervisor:
 
     async def _start_recorder(self) -> None:
         ready = await self._start(RECORDER)
-        self._kept_broker = str(ready["broker"])
-        self.settings = self.settings.model_copy(update={"broker": self._kept_broker})
+        if not self._given.broker:
+            self._kept_broker = str(ready["broker"])
+            self.settings = self.settings.model_copy(update={"broker": (self._kept_broker,)})
 
     def _steady_url(self, url: str) -> str:
         """An address that stays the same when the simulated pen comes back on another pseudo-terminal."""

@@ -83,7 +83,7 @@ def _ready_record(house: Supervisor, asked: StationSettings) -> dict[str, Any]:
         "site": settings.site,
         "station": settings.station,
         "pens": [pen.model_dump() for pen in settings.pens],
-        "broker": "embedded" if asked.broker is None else _without_password(asked.broker),
+        "broker": ", ".join(map(_without_password, asked.broker)) or "embedded",
         "state": str(settings.state_dir),
         "api": str(settings.api_socket),
     }
@@ -111,7 +111,7 @@ def _say_ready(console: Console, said: dict[str, Any], *, simulated: bool) -> No
 
 def record(settings: StationSettings, *, as_json: bool) -> int:
     """Runs a recorder alone until a signal ends it; the exit code. Raises ConsoleError without a broker."""
-    if settings.broker is None:
+    if not settings.broker:
         raise ConsoleError(
             Told(
                 "no_broker",
@@ -125,12 +125,9 @@ def record(settings: StationSettings, *, as_json: bool) -> int:
 
     def announce(said: dict[str, Any]) -> None:
         if as_json:
-            print(
-                json.dumps({**said, "broker": _without_password(said["broker"])} if "broker" in said else said),
-                flush=True,
-            )
+            print(json.dumps(said), flush=True)
         elif "ready" in said:
-            where = _without_password(said["broker"])
-            console.print(f"Recording the site {settings.site} from {where} into {said['store']}. Ctrl-C ends it.")
+            where, store = said["broker"], said["store"]
+            console.print(f"Recording the site {settings.site} from {where} into {store}. Ctrl-C ends it.")
 
     return recorder_main(settings, announce=announce)

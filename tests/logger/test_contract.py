@@ -150,7 +150,7 @@ async def test_what_is_no_batch_is_ignored_and_counted(house: House) -> None:
         async with house.publishing():
             await house.drained()
         assert recorder.counts.ignored == len(rubbish)
-        assert len(house.problems) == len(rubbish)
+        assert len(house.problems) == 4, "the first, second, fourth and eighth: a flood of rubbish floods no log"
     assert house.store.stations()[0].contiguous == 40
 
 
