@@ -15,10 +15,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--defect", choices=[defect.name for defect in RECORD_DEFECTS], help="plant it first")
     given = parser.parse_args()
-    where = next(((one.part, one.name) for one in RECORD_DEFECTS if one.name == given.defect), ("", ""))
-    tally = asyncio.run(
-        played(given.seed, given.rounds, lambda line: print(line, flush=True), defect=where)  # noqa: T201
-    )
+    defect = next((one for one in RECORD_DEFECTS if one.name == given.defect), None)
+
+    def tell(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    if defect is None:
+        tally = asyncio.run(played(given.seed, given.rounds, tell))
+    else:
+        planted = (defect.part, defect.name)
+        tally = asyncio.run(played(given.seed, defect.rounds, tell, victims=defect.victims, defect=planted))
     killed = ", ".join(f"{name} {times} times" for name, times in sorted(tally.killed.items()))
     sys.stdout.write(
         f"{tally.rounds} rounds; killed: {killed}; {tally.entries} entries stored, {tally.durable} known as durable: "

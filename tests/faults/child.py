@@ -56,7 +56,8 @@ async def _load(path: Path, broker: str, first: int, seed: int) -> None:
             for _ in range(chance.randrange(BURST_MAX)):
                 journal.emit(grouped(number), session="s-1")
                 number += 1
-            journal.emit(safety(number), session="s-1")
+            # One that waits for company is made durable by the flush alone.
+            journal.emit(safety(number) if chance.random() < 0.5 else grouped(number), session="s-1")
             await journal.flush()
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()

@@ -22,12 +22,14 @@ from logger.store_tables import ENTRIES
 
 @dataclass(frozen=True, slots=True)
 class RecordDefect:
-    """One defect: the ``part`` it is planted in (``load`` or ``recorder``), and what it does."""
+    """One defect: the ``part`` it is planted in (``load`` or ``recorder``), what it does, whose death shows it."""
 
     name: str
     part: str
     what: str
     plant: Callable[[], None]
+    victims: tuple[str, ...]
+    rounds: int = 4
 
 
 def _receipt_before_commit() -> None:
@@ -95,18 +97,35 @@ def _flush_does_not_wait() -> None:
 
 
 RECORD_DEFECTS = (
-    RecordDefect("receipt before commit", "recorder", "a batch is receipted, then stored", _receipt_before_commit),
     RecordDefect(
-        "cursor by the broker", "load", "the broker's acknowledgement moves the outbox's cursor", _cursor_by_the_broker
+        "receipt before commit", "recorder", "a batch is receipted, then stored",
+        _receipt_before_commit, ("recorder",),
     ),
-    RecordDefect("insert or replace", "recorder", "what comes again replaces what is stored", _insert_or_replace),
     RecordDefect(
-        "duplicate not compared", "recorder", "what is stored already is taken for the same", _duplicate_not_compared
+        "cursor by the broker", "load", "the broker's acknowledgement moves the outbox's cursor",
+        _cursor_by_the_broker, ("recorder",),
     ),
-    RecordDefect("store not synced", "recorder", "SQLite's `synchronous=OFF` in the store", _store_not_synced),
-    RecordDefect("journal less than FULL", "load", "`synchronous=NORMAL` in the journal", _journal_less_than_full),
-    RecordDefect("flush does not wait", "load", "the journal says durable before the disk does", _flush_does_not_wait),
-)
+    RecordDefect(
+        "insert or replace", "recorder", "what comes again replaces what is stored",
+        _insert_or_replace, ("recorder",), rounds=1,
+    ),
+    RecordDefect(
+        "duplicate not compared", "recorder", "what is stored already is taken for the same",
+        _duplicate_not_compared, ("recorder",), rounds=1,
+    ),
+    RecordDefect(
+        "store not synced", "recorder", "SQLite's `synchronous=OFF` in the store",
+        _store_not_synced, ("power",),
+    ),
+    RecordDefect(
+        "journal less than FULL", "load", "SQLite's `synchronous=NORMAL` in the journal",
+        _journal_less_than_full, ("power",),
+    ),
+    RecordDefect(
+        "flush does not wait", "load", "the journal says durable before the disk does",
+        _flush_does_not_wait, ("load",),
+    ),
+)  # fmt: skip
 """Every defect the rounds have to catch."""
 
 

@@ -11,14 +11,16 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
+from logger.entry import Entry
 from station.orders import Orders
 from station.settings import StationSettings
 from tests.fixtures_brokers import SITE, STATION, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 30.0
 RUN_NUMBERS = 1_000_000
 """Each start of the load counts from the next multiple, so that no number is given twice."""
 
@@ -27,6 +29,19 @@ def preload(name: str) -> Path:
     """The library of that name to preload into a child, built from ``tests/c`` when its source is newer."""
     subprocess.run(["make", "--silent", "-C", str(ROOT / "tests" / "c"), "preloads"], check=True, timeout=60)
     return ROOT / "build" / "c" / f"{name}.so"
+
+
+class Killable(Protocol):
+    """A part of a house."""
+
+    async def kill(self) -> None:
+        """`kill -9`; dead on return."""
+
+    async def start(self) -> None:
+        """Starts it again; not ready on return."""
+
+    async def look(self) -> str | None:
+        """What is wrong with it that no blow explains."""
 
 
 class Part:
@@ -109,15 +124,15 @@ class Part:
 
 
 class Disk:
-    """The folder the parts write to; with ``power_cut`` what was not synced can be taken away."""
+    """The folder the parts write to, of which what was not synced can be taken away; ``env`` is for who writes."""
 
-    def __init__(self, folder: Path, *, power_cut: bool) -> None:
-        self.folder = folder
-        self.env = {"LD_PRELOAD": str(preload("powercut")), "POWERCUT": str(folder) + os.sep} if power_cut else {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.env = {"LD_PRELOAD": str(preload("powercut")), "POWERCUT": str(folder) + os.sep}
 
     def cut(self) -> None:
         """Leaves of each database what was synced. Everybody who writes is dead."""
-        for path in self.folder.glob("*.db*"):
+        for path in self._folder.glob("*.db*"):
             if path.name.endswith(".synced"):
                 continue
             synced = path.with_name(path.name + ".synced")
@@ -149,19 +164,23 @@ class Said:
 class LoadHouse:
     """Load → Mosquitto → recorder → store, each a process."""
 
-    def __init__(self, folder: Path, seed: int, *, store: str | None, power_cut: bool, defect: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        store: str | None = None,
+        power_cut: bool = False,
+        defect: tuple[str, str] = ("", ""),
+    ) -> None:
         """``store`` is a URL, None for SQLite in the folder. ``defect`` is a part's name and what is planted in it."""
-        self.disk = Disk(folder, power_cut=power_cut)
+        self.disk = Disk(folder) if power_cut else None
+        env = {} if self.disk is None else self.disk.env
         self.journal_path = folder / "journal.db"
         self.store_place = store or str(folder / "store.db")
-        self.said = Said()
-        self.port = free_port()
-        self.broker_url = f"mqtt://127.0.0.1:{self.port}"
-        configuration = folder / "mosquitto.conf"
-        user = "user root\n" if os.geteuid() == 0 else ""
-        configuration.write_text(
-            f"{user}listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
-        )
+        self._said = Said()
+        port = free_port()
+        self.broker_url = f"mqtt://127.0.0.1:{port}"
         settings = StationSettings(
             site=SITE, station=STATION, state_dir=folder, broker=self.broker_url, store=self.store_place, stop_port=0
         )
@@ -169,10 +188,9 @@ class LoadHouse:
         part, planted = defect
 
         def load() -> tuple[Sequence[str], str]:
-            first = self.said.first()
-            given = {
-                "journal": str(self.journal_path), "broker": self.broker_url, "first": first, "seed": seed * 1000 + first
-            }  # fmt: skip
+            first = self._said.first()
+            given: dict[str, object] = {"journal": str(self.journal_path), "broker": self.broker_url, "first": first}
+            given["seed"] = seed * 1000 + first
             return _child("load", planted if part == "load" else ""), json.dumps(given)
 
         def recorder() -> tuple[Sequence[str], str]:
@@ -180,13 +198,10 @@ class LoadHouse:
                 return _child("recorder", planted), orders
             return (sys.executable, "-m", "station", "recorder"), orders
 
-        def broker() -> tuple[Sequence[str], str]:
-            return (_program("mosquitto"), "-c", str(configuration)), ""
-
-        self.parts: dict[str, Part] = {
-            "broker": Part("broker", broker, folder),
-            "recorder": Part("recorder", recorder, folder, env=self.disk.env, may_end=store is not None),
-            "load": Part("load", load, folder, env=self.disk.env, hears=self.said.hear),
+        self.parts: dict[str, Killable] = {
+            "broker": mosquitto(folder, port),
+            "recorder": Part("recorder", recorder, folder, env=env, may_end=store is not None),
+            "load": Part("load", load, folder, env=env, hears=self._said.hear),
         }
 
     @asynccontextmanager
@@ -200,14 +215,38 @@ class LoadHouse:
             for part in self.parts.values():
                 await part.kill()
 
+    def at_work(self) -> bool:
+        """The newest run of the load has something on the disk."""
+        return self._said.runs in self._said.durable
 
-def numbers(bodies: Sequence[bytes]) -> dict[int, list[int]]:
-    """The load's numbers in entries' bodies, in order, of each run."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for body in bodies:
-        if match := re.search(rb"number (\d+)", body):
-            found[int(match[1]) // RUN_NUMBERS].append(int(match[1]))
-    return found
+    def promised(self) -> Mapping[int, int]:
+        """Of each run the highest number that is durable."""
+        return dict(self._said.durable)
+
+    def counted(self, promised: Mapping[int, int], stored: Sequence[Entry]) -> tuple[int, int, int]:
+        """Promised, lost and duplicated. A hole in what was not promised is a loss too: order is part of the record."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for entry in stored:
+            if match := re.search(rb"number (\d+)", entry.body):
+                found[int(match[1]) // RUN_NUMBERS].append(int(match[1]))
+        durable = lost = 0
+        for run, last in promised.items():
+            wanted = range(run * RUN_NUMBERS, last + 1)
+            durable += len(wanted)
+            lost += len(set(wanted) - set(found[run]))
+        lost += sum(later > before + 1 for run in found.values() for before, later in pairwise(run))
+        every = [number for run in found.values() for number in run]
+        return durable, lost, len(every) - len(set(every))
+
+
+def mosquitto(folder: Path, port: int) -> Part:
+    """A broker on loopback that remembers nothing and lets everybody in."""
+    configuration = folder / "mosquitto.conf"
+    user = "user root\n" if os.geteuid() == 0 else ""
+    configuration.write_text(
+        f"{user}listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
+    )
+    return Part("broker", lambda: ((_program("mosquitto"), "-c", str(configuration)), ""), folder)
 
 
 def _child(part: str, defect: str) -> tuple[str, ...]:
