@@ -277,7 +277,8 @@ class SessionSigned(EventBase):
 
 
 class ClockStepped(EventBase):
-    """The computer's time of day jumped by ``by_ms`` (positive: forward) while a session was open."""
+    """The computer's time of day jumped by ``by_ms`` (positive: forward) while a session was open, or was found set
+    back by at least so much when a station started."""
 
     durable: ClassVar[bool] = True
     type: Literal["clock_stepped"] = "clock_stepped"

@@ -122,7 +122,7 @@ class Station:
             listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
             address = await listener.listen(self._settings.stop_port)
             last.push_async_callback(listener.close)
-            for session in await begin_record(journal, self._software):
+            for session in await begin_record(journal, self._software, self._clock.utc()):
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )
