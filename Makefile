@@ -12,6 +12,9 @@ STAMP := $(VENV)/set-up-from-these-constraints
 # The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
 FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients openssl postgresql iproute2 poppler-utils
 
+# The schema of AsyncAPI is its makers': fetched as they publish it, by its pinned digest, and kept out of the sources.
+ASYNCAPI := build/asyncapi/node_modules/@asyncapi/specs/package.json
+
 HOURS ?= 20
 SEED ?= 1
 JOBS ?= 2
@@ -21,7 +24,7 @@ JOBS ?= 2
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
 
-setup: system-for-tests $(STAMP)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
+setup: system-for-tests $(STAMP) $(ASYNCAPI)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
 
 demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; of limits: make demo STORY=limits; on the pen in C: make demo PEN=c
 	$(if $(filter c,$(PEN)),$(MAKE) --silent --no-print-directory -C tests/c)
@@ -95,4 +98,10 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables setuptools wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,all]'
+	@touch $@
+
+$(ASYNCAPI): .ci/asyncapi/package-lock.json | $(STAMP)
+	mkdir -p build/asyncapi
+	cp .ci/asyncapi/package*.json build/asyncapi/
+	$(BIN)/npm ci --prefix build/asyncapi --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

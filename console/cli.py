@@ -10,10 +10,12 @@ import typer
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.exits import Code
+from console.export_app import export_app
 from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
+from console.site_app import site_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
@@ -33,8 +35,10 @@ sessions_app = typer.Typer(help="Sessions on record: `list` them, `show` one, `s
 app.add_typer(sessions_app, name="sessions")
 sessions_app.command("sign")(sessions_sign)
 app.add_typer(patients_app, name="patients")
+app.add_typer(site_app, name="site")
 app.add_typer(report_app, name="report")
 app.add_typer(broker_app, name="broker")
+app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.patients_app import add_people_commands
 from console.people_app import PasswordFile
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
     from station.settings import StationSettings
 
-patients_app = typer.Typer(help="Patients, by pseudonym: `show` one.", no_args_is_help=False)
+patients_app = typer.Typer(help="Patients: by pseudonym, and by name for people of the site.", no_args_is_help=False)
+add_people_commands(patients_app)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -32,6 +34,8 @@ def _patients(context: typer.Context) -> None:
 @patients_app.command("show")
 def patients_show(
     patient: Annotated[str, typer.Argument(help="The patient's pseudonym.", metavar="PSEUDONYM")],
+    by: Annotated[str, typer.Option("--as", help="Show who it is instead, to somebody signed in.", metavar="ID")] = "",
+    password_file: PasswordFile = None,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +43,7 @@ def patients_show(
     with Troubles(as_json=as_json):
         from console.actions.patients import show as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(_settings(state), patient, as_json=as_json))
+        raise typer.Exit(act(_settings(state), patient, by, password_file, as_json=as_json))
 
 
 def sessions_sign(

@@ -22,6 +22,9 @@ def treat(
     patient: Annotated[
         str, typer.Option("--patient", help="A random pseudonym, never a name; made where none is given.", metavar="ID")
     ] = "",
+    find: Annotated[
+        str, typer.Option("--find", help="The patient by name, birth date or chart number instead.", metavar="TEXT")
+    ] = "",
     cartridge: Annotated[
         str | None, typer.Option("--cartridge", help="Its model, where the pen does not identify it.", metavar="NAME")
     ] = None,
@@ -64,6 +67,6 @@ def treat(
             operator, pen, patient, protocol, skin, zone, cartridge, tuple(confirmed or ()),
             zones=tuple(name.strip() for name in zones.split(",") if name.strip()),
             answers=AnswersFile() if answers is None else read_answers(answers),
-            consent=consent, code=code, interval_reason=reason, resume=resume, repeat=repeat,
+            consent=consent, code=code, interval_reason=reason, resume=resume, repeat=repeat, find=find,
         )  # fmt: skip
         raise typer.Exit(act(settings, asked, password_file))

@@ -277,7 +277,8 @@ class SessionSigned(EventBase):
 
 
 class ClockStepped(EventBase):
-    """The computer's time of day jumped by ``by_ms`` (positive: forward) while a session was open."""
+    """The computer's time of day jumped by ``by_ms`` (positive: forward) while a session was open, or was found set
+    back by at least so much when a station started."""
 
     durable: ClassVar[bool] = True
     type: Literal["clock_stepped"] = "clock_stepped"
@@ -531,6 +532,18 @@ class SecurityEvent(EventBase):
     account: str
 
 
+class PatientErased(EventBase):
+    """Who was behind a pseudonym is no longer known at the site: the entry of its key map was destroyed.
+
+    The pseudonym is random and stood in the record before; from here on nothing anywhere leads from it to a person.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["patient_erased"] = "patient_erased"
+    patient: str
+    by: str
+
+
 class InputChunk(EventBase):
     """Every input of the machine over about a second, in columns, in the order it was taken.
 
@@ -592,6 +605,7 @@ Event = Annotated[
     | CartridgeReconciled
     | ApprovedAhead
     | SecurityEvent
+    | PatientErased
     | InputChunk
     | LinkAdvisory,
     Field(discriminator="type"),

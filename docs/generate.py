@@ -1,4 +1,5 @@
-"""Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms.
+"""Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms; what
+is on the bus, with the schema of every event and message.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from generator.alarms import make_alarms
+from generator.asyncapi import make_asyncapi
+from generator.bus import make_bus
+from generator.contract import SCHEMAS, make_schemas
 from generator.header import make_header
 from generator.markdown import make_protocol
 from generator.vectors import make_vectors
@@ -17,13 +21,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def generated_files() -> Mapping[Path, str]:
-    """Every generated file under the project's root, with the text it should have."""
+    """Every generated file under the project's root, with the text it should have.
+
+    Raises ValueError when a published schema would change.
+    """
     files = {
         ROOT / "docs" / "protocol.md": make_protocol(),
         ROOT / "docs" / "alarms.md": make_alarms(),
         ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
+        ROOT / "docs" / "asyncapi.json": make_asyncapi(),
+        ROOT / "docs" / "bus.md": make_bus(),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}
+    files |= {ROOT / SCHEMAS / name: text for name, text in make_schemas(ROOT).items()}
     return files
 
 
@@ -55,7 +65,11 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    files = generated_files()
+    try:
+        files = generated_files()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     if not arguments:
         write(files)
         return 0

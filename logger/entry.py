@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from controller.events import EVENT_ADAPTER, Event
+from controller.events import Event
+from logger.reading import READER
 
 GENESIS = bytes(32)
 """The previous hash of a station's first entry."""
@@ -97,8 +98,11 @@ class Entry:
         )
 
     def event(self) -> Event:
-        """The event in ``body``. Raises pydantic.ValidationError when this version of the product cannot read it."""
-        return EVENT_ADAPTER.validate_json(self.body)
+        """The event in ``body``, of any version that was ever published, as today's.
+
+        Raises pydantic.ValidationError when this version of the product cannot read it.
+        """
+        return READER.read(self.type, self.version, self.body)
 
 
 def rises(entries: Sequence[Entry], after: int) -> bool:

@@ -89,6 +89,11 @@ class BatchMessage(Message):
         """
         entries: list[Entry] = []
         for item in self.entries:
+            if "\0" in item.type or "\0" in (item.session or ""):
+                raise MessageError(
+                    f"entry {item.sequence} of {self.station} has a zero byte in a name, which no station writes and "
+                    "not every database can keep"
+                )
             entry = Entry(
                 station=self.station,
                 sequence=item.sequence,

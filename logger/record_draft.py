@@ -157,6 +157,11 @@ class Draft:
             case _:
                 self._plain(event, at)
 
+    def take_unread(self, type_: str, version: int, at: datetime) -> None:
+        """One entry that this version of the product cannot read. It is counted and named, and stays in the record."""
+        self.unread += 1
+        self._note(at, "not read", f"{type_}, version {version}: kept as it was journalled")
+
     def _note(self, at: datetime, what: str, detail: str) -> None:
         self.timeline.append(TimelineItem(at=at, what=what, detail=detail))
 

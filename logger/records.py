@@ -35,7 +35,7 @@ def session_record(entries: Iterable[Entry]) -> SessionRecord:
         try:
             event = entry.event()
         except ValidationError:
-            draft.unread += 1
+            draft.take_unread(entry.type, entry.version, at)
             continue
         draft.take(event, at, entry.monotonic_ms)
     if not own:

@@ -7,7 +7,6 @@ A batch extends a chain or it is not taken: what is stored of a station is at an
 entry, so `contiguous` is simply the last sequence.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +16,19 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
-    create_engine,
-    event,
     func,
     insert,
-    make_url,
     select,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
-from logger.sqlite_files import create_private, read_only_uri
-from logger.store_tables import ABOUT, CONFLICTS, ENTRIES, ENTRY_COLUMNS, METADATA
-from logger.uses import CartridgeUsed, catch_up, keep_uses, select_uses
+from logger.store_place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
+from logger.store_schema import HEAD, migrate, revision_of
+from logger.store_tables import CONFLICTS, ENTRIES, ENTRY_COLUMNS
+from logger.uses import CartridgeUsed, keep_uses, select_uses
 
-_FORMAT = 1
 _PAGE_ENTRIES = 200
 
 
@@ -94,71 +90,48 @@ class Store:
     def open_to_read(cls, where: str | Path) -> "Store":
         """Opens a store that is there, and writes nothing: no table, and with SQLite no file beside it.
 
-        Raises StoreUnusable.
+        An older version's store is read as it is. Raises StoreUnusable.
         """
+        url = url_of(where)
         engine: Engine | None = None
         try:
-            url = make_url(where if isinstance(where, str) and "://" in where else f"sqlite:///{Path(where).resolve()}")
-            if url.get_backend_name() == "sqlite" and url.database:
-                uri = read_only_uri(Path(url.database))
-                engine = create_engine(url, creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False))
-            else:
-                engine = create_engine(url)
+            engine = engine_to_read(url)
             with engine.connect() as connection:
-                for table in (ENTRIES, CONFLICTS):  # a journal has a table `about` too
-                    connection.execute(select(table).limit(0))
-                _check_format(connection.execute(select(ABOUT.c.format)).scalar(), str(where))
+                _not_empty(revision_of(connection, where), where)
         except SQLAlchemyError as error:
-            if engine is not None:
-                engine.dispose()
+            _dispose(engine)
             raise StoreUnusable(
-                f"The store {where} cannot be read: {_cause(error)}. Check that it is a recorder's store, whole, and "
-                "that this user may read it."
+                f"The store {shown(where)} cannot be read: {cause(error)}. Check that it is a recorder's store, whole, "
+                "and that this user may read it."
             ) from error
         except StoreUnusable:
-            if engine is not None:
-                engine.dispose()
+            _dispose(engine)
             raise
-        return cls(engine, str(where))
+        return cls(engine, shown(where))
 
     @classmethod
     def open(cls, where: str | Path) -> "Store":
-        """Opens the SQLite file at a path, or a database at an SQLAlchemy URL; creates the tables in an empty one.
+        """Opens the SQLite file at a path, or a database at a URL; creates the tables in an empty one.
 
-        Raises StoreUnusable.
+        An older SQLite file, which is this recorder's alone, gets today's tables; an older database, which others use
+        too, is left to `needlework store migrate`. Raises StoreUnusable.
         """
-        url = where if isinstance(where, str) and "://" in where else f"sqlite:///{Path(where).resolve()}"
+        url = url_of(where)
         engine: Engine | None = None
         try:
-            engine = create_engine(url)
-            if engine.dialect.name == "sqlite":
-                if engine.url.database:
-                    create_private(Path(engine.url.database))
-                event.listen(engine, "connect", _set_up_sqlite)
-            store = cls(engine, str(where))
-            store._prepare()
+            engine = engine_to_write(url)
+            _prepare(engine, where)
         except SQLAlchemyError as error:
-            if engine is not None:
-                engine.dispose()
+            _dispose(engine)
             raise StoreUnusable(
-                f"The store {where} cannot be opened: {_cause(error)}. No receipts are given, so the stations keep "
-                "everything and send it again. Check the path, the permissions and the free space."
+                f"The store {shown(where)} cannot be opened: {cause(error)}. No receipts are given, so the stations "
+                "keep everything and send it again. Check the path, the permissions and the free space, or that the "
+                "database answers."
             ) from error
         except StoreUnusable:
-            if engine is not None:
-                engine.dispose()
+            _dispose(engine)
             raise
-        return store
-
-    def _prepare(self) -> None:
-        with self._engine.begin() as connection:
-            METADATA.create_all(connection)
-            found = connection.execute(select(ABOUT.c.format)).scalar()
-            if found is None:
-                connection.execute(insert(ABOUT).values(format=_FORMAT))
-            else:
-                _check_format(found, self._where)
-                catch_up(connection)
+        return cls(engine, shown(where))
 
     def close(self) -> None:
         """Releases the database. Safe to call twice."""
@@ -173,33 +146,41 @@ class Store:
         What is stored already is compared and counted; the first entry that differs from what is stored, or does not
         follow it, is kept as evidence, and neither it nor what comes after it is taken. Raises StoreUnwritable.
         """
-        station = entries[0].station
         try:
-            with self._engine.begin() as connection:
-                span = _span(connection, station)
-                known = [entry for entry in entries if entry.sequence <= span.contiguous]
-                fresh = [entry for entry in entries if entry.sequence > span.contiguous]
-                conflict = _differing(connection, station, known, seen_utc_us)
-                if conflict is None and fresh and fresh[0].sequence > span.contiguous + 1:
-                    return Appended(span, 0, len(known), gap=True)
-                if conflict is None and fresh and fresh[0].previous != span.hash:
-                    conflict = _conflict(
-                        fresh[0], seen_utc_us, f"it does not follow the stored entry {span.contiguous}"
-                    )
-                    _keep(connection, conflict, fresh[0])
-                if conflict is not None:
-                    return Appended(span, 0, 0, conflict=conflict)
-                if fresh:
-                    connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
-                    keep_uses(connection, fresh)
-                    span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
-                return Appended(span, len(fresh), len(known))
+            try:
+                return self._append(entries, seen_utc_us)
+            except DBAPIError as error:
+                if not (error.connection_invalidated or isinstance(error, IntegrityError)):
+                    raise
+                # The connection was lost, maybe behind the commit; or another recorder stored the same meanwhile. What
+                # was stored is found there now, and counts as stored before.
+                return self._append(entries, seen_utc_us)
         except SQLAlchemyError as error:
             raise StoreUnwritable(
-                f"The store {self._where} cannot be written: {_cause(error)}. Nothing of this batch was stored and no "
+                f"The store {self._where} cannot be written: {cause(error)}. Nothing of this batch was stored and no "
                 "receipt is given, so the station sends it again. Check the disk's free space and that the database "
                 "answers."
             ) from error
+
+    def _append(self, entries: Sequence[Entry], seen_utc_us: int) -> Appended:
+        station = entries[0].station
+        with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            span = _span(connection, station)
+            known = [entry for entry in entries if entry.sequence <= span.contiguous]
+            fresh = [entry for entry in entries if entry.sequence > span.contiguous]
+            conflict = _differing(connection, station, known, seen_utc_us)
+            if conflict is None and fresh and fresh[0].sequence > span.contiguous + 1:
+                return Appended(span, 0, len(known), gap=True)
+            if conflict is None and fresh and fresh[0].previous != span.hash:
+                conflict = _conflict(fresh[0], seen_utc_us, f"it does not follow the stored entry {span.contiguous}")
+                _keep(connection, conflict, fresh[0])
+            if conflict is not None:
+                return Appended(span, 0, 0, conflict=conflict)
+            if fresh:
+                connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
+                keep_uses(connection, fresh)
+                span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
+            return Appended(span, len(fresh), len(known))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -310,23 +291,36 @@ class _Reading:
 
     def _unusable(self, error: SQLAlchemyError) -> StoreUnusable:
         return StoreUnusable(
-            f"The store {self._where} cannot be read: {_cause(error)}. Check that it is there and whole."
+            f"The store {self._where} cannot be read: {cause(error)}. Check that it is there and whole."
         )
 
 
-def _check_format(found: object, where: str) -> None:
-    if found != _FORMAT:
+def _dispose(engine: Engine | None) -> None:
+    if engine is not None:
+        engine.dispose()
+
+
+def _not_empty(revision: str | None, where: str | Path) -> None:
+    if revision is None:
         raise StoreUnusable(
-            f"The store {where} has format {found}, this version reads format {_FORMAT}. Use the version that wrote it."
+            f"The store {shown(where)} cannot be read: the database is empty. Check that it is a recorder's store."
         )
 
 
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    """FULL, because a receipt promises that the entries are on the disk."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
+def _prepare(engine: Engine, where: str | Path) -> None:
+    """Sees that today's tables are there. Raises StoreUnusable, SQLAlchemyError."""
+    with engine.connect() as connection:
+        found = revision_of(connection, where)
+    if found == HEAD:
+        return
+    if found is not None and engine.dialect.name != "sqlite":
+        raise StoreUnusable(
+            f"The store {shown(where)} has tables of revision {found}, this version needs {HEAD}. Nothing was "
+            "changed; the stations keep their records and send them later. Back it up, end every recorder of an older "
+            "version that uses it, and run `needlework store migrate`."
+        )
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        migrate(connection, where)
 
 
 def _span(connection: Connection, station: str) -> StationSpan:
@@ -391,8 +385,3 @@ def _row(entry: Entry) -> dict[str, object]:
         "hash": entry.hash,
         "body": entry.body,
     }
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    """The database's own words, without SQLAlchemy's statement and link."""
-    return str(getattr(error, "orig", None) or error)

@@ -17,12 +17,15 @@ class _Bytes(LargeBinary):
         return lambda value: bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
 
 
+_STATION = String(63).with_variant(String(63, collation="C"), "postgresql")
+"""A station's name, compared by its bytes: SQLite does that anyway, PostgreSQL by the server's language."""
+
 METADATA = MetaData()
 ABOUT = Table("about", METADATA, Column("format", Integer, nullable=False))
 ENTRIES = Table(
     "entries",
     METADATA,
-    Column("station", String(63), primary_key=True),
+    Column("station", _STATION, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("utc_us", BigInteger, nullable=False),
     Column("monotonic_ms", BigInteger, nullable=False),
@@ -37,7 +40,7 @@ ENTRIES = Table(
 CONFLICTS = Table(
     "conflicts",
     METADATA,
-    Column("station", String(63), primary_key=True),
+    Column("station", _STATION, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", _Bytes(32), primary_key=True),
     Column("seen_utc_us", BigInteger, nullable=False),
@@ -47,7 +50,7 @@ CONFLICTS = Table(
 CARTRIDGE_USES = Table(
     "cartridge_uses",
     METADATA,
-    Column("station", String(63), primary_key=True),
+    Column("station", _STATION, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("session", Text, nullable=False),
     Column("utc_us", BigInteger, nullable=False),

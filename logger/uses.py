@@ -1,8 +1,8 @@
 """Which cartridge was used in which session, projected from the entries of all stations into the store.
 
 A look-up has to answer within a second however long the record grows, so the projection is a table with an index and
-not a search through the entries. It holds nothing that the entries do not: a store without it fills it when it is
-opened to write.
+not a search through the entries. It holds nothing that the entries do not and is made again from them when the store's
+tables change.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from controller.events import PenArmed
 from logger.entry import Entry
@@ -47,9 +47,13 @@ def uses_in(entries: Iterable[Entry]) -> Iterator[CartridgeUsed]:
             continue  # of a later version: it stays in the entries for whoever can read it
         if isinstance(event, PenArmed):
             used = event.cartridge
-            yield CartridgeUsed(
-                entry.station, entry.sequence, entry.session, entry.utc_us, used.lot, used.serial, used.unused
-            )
+            lot, serial = _text(used.lot), _text(used.serial)
+            yield CartridgeUsed(entry.station, entry.sequence, entry.session, entry.utc_us, lot, serial, used.unused)
+
+
+def _text(value: str) -> str:
+    """Text as every database can keep it: PostgreSQL has no text with a zero byte in it."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def keep_uses(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -59,19 +63,11 @@ def keep_uses(connection: Connection, entries: Iterable[Entry]) -> None:
         connection.execute(insert(CARTRIDGE_USES), rows)
 
 
-def catch_up(connection: Connection) -> None:
-    """Notes the uses of entries that were stored before this table was there. Raises SQLAlchemyError."""
-    noted = (
-        select(func.max(CARTRIDGE_USES.c.sequence))
-        .where(CARTRIDGE_USES.c.station == ENTRIES.c.station)
-        .scalar_subquery()
-    )
-    missing = (
-        select(*ENTRY_COLUMNS)
-        .where(ENTRIES.c.type.in_(_USING), ENTRIES.c.sequence > func.coalesce(noted, 0))
-        .order_by(ENTRIES.c.station, ENTRIES.c.sequence)
-    )
-    keep_uses(connection, (Entry(*row) for row in connection.execute(missing)))
+def project_again(connection: Connection) -> None:
+    """Makes the table anew from the entries, when it was changed or is new. Raises SQLAlchemyError."""
+    connection.execute(delete(CARTRIDGE_USES))
+    using = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(_USING)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
+    keep_uses(connection, (Entry(*row) for row in connection.execute(using)))
 
 
 def select_uses(connection: Connection, serial: str) -> list[CartridgeUsed]:
@@ -79,7 +75,7 @@ def select_uses(connection: Connection, serial: str) -> list[CartridgeUsed]:
     names = ("station", "sequence", "session", "utc_us", "lot", "serial", "unused")
     query = (
         select(*(CARTRIDGE_USES.c[name] for name in names))
-        .where(CARTRIDGE_USES.c.serial_start == serial[:SERIAL_START_CHARS])
+        .where(CARTRIDGE_USES.c.serial_start == _text(serial)[:SERIAL_START_CHARS])
         .order_by(CARTRIDGE_USES.c.utc_us)
     )
     return [CartridgeUsed(*row) for row in connection.execute(query)]

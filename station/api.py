@@ -23,6 +23,7 @@ from controller.ports import MemoryUnavailable
 from controller.units import QuantityError, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.errors import WireError
 from logger.errors import RecordError
+from station.api_patients import add_patients
 from station.api_people import SIGN_IN_HEADER, Approve, add_people
 from station.api_sessions import add_sessions
 from station.calls import Marked, body_schema, read_body
@@ -30,6 +31,8 @@ from station.desk import Desk, StationEnding, TooManyViews
 from station.errors import (
     AccountRefused,
     AccountsUnusable,
+    KeyMapRefused,
+    KeyMapUnusable,
     NotAllowed,
     SeatMissing,
     SeatTaken,
@@ -56,6 +59,7 @@ from station.models import (
     TakeSeat,
     TroubleBody,
 )
+from station.patients import Patients
 from station.pens import StationPen
 from station.people import People
 from station.seats import Seat
@@ -171,6 +175,7 @@ STEERING: tuple[Steering, ...] = (
 def build_api(
     desk: Desk,
     people: People,
+    patients: Patients,
     approve: Approve,
     sign_off: SignOff,
     status: Callable[[], StationStatus],
@@ -190,7 +195,8 @@ def build_api(
     )
     api.add_middleware(Marked, mode="demo" if people.demo else "clinic")
     _troubles(api)
-    add_people(api, desk, people, approve)
+    add_people(api, desk, people, patients, approve)
+    add_patients(api, patients)
     add_sessions(api, people, sign_off)
 
     @api.get("/v1/status")
@@ -249,16 +255,18 @@ def build_api(
         return _stopped(desk.stop(pen, "api"))
 
     for row in STEERING:
-        _add_steering(api, desk, row)
+        _add_steering(api, desk, patients, row)
     return api
 
 
-def _add_steering(api: FastAPI, desk: Desk, row: Steering) -> None:
+def _add_steering(api: FastAPI, desk: Desk, patients: Patients, row: Steering) -> None:
     async def steer(pen: str, request: Request) -> PenStatus:
         found = desk.pen(pen)
         token = request.headers.get(SEAT_HEADER, "")
         desk.steering(token, found)
         body = await read_body(request, row.body)
+        if isinstance(body, SessionPlan):
+            await patients.check(body.patient)
         seat = desk.steering(token, found)  # a body may be long in coming, and the seat lost meanwhile
         found.take_note()
         with desk.preparing(found, body.patient) if isinstance(body, SessionPlan) else nullcontext():
@@ -310,6 +318,8 @@ def _troubles(api: FastAPI) -> None:
     on(NotAllowed, lambda error: (403, error.trouble))
     on(AccountRefused, lambda error: (409, error.trouble))
     on(AccountsUnusable, lambda error: (503, error.trouble))
+    on(KeyMapRefused, lambda error: (409, error.trouble))
+    on(KeyMapUnusable, lambda error: (503, error.trouble))
     on(MemoryUnavailable, lambda error: (503, Trouble("history", str(error), "", "")))
     on(TooManyViews, lambda error: (503, error.trouble))
     on(StationEnding, lambda error: (503, error.trouble))

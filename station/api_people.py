@@ -22,6 +22,7 @@ from station.models import (
     SignedIn,
     SignInAsked,
 )
+from station.patients import Patients
 from station.people import People
 
 SIGN_IN_HEADER = "Needlework-Sign-In"
@@ -30,7 +31,7 @@ Approve = Callable[[ApproveAsked, str], Awaitable[Approval]]
 """Checks and keeps an approval of the physician named; raises what is wrong with it."""
 
 
-def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> None:
+def add_people(api: FastAPI, desk: Desk, people: People, patients: Patients, approve: Approve) -> None:
     """Adds the calls to the application."""
 
     @api.post("/v1/sign-in", openapi_extra=body_schema(SignInAsked))
@@ -82,6 +83,7 @@ def add_people(api: FastAPI, desk: Desk, people: People, approve: Approve) -> No
         asked = await read_body(request, ApproveAsked)
         by = people.signed_in(_token(request), "physician")
         people.may_treat(by.account)
+        await patients.check(asked.patient)
         chair = desk.treated(asked.patient)
         if chair is not None and chair.treating:
             raise ControlRefused(

@@ -12,6 +12,9 @@
     │   ├── NotAllowed          signed in, and not entitled to this
     │   ├── AccountRefused      an account cannot be made or changed as asked
     │   └── AccountsUnusable    the accounts file cannot be read or written
+    ├── KeyMapError             who is behind a pseudonym
+    │   ├── KeyMapRefused       a patient cannot be entered, found or erased as asked
+    │   └── KeyMapUnusable      the key map, or the site's key, cannot be read or written
     ├── ProcessError            a supervised process did not come up
     └── ClientError             what the client of the API raises
         ├── StationUnreachable  nobody answers at the station's address
@@ -93,6 +96,18 @@ class AccountRefused(AccountError):
 
 class AccountsUnusable(AccountError):
     """The accounts file cannot be read or written."""
+
+
+class KeyMapError(StationError):
+    """About who is behind a pseudonym."""
+
+
+class KeyMapRefused(KeyMapError):
+    """A patient cannot be entered, found or erased as asked."""
+
+
+class KeyMapUnusable(KeyMapError):
+    """The key map, or the site's key, cannot be read or written."""
 
 
 class ProcessError(StationError):

@@ -69,6 +69,14 @@ class SiteHistory:
         """A physician approved something. Raises MemoryUnavailable."""
         await self._do(lambda: self._file.approve(approval))
 
+    async def last_day(self, patient: str) -> str | None:
+        """The last day (ISO) a session of this patient was opened. Raises MemoryUnavailable."""
+        return await self._do(lambda: self._file.last_day(patient))
+
+    async def forget(self, patient: str) -> None:
+        """Destroys what is kept of a patient. Raises MemoryUnavailable."""
+        await self._do(lambda: self._file.forget(patient))
+
     async def close(self) -> None:
         """Ends the thread, then releases the file."""
         await self._worker.close()

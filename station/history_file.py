@@ -129,6 +129,35 @@ class HistoryFile:
             rows = self._database.execute("SELECT session FROM visits WHERE outcome IS NOT NULL").fetchall()
         return frozenset(session for (session,) in rows)
 
+    def last_day(self, patient: str) -> str | None:
+        """The last day (ISO) a session of this patient was opened, whatever came of it. Raises MemoryUnavailable."""
+        with self._database.reading():
+            (day,) = self._database.execute("SELECT max(on_day) FROM visits WHERE patient = ?", (patient,)).fetchone()
+        return None if day is None else str(day)
+
+    def last_days(self) -> dict[str, str]:
+        """The last day (ISO) of each patient. Raises MemoryUnavailable."""
+        with self._database.reading():
+            return dict(
+                self._database.execute("SELECT patient, max(on_day) FROM visits WHERE patient <> '' GROUP BY patient")
+            )
+
+    def forget(self, patient: str) -> None:
+        """Destroys what is kept of a patient. That a session took place stays, without whose, as in the record.
+
+        Raises MemoryUnavailable. May be repeated.
+        """
+        with self._database.reading():
+            self._database.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
+        with self._database.change():
+            self._database.execute(
+                "DELETE FROM uses WHERE approval IN (SELECT id FROM approvals WHERE patient = ?)", (patient,)
+            )
+            self._database.execute("DELETE FROM approvals WHERE patient = ?", (patient,))
+            self._database.execute(
+                "UPDATE visits SET patient = '', answers = NULL, consent = '' WHERE patient = ?", (patient,)
+            )
+
     def _use(self, approvals: tuple[str, ...], session: str) -> None:
         for approval in approvals:
             self._database.execute("INSERT OR IGNORE INTO uses (approval, session) VALUES (?, ?)", (approval, session))

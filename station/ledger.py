@@ -150,12 +150,7 @@ class SiteLedger:
         except TimeoutError as error:
             raise _Away(f"The site's use ledger {self._shown} did not answer within {SITE_DEADLINE_S:g} s.") from error
         except StoreError as error:
-            raise _Away(str(error).replace(site, self._shown)) from error
-        except ImportError as error:
-            raise _Away(
-                f"The site's use ledger {self._shown} cannot be asked: the driver of this kind of database is not "
-                f"installed ({error})."
-            ) from error
+            raise _Away(str(error)) from error
         return [(used, utc_us) for its_lot, its, used, utc_us in found if same_cartridge(lot, serial, its_lot, its)]
 
 
@@ -169,11 +164,12 @@ async def compare_regularly(ledger: SiteLedger, sink: EventSink) -> None:
 
 def _without_password(site: str) -> str:
     """A place as people may read it. Loads what asking the site takes: at the start, not while somebody waits."""
-    from sqlalchemy import make_url  # noqa: PLC0415 0.2 s that a station without a site's ledger does not need
+    from logger.store import Store  # noqa: F401, PLC0415 0.2 s that a station without a site's ledger does not need
+    from logger.store_place import engine_to_read, shown, url_of  # noqa: PLC0415 as above
 
-    import logger.store  # noqa: F401, PLC0415 as above
-
-    return make_url(site).render_as_string() if "://" in site else site
+    with suppress(StoreError):  # it says so again when it is asked
+        engine_to_read(url_of(site)).dispose()
+    return shown(site)
 
 
 def _look_up(site: str, serial: str) -> list[tuple[str, str, str, int]]:

@@ -16,7 +16,7 @@ from station.places import load_data, open_people
 from station.settings import StationSettings
 
 
-class _NoJournal:
+class NoJournal:
     """There is none to write while no station runs; what is noted stays noted."""
 
     def emit(self, event: Event, *, session: str | None) -> None:
@@ -31,28 +31,30 @@ class OfflinePerson:
     """Somebody signed in at the file itself, or nobody."""
 
     def __init__(self, people: People, token: str) -> None:
-        self._people = people
-        self._token = token
+        self.people = people
+        """Whose decisions it is under."""
+        self.token = token
+        """The sign-in; empty for nobody."""
 
     async def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account."""
-        return await self._people.accounts(self._token)
+        return await self.people.accounts(self.token)
 
     async def add_account(self, account: str, role: Role, password: str) -> None:
         """A new account."""
-        await self._people.add(self._token, account, role, password)
+        await self.people.add(self.token, account, role, password)
 
     async def set_password(self, account: str, password: str) -> None:
         """Another password."""
-        await self._people.set_password(self._token, account, password)
+        await self.people.set_password(self.token, account, password)
 
     async def disable(self, account: str) -> None:
         """Nobody works under it any more."""
-        await self._people.disable(self._token, account)
+        await self.people.disable(self.token, account)
 
     async def unlock(self, account: str) -> None:
         """Lets it in again."""
-        await self._people.unlock(self._token, account)
+        await self.people.unlock(self.token, account)
 
 
 @asynccontextmanager
@@ -61,7 +63,7 @@ async def signed_in_offline(settings: StationSettings, by: str, password: str) -
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = StationClock()
     data = load_data(settings, clock.utc().date())
-    people = open_people(settings, data, Accounts(settings.accounts_path), _NoJournal(), clock)
+    people = open_people(settings, data, Accounts(settings.accounts_path), NoJournal(), clock)
     try:
         yield OfflinePerson(people, (await people.sign_in(by, password)).token if by else "")
     finally:

@@ -114,6 +114,25 @@ class People:
         """Whose token this is, somebody of these roles. Raises SignInRefused, NotAllowed."""
         return self._sign_ins.entitled(token, roles, self._clock.monotonic_s())
 
+    async def names_for(self, token: str, roles: tuple[Role, ...]) -> str:
+        """The account of somebody who may read patients' names: signed in, of one of these roles.
+
+        The examples of a demonstration have no password; so they may only where the site has no account yet.
+        Raises SignInRefused, NotAllowed, AccountsUnusable.
+        """
+        found = self.signed_in(token, *roles)
+        if found.demo and await self._all():
+            raise NotAllowed(
+                Trouble(
+                    "demo_account",
+                    f"{found.account} is an example without a password, and this site has accounts.",
+                    "Patients' names are read by people of the site alone. Nothing was changed.",
+                    "Sign in with an account of your own: `--as ID`.",
+                    because=found.account,
+                )
+            )
+        return found.account
+
     def seat_for(self, operator: str, token: str) -> Entitled:
         """Whether ``operator`` may sit at a pen with this sign-in.
 

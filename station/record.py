@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
-from controller.events import Event, InputChunk, SessionClosed, SetpointChanged, StationStarted
+from controller.events import ClockStepped, Event, InputChunk, SessionClosed, SetpointChanged, StationStarted
+from controller.hosting import CLOCK_STEP_MS
 from controller.machine import step
 from controller.ports import RecordUnavailable
 from controller.recording import replayed
@@ -13,6 +15,7 @@ from logger.errors import JournalError
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PROBLEM_FRESH_S = 1.0
 """How long an answer about the disk is good for: asked twenty times a second by every pen, it is looked at once."""
 
@@ -83,18 +86,35 @@ def ended_in_order(reader: JournalReader) -> bool:
     return entry.type == "station_stopped" and not reader.open_sessions()
 
 
-async def begin_record(journal: Journal, software: str) -> tuple[str, ...]:
-    """Notes that a station started, and closes as interrupted what the one before it left open; those sessions.
+async def begin_record(journal: Journal, software: str, now: datetime) -> tuple[str, ...]:
+    """Notes that a station started at ``now``, and closes as interrupted what the one before it left open; those
+    sessions.
 
     Raises JournalError when it does not reach the disk.
     """
     left_open = await asyncio.to_thread(journal.reader.open_sessions)
+    went_back_ms = await asyncio.to_thread(clock_went_back_ms, journal.reader, now)
     journal.emit(StationStarted(software=software, previous_session=left_open[-1] if left_open else None), session=None)
+    if went_back_ms > CLOCK_STEP_MS:
+        journal.emit(ClockStepped(by_ms=-went_back_ms), session=None)
     for session in left_open:
         closed = await asyncio.to_thread(interrupted, journal.reader, session)
         journal.emit(closed, session=session)
     await journal.flush()
     return tuple(left_open)
+
+
+def clock_went_back_ms(reader: JournalReader, now: datetime) -> int:
+    """How far the time of day is behind the journal's last entry; 0 when it is not.
+
+    Set back while no station ran, a clock has gone back by at least so much. One set forward cannot be told from a
+    station that was off.
+    """
+    last = reader.last()
+    if last is None:
+        return 0
+    entry = reader.read(last[0] - 1, 1)[0]
+    return max(0, entry.utc_us // 1000 - (now - _EPOCH) // timedelta(milliseconds=1))
 
 
 def interrupted(reader: JournalReader, session: str) -> SessionClosed:

@@ -33,13 +33,17 @@ from station.errors import StationError, Trouble
 from station.exits import Exit
 from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
+from station.keymap_file import KeyMapFile
 from station.ledger import SiteLedger, compare_regularly
 from station.lines import Announce
 from station.models import BusStatus, RecordStatus, StationStatus
 from station.parts import Parts
+from station.patients import Patients
 from station.pens import StationPen
+from station.people import People
 from station.places import approve, load_data, new_token, open_people
 from station.record import JournalSink, begin_record, ended_in_order
+from station.retention import load_retention
 from station.seats import Seats
 from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
@@ -99,6 +103,8 @@ class Station:
             memory = SiteHistory(history)
             last.push_async_callback(memory.close)
             keeper = HistoryKeeper(memory, journal)
+            patients = await self._open_patients(people, memory, journal)
+            last.push_async_callback(patients.close)
             ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
             last.callback(ledger.close)
             site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
@@ -116,12 +122,14 @@ class Station:
             listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
             address = await listener.listen(self._settings.stop_port)
             last.push_async_callback(listener.close)
-            for session in await begin_record(journal, self._software):
+            for session in await begin_record(journal, self._software, self._clock.utc()):
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )
             await people.begin()
             await asyncio.to_thread(keep_what_is_recorded, history, journal.reader)
+            patients.being_treated = lambda: tuple(pen.patient for pen in desk.pens if pen.patient)
+            await patients.begin()
             publisher = self._make_publisher(journal, desk)
             key = "" if self._settings.api == "unix" else new_token()
             listening, api_address = bind_api(self._settings)
@@ -132,6 +140,7 @@ class Station:
                 build_api(
                     desk,
                     people,
+                    patients,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
                     SignOff(journal, data.operators),
                     lambda: self._status(journal, publisher, desk, endpoint, data),
@@ -234,6 +243,17 @@ class Station:
                 ),
                 Exit.JOURNAL,
             )
+
+    async def _open_patients(self, people: People, memory: SiteHistory, journal: Journal) -> Patients:
+        settings = self._settings
+        return Patients(
+            await asyncio.to_thread(KeyMapFile, settings.key_map_path, settings.site_key_path),
+            people,
+            memory,
+            load_retention(settings.retention),
+            journal=journal,
+            clock=self._clock,
+        )
 
     def _make_pens(self, journal: Journal, site: Site, keeper: HistoryKeeper) -> tuple[StationPen, ...]:
         pens = []

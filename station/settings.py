@@ -128,6 +128,10 @@ class StationSettings(BaseSettings):
     """Who may operate, and how deep; none means the examples shipped."""
     profiles: Path | None = None
     """Data sheets of pens and cartridges; none means those shipped."""
+    retention: Path | None = None
+    """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
+    site_key: Path | None = None
+    """The keys of the site; none means a file in the state directory. Another place keeps them from its copies."""
     ledger: str | None = None
     """Path or SQLAlchemy URL of the site's use ledger: the store of the recorder that records every station. None
     where this station is the site's only one: its own ledger knows every cartridge then."""
@@ -247,6 +251,16 @@ class StationSettings(BaseSettings):
     def history_path(self) -> Path:
         """What stays at the site: visits, answers, consent references, approvals."""
         return self.state_dir / "history.sqlite"
+
+    @property
+    def key_map_path(self) -> Path:
+        """Who is behind which pseudonym, encrypted. Apart from the journal, for this user alone."""
+        return self.state_dir / "keymap.sqlite"
+
+    @property
+    def site_key_path(self) -> Path:
+        """The keys of the site."""
+        return self.site_key or self.state_dir / "site.key"
 
     @property
     def store_place(self) -> str:

@@ -38,6 +38,7 @@ class Asked:
     interval_reason: str = ""
     resume: str = ""
     repeat: bool = False
+    find: str = field(default="", repr=False)
 
 
 def check_patient(patient: str, *, instead: str = "") -> None:

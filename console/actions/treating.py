@@ -34,6 +34,7 @@ from station.client import SeatClient, StationClient
 from station.errors import StationError
 from station.libraries import clinic_library
 from station.models import PatientTold
+from station.patient_client import patient_register
 from station.settings import StationSettings
 from station.signals import on_ending_signals
 
@@ -65,6 +66,9 @@ def treat(settings: StationSettings, asked: Asked, password_file: Path | None = 
     library = clinic_library(settings, datetime.now(UTC).date())
     mode, taken = asyncio.run(_before(settings, asked))
     place = _Place(settings, library, password_for(asked.operator, mode, password_file))
+    if asked.find:
+        asked = replace(asked, patient=asyncio.run(_found(place, asked)), find="")
+        mode, taken = asyncio.run(_before(settings, asked))
     plan = None
     if not taken:
         told = asyncio.run(_patient(place, asked))
@@ -79,6 +83,25 @@ async def _before(settings: StationSettings, asked: Asked) -> tuple[str, bool]:
         if view.session:
             check_open(asked, view)
         return (await station.status()).mode, bool(view.session)
+
+
+async def _found(place: _Place, asked: Asked) -> str:
+    """The pseudonym of the one patient who is meant: what was typed goes no further. Raises ConsoleError."""
+    if asked.patient:
+        raise ConsoleError(Told("usage", "Give --patient or --find, not both.", "Nothing was sent."), Code.USAGE)
+    async with patient_register(place.settings, asked.operator, place.password) as register:
+        found = await register.find(asked.find)
+    if len(found) == 1:
+        return found[0].pseudonym
+    names = "; ".join(f"{one.pseudonym} {one.name}, {one.born or 'birth date unknown'}" for one in found)
+    raise ConsoleError(
+        Told(
+            "which_patient",
+            f"{len(found)} patients fit. {names}".rstrip(),
+            "No session was prepared.",
+            "Say more of the name, or give --patient PSEUDONYM. `needlework patients add` enters somebody new.",
+        )
+    )
 
 
 async def _patient(place: _Place, asked: Asked) -> PatientTold:

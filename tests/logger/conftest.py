@@ -12,7 +12,7 @@ import pytest
 from logger.journal import Journal
 from logger.journal_writer import JournalLimits
 from logger.store import Store
-from tests.fixtures_brokers import STATION, BrokerProcess
+from tests.fixtures_brokers import STATION
 from tests.logger.house import House
 from tests.logger.making import COUNT, Clock, closed, grouped, opened, safety
 
@@ -44,18 +44,38 @@ async def open_journal(journal_path: Path) -> AsyncIterator[OpenJournal]:
         yield opened
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def store_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store can be made, in each kind of database in turn: what holds in one holds in the other."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store.db")
+    place: str = request.getfixturevalue("postgres_place")
+    return place
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
-    found = Store.open(tmp_path / "store.db")
+def store(store_place: str) -> Iterator[Store]:
+    """An empty store, in each kind of database in turn."""
+    found = Store.open(store_place)
     yield found
     found.close()
 
 
-@pytest.fixture
-def house(broker: BrokerProcess, open_journal: OpenJournal, store: Store) -> House:
-    """Journal, store and a running broker."""
-    return House(broker, open_journal(), store)
+@pytest.fixture(
+    params=[
+        ("embedded", "sqlite"),
+        pytest.param(("mosquitto", "sqlite"), marks=pytest.mark.system),
+        pytest.param(("mosquitto", "postgresql"), marks=pytest.mark.system),
+    ],
+    ids="-".join,
+)
+def house(request: pytest.FixtureRequest, open_journal: OpenJournal, tmp_path: Path) -> Iterator[House]:
+    """Journal, store and a running broker: on one machine, and as in a clinic, with either kind of store."""
+    broker, kind = request.param
+    place = str(tmp_path / "store.db") if kind == "sqlite" else request.getfixturevalue("postgres_place")
+    found = Store.open(place)
+    yield House(request.getfixturevalue(broker), open_journal(), found, place)
+    found.close()
 
 
 @pytest.fixture(scope="session")

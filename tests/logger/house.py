@@ -34,8 +34,9 @@ PEN = LivePen(
 class House:
     """A station's publisher and a recorder that a test starts and stops, and what they said."""
 
-    def __init__(self, broker: BrokerProcess, journal: Journal, store: Store) -> None:
+    def __init__(self, broker: BrokerProcess, journal: Journal, store: Store, place: str) -> None:
         self.broker = broker
+        self.place = place
         self.journal = journal
         self.store = store
         self.alarms: tuple[AlarmItem, ...] = ()

@@ -267,14 +267,13 @@ asyncio.run(run_recorder(
 """
 
 
-async def test_a_recorder_killed_at_any_moment_loses_and_doubles_nothing(house: House, tmp_path: Path) -> None:
+async def test_a_recorder_killed_at_any_moment_loses_and_doubles_nothing(house: House) -> None:
     """In a process of its own, killed with no warning while batches come in."""
-    path = tmp_path / "store.db"
     moments = random.Random(4)
     async with house.publishing(batch_entries=3):
         for _round in range(3):
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", RECORDER, SITE, str(path),
+                sys.executable, "-c", RECORDER, SITE, house.place,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             assert process.stdin is not None

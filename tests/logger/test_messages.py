@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from logger.topics import TOPIC_TABLE, Topics, filter_of, parse
 from tests.logger.making import chain
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40)
+NAMED = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=40)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)
 
 
@@ -54,9 +56,9 @@ def test_a_batch_comes_out_as_it_went_in(data: st.DataObject) -> None:
     previous, entries = GENESIS, []
     integer = st.integers(-(2**63) + 1, 2**63 - 1)
     for sequence in range(1, data.draw(st.integers(2, 5))):
-        session = data.draw(st.none() | TEXT)
+        session = data.draw(st.none() | NAMED)
         utc_us, monotonic_ms = data.draw(integer), data.draw(integer)
-        kind, body = data.draw(TEXT), data.draw(TEXT).encode()
+        kind, body = data.draw(NAMED), data.draw(TEXT).encode()
         digest = entry_hash(b"room-1", previous, sequence, utc_us, monotonic_ms, session, kind, 1, body)
         entries.append(Entry("room-1", sequence, utc_us, monotonic_ms, session, kind, 1, body, previous, digest))
         previous = digest
@@ -80,6 +82,15 @@ def test_a_bit_flipped_on_the_way_is_noticed_or_changes_nothing(position: int, b
         assert batch.to_entries() == entries or batch.station != "room-1"
     except MessageError:
         return
+
+
+@pytest.mark.parametrize("field", ["session", "type"])
+def test_a_zero_byte_in_a_name_is_refused_because_not_every_database_could_keep_it(field: str) -> None:
+    (entry,) = chain(1)
+    named = replace(entry, **{field: "a\0b"})  # type: ignore[arg-type]
+    payload = BatchMessage.of([replace(named, hash=named.computed_hash())]).payload()
+    with pytest.raises(MessageError, match="zero byte"):
+        BatchMessage.parse(payload).to_entries()
 
 
 def test_a_later_version_may_add_fields_but_not_lie_about_its_number() -> None:

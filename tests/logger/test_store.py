@@ -1,18 +1,21 @@
 """The store takes what continues a chain, once, and keeps what contradicts it beside it."""
 
-import sqlite3
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logger.entry import GENESIS
+from logger.entry import GENESIS, Entry, entry_hash
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.store import StationSpan, Store
+from logger.store_place import WRITES, engine_to_write, url_of
 from logger.verify import verify_store
 from tests.fixtures_brokers import OTHER_STATION, STATION
+from tests.fixtures_postgres import PostgresServer
 from tests.logger.making import chain
 
 
@@ -89,26 +92,94 @@ def test_whatever_comes_the_store_holds_an_unbroken_beginning_of_the_chain(
     store.close()
 
 
-def test_a_store_is_reopened_as_it_was(tmp_path: Path) -> None:
+def test_a_store_is_reopened_as_it_was(store_place: str) -> None:
     entries = chain(3)
-    first = Store.open(tmp_path / "store.db")
+    first = Store.open(store_place)
     first.append(entries, seen_utc_us=1)
     first.close()
-    second = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    second = Store.open(store_place)
     assert list(second.entries(STATION)) == entries
     second.close()
+    reading = Store.open_to_read(store_place)
+    assert list(reading.entries(STATION)) == entries
+    reading.close()
+
+
+def test_a_file_is_opened_by_its_url_too(tmp_path: Path) -> None:
+    Store.open(tmp_path / "a store?.db").close()
+    Store.open(f"sqlite:///{tmp_path / 'store.db'}").close()
+    assert {path.name for path in tmp_path.iterdir()} == {"a store?.db", "store.db"}
+
+
+def test_what_was_opened_to_read_is_not_written(store: Store, store_place: str) -> None:
+    reading = Store.open_to_read(store_place)
+    with pytest.raises(StoreUnwritable):
+        reading.append(chain(1), seen_utc_us=1)
+    reading.close()
+    assert store.stations() == []
+
+
+def test_two_recorders_of_one_store_store_nothing_twice(store: Store, store_place: str) -> None:
+    """Each gets every batch, at the same time, as after a broker's hand-over."""
+    entries = chain(200)
+    batches = [entries[start : start + 10] for start in range(0, 200, 10)]
+    other = Store.open(store_place)
+    with ThreadPoolExecutor(2) as threads:
+        for batch in batches:
+            results = list(threads.map(lambda one, batch=batch: one.append(batch, seen_utc_us=1), (store, other)))
+            assert sorted(result.stored for result in results) == [0, 10]
+    other.close()
+    assert list(store.entries(STATION)) == entries
+
+
+def test_odd_but_lawful_entries_come_back_as_they_were(store: Store) -> None:
+    """The ends of every field's range; the body is bytes, whatever they are."""
+    entries: list[Entry] = []
+    previous = GENESIS
+    bodies = [b"", b"\x00\xff\x00", "µ – 漢 🦔 \ufeff".encode(), b"\\x41 %s :name ' \" ?"]
+    for number, (body, time_us) in enumerate(itertools.product(bodies, (-(2**63), 0, 2**63 - 1)), 1):
+        fields = (number, time_us, -time_us - 1, "s 漢 '%s", "type:name", 2**32 - 1, body)
+        digest = entry_hash(STATION.encode(), previous, *fields)
+        entries.append(Entry(STATION, *fields, previous, digest))
+        previous = digest
+    store.append(entries, seen_utc_us=1)
+    assert list(store.entries(STATION)) == entries
+    assert list(store.session_entries("s 漢 '%s")) == entries
+
+
+NAMES = ["Room-1", "room-1", "room-10", "room-2", "room_1", "salle-é", "z", "ä"]
+
+
+def test_stations_are_listed_by_the_bytes_of_their_names(store: Store) -> None:
+    for name in reversed(NAMES):
+        store.append(chain(1, station=name), seen_utc_us=1)
+    assert [span.station for span in store.stations()] == sorted(NAMES, key=str.encode)
+
+
+@pytest.mark.system
+def test_the_language_of_a_server_does_not_change_that(postgres: PostgresServer) -> None:
+    name = postgres.new_database("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'")
+    with postgres.connect(name) as connection:
+        assert connection.execute("SELECT 'Z' < 'a'").fetchone() == (False,)
+    store = Store.open(postgres.url(name))
+    test_stations_are_listed_by_the_bytes_of_their_names(store)
+    store.close()
+    postgres.drop(name)
 
 
 @pytest.fixture
-def locked(tmp_path: Path, store: Store) -> Iterator[None]:
+def locked(store_place: str, store: Store) -> Iterator[None]:
     """Somebody else holds the store's write lock, for longer than anybody waits for it."""
+    sqlite = "://" not in store_place
     with store._engine.connect() as own:  # goes back to the pool, and is the one that is used next
-        own.exec_driver_sql("PRAGMA busy_timeout = 50")
-    connection = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("ROLLBACK")
-    connection.close()
+        own.exec_driver_sql("PRAGMA busy_timeout = 50" if sqlite else "SET lock_timeout = '50ms'")
+        own.commit()
+    engine = engine_to_write(url_of(store_place))
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        if not sqlite:
+            connection.exec_driver_sql("LOCK TABLE entries IN EXCLUSIVE MODE")
+        yield
+    engine.dispose()
 
 
 def test_a_store_that_cannot_be_written_gives_no_receipt(store: Store, locked: None) -> None:
@@ -128,10 +199,11 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         Store.open("nonsense://somewhere")
 
 
-def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
-    Store.open(tmp_path / "store.db").close()
-    connection = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
-    connection.execute("UPDATE about SET format = 99")
-    connection.close()
-    with pytest.raises(StoreUnusable, match="format 99"):
-        Store.open(tmp_path / "store.db")
+def test_a_store_of_another_format_is_refused(store_place: str) -> None:
+    store = Store.open(store_place)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE about SET format = 99")
+    store.close()
+    for opens in (Store.open, Store.open_to_read):
+        with pytest.raises(StoreUnusable, match="format 99"):
+            opens(store_place)

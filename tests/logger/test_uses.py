@@ -1,18 +1,12 @@
 """The store knows which session used which cartridge, of every station, and finds it by its serial number."""
 
-from pathlib import Path
-
-import pytest
-from sqlalchemy import text
-
 from controller.cartridges import PEN_TEXT_CHARS
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, PenArmed
 from controller.units import Micrometres, Millihertz
 from logger.entry import GENESIS, Entry, entry_hash
-from logger.errors import StoreUnusable
 from logger.store import Store
 from logger.uses import SERIAL_START_CHARS, uses_in
-from tests.logger.making import grouped, opened
+from tests.logger.making import opened
 
 
 def armed(serial: str, lot: str = "L2407A", unused: str = "verified") -> PenArmed:
@@ -70,23 +64,6 @@ def test_a_serial_that_a_pen_cut_is_found_under_the_whole_one(store: Store) -> N
     assert SERIAL_START_CHARS == PEN_TEXT_CHARS
 
 
-def test_a_store_from_before_uses_were_noted_notes_them_when_it_is_opened(tmp_path: Path) -> None:
-    place = tmp_path / "store.db"
-    store = Store.open(place)
-    store.append(chained([("s-1", armed("C7")), ("s-1", grouped(1))]), seen_utc_us=0)
-    with store._engine.begin() as connection:
-        connection.execute(text("DROP TABLE cartridge_uses"))
-    store.close()
-    reader = Store.open_to_read(place)
-    with pytest.raises(StoreUnusable, match="cartridge_uses"):
-        reader.uses("C7")
-    reader.close()
-    for _ in range(2):
-        store = Store.open(place)
-        assert [used.session for used in store.uses("C7")] == ["s-1"]
-        store.close()
-
-
 def test_what_a_later_version_wrote_is_passed_over() -> None:
     (entry,) = chained([("s-1", armed("C7"))])
     assert [used.unused for used in uses_in([entry])] == ["verified"]
@@ -94,3 +71,8 @@ def test_what_a_later_version_wrote_is_passed_over() -> None:
         entry.station, 1, 1, 1, "s-1", "pen_armed", 2, b'{"type":"pen_armed","version":2}', GENESIS, GENESIS
     )
     assert list(uses_in([strange])) == []
+
+
+def test_a_cartridge_with_a_zero_byte_in_its_names_is_kept_and_found(store: Store) -> None:
+    store.append(chained([("s-1", armed("C\0x7", lot="L\0"))]), seen_utc_us=0)
+    assert [(used.serial, used.lot) for used in store.uses("C\0x7")] == [("C\ufffdx7", "L\ufffd")]

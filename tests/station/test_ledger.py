@@ -19,6 +19,7 @@ from controller.ports import RecordUnavailable, UseLedger
 from logger.store import Store
 from station.lane import Lane
 from station.ledger import COMPARED_FOR, SiteLedger, compare_regularly
+from tests.fixtures_postgres import PostgresServer
 from tests.logger.test_uses import armed, chained
 
 START = datetime(2026, 6, 15, 9, tzinfo=UTC)
@@ -61,12 +62,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """The recorder's store of the site, empty."""
-    place = tmp_path / "site.db"
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The recorder's store of the site, empty, in each kind of database in turn."""
+    place = str(tmp_path / "site.db") if request.param == "sqlite" else request.getfixturevalue("postgres_place")
     Store.open(place).close()
-    return place
+    return str(place)
 
 
 Open = Callable[..., SiteLedger]
@@ -77,8 +78,8 @@ def ledger_of(tmp_path: Path, clock: Clock) -> Iterator[Open]:
     """Opens the ledger of a station by its name."""
     ledgers: list[SiteLedger] = []
 
-    def opened(name: str = "room-1", site: Path | str | None = None) -> SiteLedger:
-        ledger = SiteLedger(tmp_path / f"{name}.sqlite", site=None if site is None else str(site), utc_now=clock.utc)
+    def opened(name: str = "room-1", site: str | None = None) -> SiteLedger:
+        ledger = SiteLedger(tmp_path / f"{name}.sqlite", site=site, utc_now=clock.utc)
         ledgers.append(ledger)
         return ledger
 
@@ -87,7 +88,7 @@ def ledger_of(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         ledger.close()
 
 
-def recorded(site: Path, station: str, session: str, used: CartridgeSnapshot, at: datetime = START) -> None:
+def recorded(site: str, station: str, session: str, used: CartridgeSnapshot, at: datetime = START) -> None:
     """What the recorder stores of a session of another station."""
     start_us = int(at.timestamp()) * 1_000_000 - 1_000_000
     event = armed(used.serial, used.lot, used.unused)
@@ -115,7 +116,7 @@ async def test_it_is_remembered_after_a_restart_in_a_file_of_its_owners_alone(le
 
 
 async def test_two_stations_of_a_site_know_of_each_other_through_the_recorders_store(
-    ledger_of: Open, site: Path
+    ledger_of: Open, site: str
 ) -> None:
     first, second = ledger_of("room-1", site), ledger_of("room-2", site)
     assert await second.cartridge(cartridge()) == Unused()
@@ -126,7 +127,7 @@ async def test_two_stations_of_a_site_know_of_each_other_through_the_recorders_s
     assert isinstance(await second.cartridge(cartridge(lot="")), UsedBy)  # a code without lot leaves a doubt
 
 
-async def test_of_a_lot_nobody_can_tell(ledger_of: Open, site: Path) -> None:
+async def test_of_a_lot_nobody_can_tell(ledger_of: Open, site: str) -> None:
     ledger = ledger_of("room-1", site)
     assert await ledger.cartridge(cartridge("")) == NotSerialised()
     await ledger.claim(cartridge("", attested=True), "s-1")
@@ -139,33 +140,50 @@ def is_unreachable(answer: CartridgeUse, says: str) -> bool:
 
 
 async def test_a_site_that_cannot_be_asked_is_no_answer_but_own_uses_are_known(ledger_of: Open, tmp_path: Path) -> None:
-    ledger = ledger_of("room-1", tmp_path / "nowhere.db")
+    ledger = ledger_of("room-1", str(tmp_path / "nowhere.db"))
     assert is_unreachable(await ledger.cartridge(cartridge()), "cannot be read")
     await ledger.claim(cartridge(attested=True), "s-1")
     assert isinstance(await ledger.cartridge(cartridge()), UsedBy)
 
 
 async def test_no_password_is_told(ledger_of: Open) -> None:
-    ledger = ledger_of("room-1", "mysql+pymysql://clinic:secret@nowhere.invalid/ledger")
-    with pytest.MonkeyPatch.context() as patch:
-
-        def refused(site: str, _: str) -> None:
-            raise station.ledger.StoreError(f"The store {site} cannot be read.")
-
-        patch.setattr(station.ledger, "_look_up", refused)
-        answer = await ledger.cartridge(cartridge())
-    assert is_unreachable(answer, "clinic:***@nowhere.invalid")
+    answer = await ledger_of("room-1", "postgresql://clinic:secret@127.0.0.1:1/ledger").cartridge(cartridge())
+    assert is_unreachable(answer, "clinic:***@127.0.0.1")
     assert "secret" not in str(answer)
 
 
-async def test_a_database_whose_driver_is_not_installed_is_no_answer(ledger_of: Open) -> None:
-    answer = await ledger_of("room-1", "oracle+cx_oracle://clinic:secret@nowhere.invalid/x").cartridge(cartridge())
-    assert is_unreachable(answer, "is not installed")
+@pytest.mark.parametrize(
+    ("place", "says"), [("postgresql", "driver is not installed"), ("oracle+cx_oracle", "no kind of store")]
+)
+async def test_a_database_nobody_can_speak_to_is_no_answer(
+    ledger_of: Open, monkeypatch: pytest.MonkeyPatch, place: str, says: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    answer = await ledger_of("room-1", f"{place}://clinic:secret@nowhere.invalid/x").cartridge(cartridge())
+    assert is_unreachable(answer, says)
     assert "secret" not in str(answer)
+
+
+@pytest.mark.system
+async def test_a_server_that_is_locked_or_goes_is_no_answer_and_one_that_is_back_is_asked_again(
+    ledger_of: Open, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station.ledger, "SITE_DEADLINE_S", 0.3)
+    site = own_postgres.url()
+    recorded(site, "room-1", "s-1", cartridge())
+    ledger = ledger_of("room-2", site)
+    with own_postgres.connect() as other, other.transaction():
+        other.execute("LOCK TABLE cartridge_uses IN ACCESS EXCLUSIVE MODE")
+        assert is_unreachable(await ledger.cartridge(cartridge()), "did not answer within 0.3 s")
+    for change, expected in ((own_postgres.stop, Unreachable), (own_postgres.start, UsedBy)):
+        change()
+        async with asyncio.timeout(10):
+            while not isinstance(await ledger.cartridge(cartridge()), expected):
+                await asyncio.sleep(0.02)
 
 
 async def test_a_site_that_hangs_costs_one_deadline_and_then_none_until_it_is_back(
-    ledger_of: Open, site: Path, monkeypatch: pytest.MonkeyPatch
+    ledger_of: Open, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(station.ledger, "SITE_DEADLINE_S", 0.05)
     really, stuck, asked = station.ledger._look_up, threading.Event(), []
@@ -200,11 +218,12 @@ async def test_a_ruined_file_is_no_answer_and_no_claim(ledger_of: Open, tmp_path
 
 
 async def test_an_attested_cartridge_is_compared_once_the_site_is_back(
-    ledger_of: Open, site: Path, clock: Clock
+    ledger_of: Open, tmp_path: Path, clock: Clock
 ) -> None:
-    hidden = site.rename(site.with_name("away.db"))
-    ledger, sink = ledger_of("room-2", site), Sink()
-    recorded(hidden, "room-1", "s-1", cartridge("C7"))
+    site, hidden = tmp_path / "site.db", tmp_path / "away.db"
+    Store.open(hidden).close()
+    ledger, sink = ledger_of("room-2", str(site)), Sink()
+    recorded(str(hidden), "room-1", "s-1", cartridge("C7"))
     for serial, session in (("C7", "s-2"), ("C8", "s-3"), ("", "s-4")):
         clock.now += timedelta(hours=1)
         await ledger.claim(cartridge(serial, attested=True), session)
@@ -222,7 +241,7 @@ async def test_an_attested_cartridge_is_compared_once_the_site_is_back(
 
 
 async def test_a_verified_cartridge_is_compared_too_because_records_arrive_late(
-    ledger_of: Open, site: Path, clock: Clock
+    ledger_of: Open, site: str, clock: Clock
 ) -> None:
     ledger, sink = ledger_of("room-2", site), Sink()
     await ledger.claim(cartridge(), "s-2")
@@ -232,7 +251,7 @@ async def test_a_verified_cartridge_is_compared_too_because_records_arrive_late(
     assert (told.session, told.result, told.other_session) == ("s-2", "used_again", "s-9")
 
 
-async def test_comparing_ends(ledger_of: Open, site: Path, clock: Clock) -> None:
+async def test_comparing_ends(ledger_of: Open, site: str, clock: Clock) -> None:
     ledger, sink = ledger_of("room-2", site), Sink()
     await ledger.claim(cartridge(), "s-2")
     clock.now += COMPARED_FOR + timedelta(seconds=1)
@@ -241,7 +260,7 @@ async def test_comparing_ends(ledger_of: Open, site: Path, clock: Clock) -> None
     assert await ledger.reconcile(sink) == ()
 
 
-async def test_a_finding_the_journal_did_not_take_is_found_again(ledger_of: Open, site: Path) -> None:
+async def test_a_finding_the_journal_did_not_take_is_found_again(ledger_of: Open, site: str) -> None:
     ledger, sink = ledger_of("room-2", site), Sink()
     await ledger.claim(cartridge(attested=True), "s-2")
     sink.full = True
@@ -253,7 +272,7 @@ async def test_a_finding_the_journal_did_not_take_is_found_again(ledger_of: Open
 
 
 async def test_comparing_goes_on_when_the_journal_takes_nothing(
-    ledger_of: Open, site: Path, monkeypatch: pytest.MonkeyPatch
+    ledger_of: Open, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(station.ledger, "COMPARED_EVERY_S", 0.01)
     ledger, sink = ledger_of("room-2", site), Sink()

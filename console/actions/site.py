@@ -1,0 +1,217 @@
+"""`needlework site`: the key of a site, sharing its key map with another station, backups of what stays there."""
+
+import asyncio
+import os
+import secrets
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.text import Text
+
+from console.actions.erased import erased_in_record
+from console.exits import Code
+from console.passwords import ask
+from console.screen import err, out, print_json
+from console.trouble import ConsoleError, Told
+from station.accounts import Role
+from station.keymap import KeyMap
+from station.keymap_file import KeyMapFile
+from station.offline import signed_in_offline
+from station.sealing import FILE_MAX_BYTES
+from station.settings import StationSettings
+from station.site_files import BACKUP, Joined, backup, join, join_ring, kind_of, restore, share
+from station.site_key import KeyRing, SiteKey
+from station.spoken_bytes import NotWords, to_words
+
+PASSPHRASE_BYTES = 10
+"""80 bits, five words and a check: with Argon2id in front nobody guesses it."""
+EVERYBODY = "*"
+"""Stands in the list of who looked for a whole key map that was written out."""
+_WORDS_MAX_BYTES = 4096
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who does it, at which station's files. Every call raises StationError, ConsoleError."""
+
+    settings: StationSettings
+    by: str
+    password_file: Path | None
+    as_json: bool
+
+    def key(self, *, words: bool, into: Path | None, rotate: bool, passphrase_file: Path | None) -> int:
+        """Shows, prints, writes or changes the key."""
+        self._manager()
+        with closing(self._file()) as file:
+            key = file.rotate(_now_us()) if rotate else file.ring(_now_us())[-1]
+            if words or into is not None:
+                file.looked(self.by or "nobody", "key", (EVERYBODY,), _now_us())
+        made = datetime.fromtimestamp(key.made_us / _MICROSECONDS, UTC).date().isoformat()
+        told = {"key": key.name, "made": made, "file": str(self.settings.site_key_path)}
+        if into is not None:
+            self._write_share(into, passphrase_file, told, people=False)
+            return Code.DONE
+        if words:
+            told["words"] = key.words()
+        if self.as_json:
+            print_json(told)
+            return Code.DONE
+        out().print(Text(f"Key {key.name} of {made}, in {self.settings.site_key_path}."))
+        if words:
+            out().print(Text(f"\n{key.words()}\n", style="bold"))
+            out().print(
+                Text(
+                    "Print this and put it in the clinic's safe, apart from backups. Whoever has both reads every "
+                    "patient's name; without it a backup opens for nobody."
+                )
+            )
+        return Code.DONE
+
+    def share(self, into: Path, passphrase_file: Path | None) -> int:
+        """Writes key and key map for another station."""
+        self._manager()
+        self._write_share(into, passphrase_file, {}, people=True)
+        with closing(self._file()) as file:
+            file.looked(self.by or "nobody", "share", (EVERYBODY,), _now_us())
+        return Code.DONE
+
+    def join(self, file: Path | None, words: Path | None, passphrase_file: Path | None) -> int:
+        """Takes another station's key, or its key map too."""
+        if (file is None) == (words is None):
+            raise ConsoleError(Told("usage", "Give a file, or --words.", "Nothing was changed."), Code.USAGE)
+        self._manager()
+        if file is None:
+            joined = join_ring(self.settings, _key_of(words), KeyMap(), _now_us())
+        else:
+            sealed = _read(file)
+            kind_of(sealed)
+            passphrase = ask("The passphrase of the file", passphrase_file, option="--passphrase-file")
+            joined = join(self.settings, sealed, passphrase, _now_us())
+        self._tell_joined(joined)
+        return Code.DONE
+
+    def backup(self, into: Path) -> int:
+        """Writes every private file of the station, sealed."""
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = backup(self.settings, _now_us())
+        _write(into, content)
+        told = {"file": str(into), "bytes": len(content), "key": kind_of(content)[1]}
+        if self.as_json:
+            print_json(told)
+        else:
+            out().print(Text(f"{into}: {len(content)} bytes, under the site's key {told['key']}."))
+        return Code.DONE
+
+    def restore(self, file: Path, words: Path | None, *, replace: bool) -> int:
+        """Puts a backup in place."""
+        self._manager()
+        sealed = _read(file)
+        kind, key = kind_of(sealed)
+        if kind != BACKUP:
+            raise ConsoleError(Told("sealed_file", f"{file} is no backup, but a {kind}.", "Nothing was changed."))
+        restored = restore(
+            self.settings,
+            sealed,
+            _key_of(words),
+            _now_us(),
+            replace=replace,
+            erased=erased_in_record(self.settings),
+        )
+        if self.as_json:
+            print_json({"files": restored.files, "kept_erased": restored.kept_erased, "key": key})
+            return Code.DONE
+        out().print(Text(f"Restored: {', '.join(restored.files)}."))
+        if restored.kept_erased:
+            out().print(Text(f"{restored.kept_erased} of its patients were erased since, and stay erased."))
+        return Code.DONE
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _file(self) -> KeyMapFile:
+        return KeyMapFile(self.settings.key_map_path, self.settings.site_key_path)
+
+    def _manager(self) -> None:
+        """As with the first account: whoever holds the machine, until the site has people of its own."""
+        password = ask(f"Password of {self.by}", self.password_file, option="--password-file") if self.by else ""
+
+        async def check() -> None:
+            roles: tuple[Role, ...] = ("manager",)
+            async with signed_in_offline(self.settings, self.by, password) as person:
+                if await person.accounts() or self.by:
+                    person.people.signed_in(person.token, *roles)
+
+        asyncio.run(check())
+
+    def _write_share(self, into: Path, passphrase_file: Path | None, told: dict[str, str], *, people: bool) -> None:
+        made = passphrase_file is None
+        passphrase = (
+            to_words(secrets.token_bytes(PASSPHRASE_BYTES))
+            if passphrase_file is None
+            else ask("Passphrase", passphrase_file, option="--passphrase-file")
+        )
+        _write(into, share(self.settings, passphrase, _now_us(), people=people))
+        if self.as_json:
+            print_json({**told, "file": str(into), **({"passphrase": passphrase} if made else {})})
+            return
+        out().print(Text(f"{into} is written, for `needlework site join` at the other station."))
+        if made:
+            out().print(Text.assemble("Its passphrase, to be carried apart from it: ", (passphrase, "bold")))
+
+    def _tell_joined(self, joined: Joined) -> None:
+        if self.as_json:
+            print_json(
+                {
+                    "patients": joined.people,
+                    "new": joined.new,
+                    "erased": joined.erased,
+                    "alike": [list(pair) for pair in joined.alike],
+                }
+            )
+            return
+        out().print(Text(f"{joined.people} patients, {joined.new} of them new here; {joined.erased} erased."))
+        for one, other in joined.alike:
+            err().print(
+                Text(
+                    f"{one} and {other} have the same name and birth date. If they are one person, their histories are "
+                    "apart: agree on one pseudonym, and look at both before treating.",
+                    style="yellow",
+                )
+            )
+
+
+def _key_of(words: Path | None) -> KeyRing:
+    if words is None:
+        return ()
+    try:
+        return (SiteKey.of_words(_read(words, _WORDS_MAX_BYTES).decode(errors="replace")),)
+    except NotWords as error:
+        told = Told("not_words", f"{words} is not the key of a site: {error}.", "Nothing was changed.")
+        raise ConsoleError(told) from error
+
+
+def _read(path: Path, most: int = FILE_MAX_BYTES + 4096) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ConsoleError(Told("too_large", f"{path} is larger than any such file.", "Nothing was changed."))
+    return content
+
+
+def _write(into: Path, content: bytes) -> None:
+    """A new file for its owner alone, whole or not at all. Raises OSError; one that is there is not replaced."""
+    handle = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        into.unlink(missing_ok=True)
+        raise
+
+
+def _now_us() -> int:
+    return int(datetime.now(UTC).timestamp() * _MICROSECONDS)

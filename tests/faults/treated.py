@@ -1,0 +1,152 @@
+"""A house in which somebody is treated: `needlework run` with a simulated pen, its parts killed under the treatment.
+
+The supervisor starts again what was killed; a patient's treatment begins anew each time the station is back, with a
+new cartridge and another patient. The pen lives in this process: what it does while its host is dead is for others.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from logger.entry import Entry
+from simulators.pen import SimulatedPen
+from station.client import SeatClient, StationClient
+from station.errors import StationError
+from station.settings import StationSettings
+from station.supervise import RECORDER, STATION, Supervisor
+from tests.faults.house import Killable, mosquitto
+from tests.fixtures_brokers import SITE, free_port
+from tests.fixtures_brokers import STATION as NAME
+from tests.station.conftest import OPERATOR, plan, simulated
+
+_AGAIN_S = 0.1
+
+
+class SupervisedPart:
+    """A child of the supervisor, which starts it again by itself."""
+
+    def __init__(self, name: str, house: "TreatedHouse") -> None:
+        self._name = name
+        self._house = house
+
+    async def kill(self) -> None:
+        """See Killable."""
+        supervisor = self._house.supervisor
+        pid = supervisor.pid(self._name)
+        if pid is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        if self._name == STATION:
+            self._house.treating = False
+        while supervisor.pid(self._name) == pid:
+            await asyncio.sleep(0.01)
+
+    async def start(self) -> None:
+        """The supervisor's affair."""
+
+    async def look(self) -> str | None:
+        """A supervisor that gives up is told of."""
+        ended = asyncio.ensure_future(self._house.supervisor.ended())
+        await asyncio.wait({ended}, timeout=0)
+        if ended.done():
+            return f"needlework run ended: {ended.result()}"
+        ended.cancel()
+        await asyncio.wait({ended})
+        return None
+
+
+class TreatedHouse:
+    """A station with its recorder on a Mosquitto, and a treatment that begins again whenever it can."""
+
+    def __init__(self, folder: Path, pen: SimulatedPen, url: str) -> None:
+        port = free_port()
+        self.broker_url = f"mqtt://127.0.0.1:{port}"
+        self.disk = None
+        self._broker = mosquitto(folder, port)
+        self._pen = pen
+        settings = StationSettings.model_validate(
+            {
+                "site": SITE, "station": NAME, "state_dir": folder / "state", "stop_port": 0, "pens": f"pen={url}",
+                "broker": self.broker_url, "seat_presence_s": 10.0,
+            }
+        )  # fmt: skip
+        self.supervisor = Supervisor(settings, simulate=())
+        self.journal_path = settings.journal_path
+        self.store_place = settings.store_place
+        self.parts: Mapping[str, Killable] = {
+            "broker": self._broker,
+            "recorder": SupervisedPart(RECORDER, self),
+            "station": SupervisedPart(STATION, self),
+        }
+        self.treating = False
+        self.treatments = 0
+        self._committed = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["TreatedHouse"]:
+        """Everything runs, and somebody is treated, until the block ends."""
+        treating: asyncio.Task[None] | None = None
+        try:
+            await self._broker.start()
+            async with self.supervisor:
+                treating = asyncio.create_task(self._treat_for_ever(), name="treatments")
+                try:
+                    yield self
+                finally:
+                    treating.cancel()
+                    await asyncio.wait({treating})
+        finally:
+            await self._broker.kill()
+
+    def at_work(self) -> bool:
+        """Somebody is treated by the station that was started last."""
+        return self.treating
+
+    def promised(self) -> Mapping[int, int]:
+        """The last entry that the station said is on the disk."""
+        return {0: self._committed}
+
+    def counted(self, promised: Mapping[int, int], stored: Sequence[Entry]) -> tuple[int, int, int]:
+        """Entries have no numbers of their own here but their sequence."""
+        sequences = [entry.sequence for entry in stored]
+        lost = len(set(range(1, promised[0] + 1)) - set(sequences))
+        return promised[0], lost, len(sequences) - len(set(sequences))
+
+    async def _treat_for_ever(self) -> None:
+        while True:
+            with suppress(StationError, ExceptionGroup):
+                async with self.supervisor.client() as client, client.seat(OPERATOR) as seat:
+                    await self._treat(client, seat)
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _treat(self, client: StationClient, seat: SeatClient) -> None:
+        """One treatment, until the station is gone."""
+        with suppress(StationError):
+            await seat.close()
+        self._pen.remove_cartridge()
+        self._pen.insert_cartridge()
+        self.treatments += 1
+        await seat.prepare(plan(patient=f"P-{self.treatments:04d}"))
+        with suppress(StationError):  # a pen whose host was killed has latched that
+            await seat.clear_fault()
+        await seat.arm()
+        await seat.set_depth("0.50")
+        await seat.set_rate(100)
+        treated = (await seat.start()).view
+        while treated.phase == "treating":
+            status = await client.status()
+            self._committed = max(self._committed, status.record.committed)
+            treated = status.pens[0].view
+            self.treating = bool(treated.strokes)
+            await asyncio.sleep(_AGAIN_S)
+
+
+@asynccontextmanager
+async def treated_house(folder: Path) -> AsyncIterator[TreatedHouse]:
+    """A house with its pen, running."""
+    async with simulated(folder / "pen") as (pen, endpoint), TreatedHouse(folder, pen, endpoint.url).running() as house:
+        yield house
