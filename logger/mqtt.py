@@ -151,7 +151,7 @@ async def connect(
     )
     # The library offers no setting for it, and would wait as long as the keep-alive in a thread nobody can interrupt.
     client._client.connect_timeout = deadline_s * _CONNECT_SHARE  # noqa: SLF001 - no public way
-    bound_packets(client._client)  # noqa: SLF001 - as above
+    bound_packets(client)
     await _enter(client, url)
     client.timeout = _OUR_DEADLINE
     try:

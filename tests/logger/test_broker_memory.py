@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from logger.messages import AlarmsMessage
-from logger.store import Store
 from tests.fixtures_brokers import Mosquitto, accounts
-from tests.logger.conftest import OpenJournal
-from tests.logger.house import ALARM, House, client, hear, until
+from tests.logger.conftest import HouseAt
+from tests.logger.house import ALARM, client, hear, until
 
 pytestmark = pytest.mark.system
 
@@ -27,9 +26,9 @@ async def restarting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
 @pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
 async def test_a_restarted_broker_loses_and_doubles_nothing(
-    restarting: Mosquitto, killed: bool, open_journal: OpenJournal, store: Store
+    restarting: Mosquitto, killed: bool, house_at: HouseAt
 ) -> None:
-    house = House(restarting, open_journal(), store)
+    house = house_at(restarting)
     async with house.recording() as recorder, house.publishing(batch_entries=3) as publisher:
         for _restart in range(3):
             stored = recorder.counts.entries
@@ -46,11 +45,9 @@ async def test_a_restarted_broker_loses_and_doubles_nothing(
         assert publisher.counts.connections == 4
 
 
-async def test_alarms_are_told_again_by_the_station_itself(
-    restarting: Mosquitto, open_journal: OpenJournal, store: Store
-) -> None:
+async def test_alarms_are_told_again_by_the_station_itself(restarting: Mosquitto, house_at: HouseAt) -> None:
     """What the broker forgets, the station says again when it is back."""
-    house = House(restarting, open_journal(), store)
+    house = house_at(restarting)
     house.alarms = (ALARM,)
     async with house.publishing() as publisher:
         await until(lambda: publisher.state().connected)

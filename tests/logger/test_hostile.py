@@ -14,10 +14,9 @@ import pytest
 from logger.entry import GENESIS
 from logger.messages import MAX_PAYLOAD_BYTES, BatchMessage, ReceiptMessage
 from logger.mqtt_bounds import MAX_PACKET_BYTES, MAX_QUEUED_BYTES
-from logger.store import Store
 from logger.topics import TOPIC_TABLE
 from tests.fixtures_brokers import SITE, STATION, BrokerProcess, ClinicBroker, Embedded, Mosquitto
-from tests.logger.conftest import OpenJournal
+from tests.logger.conftest import HouseAt
 from tests.logger.house import TOPICS, House, client, hear, until
 from tests.logger.making import chain
 
@@ -158,9 +157,9 @@ def rss_mib(pid: int) -> int:
 
 
 async def test_a_broker_without_a_limit_passes_256_mb_on_and_neither_recorder_nor_station_keeps_them(
-    mosquitto: Mosquitto, open_journal: OpenJournal, store: Store
+    mosquitto: Mosquitto, house_at: HouseAt
 ) -> None:
-    house = House(mosquitto, open_journal(), store)
+    house = house_at(mosquitto)
     async with house.recording() as recorder, house.publishing() as publisher:
         await house.emit(20)
         await house.drained()

@@ -98,7 +98,8 @@ async def test_whatever_the_bus_does_the_record_arrives_whole_and_once(
 ) -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory() as directory:
-        store = Store.open(Path(directory) / "store.db")
+        place = str(Path(directory) / "store.db")
+        store = Store.open(place)
         journal = Journal(
             Path(directory) / "journal.db", station=STATION, utc_now=clock.utc_now, monotonic_ms=clock.monotonic_ms,
             limits=JournalLimits(min_free_bytes=0),
@@ -116,7 +117,7 @@ async def test_whatever_the_bus_does_the_record_arrives_whole_and_once(
                 back = carried(
                     receipts, lambda payload: towards_station.publish(RECEIPT, payload, qos=1), Carrier(of_receipts)
                 )
-                here, there = House(near, journal, store), House(far, journal, store)
+                here, there = House(near, journal, store, place), House(far, journal, store, place)
                 async with running(out), running(back), there.recording() as recorder:
                     timing = {"receipt_timeout_s": 0.1, "receipt_timeout_max_s": 0.2, "live_period_s": 60}
                     async with here.publishing(batch_entries=batch_entries, **timing):
