@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -91,6 +91,8 @@ class Embedded:
 class Mosquitto:
     """A Mosquitto process with a configuration of its own."""
 
+    _run_by: Callable[..., list[str]] = staticmethod(lambda *words: [*words])
+
     def __init__(self, folder: Path, known: Mapping[str, Account], *, remembers: bool = False) -> None:
         self._accounts = known
         self._port = free_port()
@@ -123,7 +125,7 @@ class Mosquitto:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            _program("mosquitto"), "-c", str(self._configuration), stderr=asyncio.subprocess.PIPE
+            *self._run_by(_program("mosquitto"), "-c", str(self._configuration)), stderr=asyncio.subprocess.PIPE
         )
         said: list[str] = []
         stream = self._process.stderr
@@ -162,7 +164,17 @@ class Mosquitto:
 class ClinicBroker(Mosquitto):
     """A Mosquitto with the folder that `needlework broker config` writes, on TLS. Users are those of the folder."""
 
-    def __init__(self, folder: Path, stations: Sequence[str], *, own: OwnCertificate | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stations: Sequence[str],
+        *,
+        own: OwnCertificate | None = None,
+        host: str = "127.0.0.1",
+        run_by: Callable[..., list[str]] = lambda *words: [*words],
+    ) -> None:
+        """``run_by`` makes the command that runs it elsewhere: in a network namespace where ``host`` is."""
+        self._host, self._run_by = host, run_by
         self._port = free_port()
         self._process = None
         self._draining = None
@@ -172,7 +184,7 @@ class ClinicBroker(Mosquitto):
     def add(self, stations: Sequence[str], *, own: OwnCertificate | None = None, renew: Sequence[str] = ()) -> Written:
         """Runs the command's work once, or once more."""
         asked = Asked(
-            site=SITE, stations=stations, renew=renew, hosts=["127.0.0.1"], port=self._port, own=own,
+            site=SITE, stations=stations, renew=renew, hosts=[self._host], port=self._port, own=own,
             handed_to=Path("/etc/needlework"), runs_as=None,
         )  # fmt: skip
         written = write_broker(self.folder, asked, datetime.now(UTC))
@@ -186,6 +198,7 @@ class ClinicBroker(Mosquitto):
         """Another broker with the same accounts and the same certificate, on a port of its own."""
         shutil.copytree(self.folder, folder)
         twin = ClinicBroker.__new__(ClinicBroker)
+        twin._host, twin._run_by = self._host, self._run_by
         twin._port, twin._process, twin._draining, twin.folder = free_port(), None, None, folder
         twin.add([])
         return twin
@@ -200,7 +213,7 @@ class ClinicBroker(Mosquitto):
 
     def url(self, user: str) -> BrokerUrl:
         password = (self.handed(user) / password_file(user)).read_text().strip()
-        return BrokerUrl("127.0.0.1", self._port, user, password, tls=True, ca_file=str(self.handed(user) / "ca.crt"))
+        return BrokerUrl(self._host, self._port, user, password, tls=True, ca_file=str(self.handed(user) / "ca.crt"))
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ USER = f"station-{STATION_NAME}"
 
 
 def broker_urls(*brokers: ClinicBroker) -> list[str]:
-    return [f"mqtts://127.0.0.1:{broker.url(USER).port}" for broker in brokers]
+    return [f"mqtts://{broker.url(USER).host}:{broker.url(USER).port}" for broker in brokers]
 
 
 def station_settings(path: Path, pen: str, *brokers: ClinicBroker) -> StationSettings:
@@ -40,7 +40,9 @@ def station_settings(path: Path, pen: str, *brokers: ClinicBroker) -> StationSet
 
 
 @asynccontextmanager
-async def recording(settings: StationSettings, *brokers: ClinicBroker) -> AsyncIterator[psutil.Process]:
+async def recording(
+    settings: StationSettings, *brokers: ClinicBroker, run_by: Callable[..., list[str]] = lambda *words: [*words]
+) -> AsyncIterator[psutil.Process]:
     """`needlework record`, with the settings file that `needlework broker config` wrote."""
     handed = brokers[0].handed("recorder")
     file = handed / "recorder.toml"
@@ -50,7 +52,7 @@ async def recording(settings: StationSettings, *brokers: ClinicBroker) -> AsyncI
     given["broker"] = broker_urls(*brokers)
     file.write_text("".join(f"{name} = {value!r}\n" for name, value in given.items()))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "console.cli", "record", "--json", "--store", settings.store_place,
+        *run_by(sys.executable, "-m", "console.cli", "record", "--json", "--store", settings.store_place),
         env={**os.environ, "NEEDLEWORK_CONFIG": str(file)}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
