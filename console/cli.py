@@ -15,6 +15,7 @@ from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
+from console.service_app import export_service
 from console.site_app import site_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
@@ -36,6 +37,7 @@ app.add_typer(sessions_app, name="sessions")
 sessions_app.command("sign")(sessions_sign)
 app.add_typer(patients_app, name="patients")
 app.add_typer(site_app, name="site")
+export_app.command("service")(export_service)
 app.add_typer(report_app, name="report")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
