@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
@@ -50,6 +50,8 @@ class SessionPlan(Record):
     what is inserted; ``cartridge_code`` is a scanned code as the scanner gave it; the operator attests with
     ``cartridge_new`` that the cartridge was opened just now.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     patient: Pseudonym
     operator: str

@@ -5,6 +5,7 @@ Every method returns a model or raises a :class:`station.errors.ClientError`, wh
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -33,6 +34,10 @@ from station.models import (
     TroubleBody,
 )
 from station.settings import StationSettings
+
+# They log the address of every call, and where a pseudonym belongs somebody may have typed a name.
+logging.getLogger("httpx").setLevel(logging.CRITICAL)
+logging.getLogger("httpcore").setLevel(logging.CRITICAL)
 
 CALL_DEADLINE_S = 15.0
 """Arming asks the pen half a dozen things, each with a deadline of its own; the sum stays under this."""

@@ -11,9 +11,9 @@ from controller.view import PenView
 
 
 class Asked(BaseModel):
-    """Base of what comes in."""
+    """Base of what comes in. What is wrong with it is said without repeating it: an error may end in a log."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Told(BaseModel):
