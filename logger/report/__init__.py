@@ -4,7 +4,18 @@ Everything printed comes from entries of the record, which carry snapshots of wh
 the site alone. Typesetting needs the extra ``report``; reading entries and preparing what is printed does not.
 """
 
+from logger.report.course import course_data, course_report
 from logger.report.session import Heading, SessionRead, read_session, session_data, session_report
 from logger.report.typeset import STANDARDS, Paper
 
-__all__ = ["STANDARDS", "Heading", "Paper", "SessionRead", "read_session", "session_data", "session_report"]
+__all__ = [
+    "STANDARDS",
+    "Heading",
+    "Paper",
+    "SessionRead",
+    "course_data",
+    "course_report",
+    "read_session",
+    "session_data",
+    "session_report",
+]

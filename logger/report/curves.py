@@ -181,7 +181,7 @@ class Curves:
     def zones(self) -> list[Span]:
         """Which zone was declared when, as far as anything is known of the pen."""
         last_ms = self._seen_ms if self._seen_ms is not None else 0
-        ends = [at_ms for at_ms, _ in self._zones[1:]] + [last_ms]
+        ends = [*(at_ms for at_ms, _ in self._zones), last_ms][1:]
         found = [Span(at_ms, max(at_ms, end), name) for (at_ms, name), end in zip(self._zones, ends, strict=True)]
         return [self._since_opened(span) for span in found]
 

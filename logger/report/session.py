@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from controller.events import Event
@@ -45,6 +46,13 @@ class SessionRead:
     head_sequence: int
     head_hash: bytes
 
+    @property
+    def written_at(self) -> datetime:
+        """When the last thing happened that is in the record: when a report of it says that it was made."""
+        record = self.record
+        told = [*(item.at for item in record.timeline), *(item.at for item in record.signatures)]
+        return max([record.opened_at, *told])
+
 
 @dataclass(slots=True)
 class _Reader:
@@ -76,12 +84,8 @@ def session_report(read: SessionRead, heading: Heading, *, verification_code: st
     ``verification_code`` is what a reader checks the paper against the record with, where there is one. Raises
     ReportExtraMissing, ReportError.
     """
-    record = read.record
-    last = record.timeline[-1].at if record.timeline else record.opened_at
-    at = max([last, record.closed_at or last, *(item.at for item in record.signatures)])
-    return typeset(
-        "session", session_data(read, heading, verification_code=verification_code), at=at, paper=heading.paper
-    )
+    data = session_data(read, heading, verification_code=verification_code)
+    return typeset("session", data, at=read.written_at, paper=heading.paper)
 
 
 def session_data(read: SessionRead, heading: Heading, *, verification_code: str = "") -> dict[str, Any]:

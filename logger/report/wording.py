@@ -11,9 +11,9 @@ MS_PER_S: Final = 1000
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 NARROW_SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
-_LONG_WORD: Final = re.compile(r"[^\s/-]{19,}")
-"""Longer than a column is wide: may go on in the next line anywhere. Hyphens and slashes allow it anyway."""
-_PIECE: Final = re.compile(r".{1,9}")
+_LONG_WORD: Final = re.compile(r"\S{19,}")
+"""Longer than a column is wide."""
+_PIECE: Final = re.compile(r"[^/_-]{1,18}[/_-]?|[/_-]")
 NOTHING: Final = "–"
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
@@ -109,7 +109,7 @@ def grouped(digest: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """The same text, in which a word too long for a column may go on in the next line."""
+    """The same text, in which a word too long for a column may go on in the next line, best after a hyphen."""
     return _LONG_WORD.sub(lambda found: _BREAK.join(_PIECE.findall(found[0])), text)
 
 
