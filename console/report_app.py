@@ -82,6 +82,34 @@ def session(
         )
 
 
+@report_app.command()
+def course(
+    patient: Annotated[str, typer.Argument(help="The patient's pseudonym.", metavar="PSEUDONYM")],
+    output: Output = None,
+    paper: PaperSize = None,
+    state: State = None,
+    journal: Journal = None,
+    store: StorePlace = None,
+    as_json: Json = False,
+) -> None:
+    """Write the summary over a patient's sessions as PDF/A: zones by session, how depth came along, the next visit."""
+    with Troubles(as_json=as_json):
+        from console.actions.report_files import course as act  # noqa: PLC0415 imported when it runs
+        from station.settings import load_settings  # noqa: PLC0415 as above
+
+        raise typer.Exit(
+            act(
+                load_settings(state_dir=state),
+                patient,
+                output=output,
+                paper=_paper(paper),
+                journal=journal,
+                store=store,
+                as_json=as_json,
+            )
+        )
+
+
 def _paper(named: str | None) -> "Paper | None":
     """The paper that was named. Raises ConsoleError."""
     known: dict[str | None, Paper | None] = {None: None, "a4": "a4", "letter": "letter"}
