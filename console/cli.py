@@ -170,6 +170,9 @@ def demo(
     story: Annotated[
         str, typer.Option("--story", help="`treatment`, or `limits`: every kind of limit is met.", metavar="NAME")
     ] = "treatment",
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the session's report there, as PDF.", metavar="FILE.pdf")
+    ] = None,
     state: State = None,
 ) -> None:
     """Play a treatment from end to end on a simulated pen, print its record, and verify it.
@@ -179,7 +182,7 @@ def demo(
     with Troubles():
         from console.demo import demo as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, state=state))
+        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, report=report, state=state))
 
 
 # The record -----------------------------------------------------------------------------------------------------------

@@ -105,12 +105,16 @@ class Screening(Record):
 
 
 class CourseSnapshot(Record):
-    """Where this session stands in its course. Days are ISO dates; None is *there was none*, *no course*, *any day*."""
+    """Where this session stands in its course. Days are ISO dates; None is *there was none*, *no course*, *any day*.
+
+    ``earliest_next`` is of the session that was prepared; the one after it is ``interval_days`` after this one.
+    """
 
     number: int
     sessions: int | None
     last_on: str | None
     earliest_next: str | None
+    interval_days: int | None = None
 
 
 class ZoneSnapshot(Record):
@@ -183,7 +187,8 @@ class SessionOpened(EventBase):
 
     ``resumes`` names the interrupted session whose dose counts on. ``library_digest`` is the SHA-256 of the library's
     file in hexadecimal; ``library_signed_by`` who signed it, None when nobody did. ``prescribed_by`` are the numbers of
-    approvals by which a contraindication that asks for the prescriber is treated all the same.
+    approvals by which a contraindication that asks for the prescriber is treated all the same. ``aftercare`` is what
+    the library tells patients after this protocol.
     """
 
     durable: ClassVar[bool] = True
@@ -206,6 +211,7 @@ class SessionOpened(EventBase):
     interval_reason: str = ""
     zone_plans: tuple[ZoneSnapshot, ...] = ()
     prescribed_by: tuple[str, ...] = ()
+    aftercare: tuple[str, ...] = ()
 
 
 class ChecklistConfirmed(EventBase):

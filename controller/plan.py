@@ -154,6 +154,7 @@ class ResolvedPlan(Record):
     library_until: str = ""
     operator_until: str = ""
     prescribed_by: tuple[str, ...] = ()  # approvals that stand for the prescriber's word about a contraindication
+    aftercare: tuple[str, ...] = ()  # the library's words for the patient afterwards
 
     @property
     def planned_ms(self) -> int:
@@ -269,6 +270,7 @@ def resolve_plan(
             sessions=course.sessions,
             last_on=_iso(course.last_on),
             earliest_next=_iso(course.earliest_next),
+            interval_days=protocol.course.interval_days,
         ),
         interval_open=_interval_problem(course.last_on, course.earliest_next, today, plan, resumed is not None),
         interval_reason=plan.interval_reason,
@@ -284,6 +286,7 @@ def resolve_plan(
         library_until=library.valid_until.isoformat(),
         operator_until=operator.qualified_until.isoformat(),
         prescribed_by=prescribed_by(library.questions, plan.answers, plan.accepted),
+        aftercare=protocol.aftercare,
     )
 
 

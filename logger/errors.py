@@ -19,6 +19,8 @@
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
     ├── RecordNotFound              no such session in the record
+    ├── ReportError                 a report could not be made
+    │   └── ReportExtraMissing      what it is typeset with is not installed
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
         └── StoreUnwritable         it cannot be written now
@@ -105,6 +107,14 @@ class EmbeddedBrokerError(RecordError):
 
 class RecordNotFound(RecordError):
     """There is no such session in the record."""
+
+
+class ReportError(RecordError):
+    """A report could not be made; the record itself is as it was."""
+
+
+class ReportExtraMissing(ReportError):
+    """What reports are typeset with is not installed."""
 
 
 class StoreError(RecordError):

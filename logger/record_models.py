@@ -229,3 +229,4 @@ class SessionRecord(Part):
     signatures: tuple[SignatureRecord, ...]
     timeline: tuple[TimelineItem, ...]
     doses: tuple[ZoneDose, ...]
+    aftercare: tuple[str, ...] = ()

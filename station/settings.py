@@ -148,6 +148,8 @@ class StationSettings(BaseSettings):
     """A sign-in not used for this long has ended. A seat that is held is kept by presence, not by this."""
     live_hz: float = Field(default=10.0, gt=0.0, le=20.0)
     """Most pictures a second that a live view gets."""
+    paper: Literal["a4", "letter"] = "a4"
+    """What reports are laid out for."""
     wait_for_pens: bool = False
     """A pen that cannot be opened at start is waited for, instead of ending the station. For a station that starts
     with the computer, and for one restarted after a failure."""
