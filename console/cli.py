@@ -13,6 +13,7 @@ from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
+from console.store_app import lookback, store_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
@@ -38,6 +39,8 @@ app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
 app.command()(approve)
 app.command()(treat)
+app.add_typer(store_app, name="store")
+app.command()(lookback)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
