@@ -146,15 +146,19 @@ class Follower:
                 elif entry.session is not None:
                     yield from self._of_session(entry, entry.session, event)
 
+    def _pen_of(self, station: str, session: str) -> str:
+        return self._pens.get((station, session)) or self.pen_before(station, session)
+
     def _of_session(self, entry: Entry, session: str, event: object) -> Iterator[Fact]:
         station = entry.station
         if isinstance(event, SessionOpened):
             pen = kept(event.pen)
-            self._pens.setdefault((station, session), pen)  # the first one counts, as in a store
+            if not self._pen_of(station, session):  # opened twice, the first time counts
+                self._pens[station, session] = pen
             texts = (kept(event.patient), kept(event.operator), kept(event.protocol))
             yield Opened(station, session, entry.sequence, entry.utc_us, pen, *texts)
         elif isinstance(event, PenArmed):
-            pen = self._pens.get((station, session)) or self.pen_before(station, session)
+            pen = self._pen_of(station, session)
             serial = (self._serials.get((station, pen)) or self.serial_before(station, pen)) if pen else ""
             used = event.cartridge
             yield Used(
@@ -173,18 +177,15 @@ def kept(text: str) -> str:
 def sessions_used(entries: Iterable[Entry]) -> list[SessionUsed]:
     """Every session among the entries of one station, in order, with what was used; for a journal."""
     found: dict[str, SessionUsed] = {}
+    uses: dict[str, list[Used]] = {}
     for fact in Follower().facts(entries):
         if isinstance(fact, Opened):
-            found.setdefault(
-                fact.session,
-                SessionUsed(
-                    fact.station, fact.session, fact.opened_utc_us, None, None, fact.patient, fact.operator,
-                    fact.protocol, fact.pen,
-                ),
-            )  # fmt: skip
-        elif isinstance(fact, Used) and fact.session in found:
-            session = found[fact.session]
-            found[fact.session] = replace(session, uses=(*session.uses, fact))
+            texts = (fact.patient, fact.operator, fact.protocol, fact.pen)
+            opened = SessionUsed(fact.station, fact.session, fact.opened_utc_us, None, None, *texts)
+            found.setdefault(fact.session, opened)
+        elif isinstance(fact, Used):
+            uses.setdefault(fact.session, []).append(fact)
         elif isinstance(fact, Closed) and fact.session in found:
             found[fact.session] = replace(found[fact.session], closed_utc_us=fact.closed_utc_us, outcome=fact.outcome)
-    return sorted(found.values(), key=lambda session: (session.opened_utc_us, session.station, session.session))
+    whole = [replace(session, uses=tuple(uses.get(session.session, ()))) for session in found.values()]
+    return sorted(whole, key=lambda session: (session.opened_utc_us, session.station, session.session))
