@@ -2,7 +2,9 @@
 
 A receipt is sent only after the commit. Entries that are stored already are acknowledged again, entries that contradict
 them are refused and told of; what is no batch of ours, or was changed on its way, is ignored and counted. A batch that
-begins beyond what is stored is not taken: the receipt says where to begin.
+begins beyond what is stored is not taken: the receipt says where to begin. While the store cannot be written nothing is
+receipted; once it can, the stations whose batches it did not take are asked for them, so that none waits for its own
+next attempt.
 """
 
 import asyncio
@@ -11,10 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from logger.entry import Entry
-from logger.errors import MessageError, StoreUnwritable, TopicError
+from logger.errors import MessageError, StoreUnusable, StoreUnwritable, TopicError
 from logger.messages import BatchMessage, ReceiptMessage, Refusal
 from logger.mqtt import BrokerUrl, Bus, BusMessage, connect
 from logger.reconnect import Backoff, BackoffSettings, keep_connected
@@ -67,6 +70,10 @@ class Recorder:
         self._on_ready = on_ready or _nobody
         self._on_problem = on_problem or _nobody
         self._backoff = Backoff(backoff or BackoffSettings(), random)
+        self._again = Backoff(backoff or BackoffSettings(), random)
+        self._owed: set[str] = set()  # stations that sent what could not be stored
+        self._owing = asyncio.Event()
+        self._unwritable = ""  # what was said of the store last, so that it is said once
         self._id = f"{random.getrandbits(64):016x}"
         self._number = 0
         self._asked: dict[str, int] = {}  # where a station was last asked to begin, so that a burst is answered once
@@ -89,10 +96,35 @@ class Recorder:
             self._asked.clear()
             for span in await self._in_thread(self._store.stations):
                 await self._send_receipt(bus, span)
+            self._owed.clear()  # each station knows now where to begin
             self._backoff.reset()
             self._on_ready()
-            async for message in bus.messages():
-                await self._take(bus, message)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(bus), name="recorder: batches")
+                group.create_task(self._ask_again(bus), name="recorder: batches that were not stored")
+
+    async def _listen(self, bus: Bus) -> None:
+        async for message in bus.messages():
+            await self._take(bus, message)
+
+    async def _ask_again(self, bus: Bus) -> None:
+        """Asks stations for what could not be stored, further and further apart until something is stored."""
+        while True:
+            await self._owing.wait()
+            await asyncio.sleep(self._again.next_s())
+            self._owing.clear()
+            owed, self._owed = self._owed, set()
+            for station in sorted(owed):
+                try:
+                    span = await self._in_thread(partial(self._store.span, station))
+                except StoreUnusable:
+                    self._owe(station)
+                else:
+                    await self._send_receipt(bus, span, expects=True)
+
+    def _owe(self, station: str) -> None:
+        self._owed.add(station)
+        self._owing.set()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -113,8 +145,15 @@ class Recorder:
             return
         except StoreUnwritable as error:
             self.counts.unwritable += 1
-            self._on_problem(str(error))
+            if self._unwritable != str(error):
+                self._unwritable = str(error)
+                self._on_problem(self._unwritable)
+            self._owe(parse(message.topic)[0].station)
             return
+        self._again.reset()
+        if self._unwritable:
+            self._unwritable = ""
+            self._on_problem("The store can be written again; the stations send what it has not got.")
         await self._answer(bus, result)
 
     async def _answer(self, bus: Bus, result: Appended) -> None:
