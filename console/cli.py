@@ -17,6 +17,7 @@ from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
 from console.service_app import export_service
 from console.site_app import site_app
+from console.store_app import lookback, store_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
@@ -45,6 +46,8 @@ app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
 app.command()(approve)
 app.command()(treat)
+app.add_typer(store_app, name="store")
+app.command()(lookback)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

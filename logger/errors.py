@@ -127,3 +127,7 @@ class StoreUnusable(StoreError):
 
 class StoreUnwritable(StoreError):
     """The store cannot be written now; no receipt is given, so the station sends again."""
+
+
+class StoreOccupied(StoreError):
+    """There is something where a new store or a copy of one was to be made; it is not overwritten."""

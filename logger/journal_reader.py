@@ -10,6 +10,7 @@ from typing import TypeVar
 from logger.entry import Entry, rises
 from logger.errors import JournalRuined, JournalUnusable
 from logger.journal_file import DATABASE_ERRORS, check_is_journal
+from logger.lookback import TYPES, Asked, SessionUsed, sessions_used
 from logger.sqlite_files import read_only_uri
 
 _COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
@@ -109,6 +110,18 @@ class JournalReader:
             yield from self._rising(page, after)
             after = page[-1].sequence
 
+    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
+        """Every entry of some types, in order, streamed in pages. Raises JournalUnusable."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM entries WHERE type IN ({', '.join('?' * len(types))}) AND sequence > ? "  # noqa: S608 our own columns
+            f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
+        )
+        after = 0
+        while rows := self._query(sql, (*types, after)):
+            page = self._rising([_entry(self.station, row) for row in rows], after)
+            yield from page
+            after = page[-1].sequence
+
     def session_entries(self, session: str, types: Sequence[str] = (), *, without: str = "") -> Iterator[Entry]:
         """Every entry of one session, or those of some types, in order, streamed in pages; nothing when there is none.
 
@@ -143,6 +156,13 @@ class JournalReader:
             "GROUP BY session) AS spans JOIN entries ON entries.sequence = first ORDER BY first"
         )
         return [SessionSpan(str(s), int(f), int(e), int(at), bool(closed)) for s, f, e, at, closed in rows]  # type: ignore[call-overload] # STRICT
+
+    def look_back(self, asked: Asked) -> list[SessionUsed]:
+        """The sessions that fit, oldest first, with what was used in them; reads all of the journal.
+
+        Raises JournalUnusable.
+        """
+        return [session for session in sessions_used(self.entries_of(TYPES)) if session.fits(asked)]
 
     def open_sessions(self) -> list[str]:
         """Sessions that were opened and never closed, oldest first: what a crash leaves behind.

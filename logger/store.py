@@ -24,10 +24,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
+from logger.lookback import Asked, SessionUsed, Used
+from logger.projections import project, select_sessions, select_uses
 from logger.store_place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
 from logger.store_schema import HEAD, migrate, revision_of
 from logger.store_tables import CONFLICTS, ENTRIES, ENTRY_COLUMNS
-from logger.uses import CartridgeUsed, keep_uses, select_uses
 
 _PAGE_ENTRIES = 200
 
@@ -178,7 +179,7 @@ class Store:
                 return Appended(span, 0, 0, conflict=conflict)
             if fresh:
                 connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
-                keep_uses(connection, fresh)
+                project(connection, fresh)
                 span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
             return Appended(span, len(fresh), len(known))
 
@@ -246,10 +247,15 @@ class Store:
         with self._reading() as connection:
             return [Conflict(*row) for row in connection.execute(query)]
 
-    def uses(self, serial: str) -> list[CartridgeUsed]:
+    def uses(self, serial: str) -> list[Used]:
         """Every use of cartridges whose serial number begins as this one does, oldest first. Raises StoreUnusable."""
         with self._reading() as connection:
             return select_uses(connection, serial)
+
+    def look_back(self, asked: Asked) -> list[SessionUsed]:
+        """The sessions that fit, oldest first, with what was used in them. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return select_sessions(connection, asked)
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
         query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
