@@ -34,7 +34,6 @@ _DEADLINE_S = 5.0
 _KEEPALIVE_S = 15
 
 
-
 @dataclass(slots=True)
 class RecorderCounts:
     """What came in since the recorder started, in batches but for ``entries`` and ``duplicates``."""
