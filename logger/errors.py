@@ -18,6 +18,7 @@
     │   ├── BrokerRefused           it answers and does not let us in
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
+    ├── CodeError                   no anchor and no verification code
     ├── RecordNotFound              no such session in the record
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
@@ -65,6 +66,10 @@ class JournalDamaged(JournalError):
 
 class JournalClosed(JournalError):
     """The journal was closed."""
+
+
+class CodeError(RecordError):
+    """What was typed is no anchor and no verification code."""
 
 
 class TopicError(RecordError):

@@ -166,6 +166,17 @@ class JournalReader:
         rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
         return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
 
+    def signing_key(self) -> str | None:
+        """The id of the key that the record was signed with last, or that was announced last; None where there is none.
+
+        Raises JournalUnusable.
+        """
+        rows = self._query(
+            "SELECT json_extract(CAST(body AS TEXT), '$.key_id') FROM entries WHERE type IN ('station_key', "
+            "'journal_checkpoint') ORDER BY sequence DESC LIMIT 1"
+        )
+        return _of(str, rows[0][0]) if rows else None
+
     def acknowledged(self) -> int:
         """The outbox's cursor: up to which entry the recorder confirmed. Raises JournalUnusable."""
         rows = self._query("SELECT acknowledged FROM outbox")

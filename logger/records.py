@@ -37,6 +37,7 @@ def session_record(entries: Iterable[Entry]) -> SessionRecord:
         except ValidationError:
             draft.take_unread(entry.type, entry.version, at)
             continue
+        draft.endorsements.take(event, entry, at)
         draft.take(event, at, entry.monotonic_ms)
     if not own:
         raise RecordNotFound(
@@ -87,7 +88,8 @@ def session_record(entries: Iterable[Entry]) -> SessionRecord:
         alarms=tuple(draft.alarms),
         audio_pauses=tuple(draft.audio_pauses),
         clock_steps=tuple(draft.clock_steps),
-        signatures=tuple(draft.signatures),
+        signatures=draft.endorsements.signatures(),
+        amendments=tuple(draft.endorsements.amendments),
         timeline=tuple(draft.timeline),
         doses=closed.doses if closed else (),
     )

@@ -2,6 +2,7 @@
 
     StationError
     ├── SettingsError           the settings cannot be used
+    ├── StationKeyRefused       the key that signs the journal cannot be used (`station.station_key`)
     ├── StationTaken            another station, or another program, holds what this one needs
     ├── UnknownPen              no pen of this name here
     ├── SeatError               who may steer

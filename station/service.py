@@ -23,9 +23,11 @@ from logger.messages import AlarmItem
 from logger.publisher import Publisher
 from logger.topics import Topics
 from station.accounts import Accounts
+from station.amendments import Amendments
 from station.api import build_api
 from station.awake import SleepInhibitor
 from station.brokers import brokers_of
+from station.checkpointing import Checkpoints
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
@@ -49,6 +51,7 @@ from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
 from station.signing_off import SignOff
 from station.start_of_day import before_the_first_patient
+from station.station_key import StationKeyRefused, station_key
 from station.stop import StopListener
 
 DRAIN_S = 2.0
@@ -95,6 +98,7 @@ class Station:
             last.push_async_callback(journal.close)
             if not await asyncio.to_thread(ended_in_order, journal.reader):
                 await self._verify()
+            checkpoints = await self._checkpoints(journal)
             data = load_data(self._settings, self._clock.utc().date())
             accounts = await asyncio.to_thread(Accounts, self._settings.accounts_path)
             people = open_people(self._settings, data, accounts, journal, self._clock)
@@ -107,10 +111,13 @@ class Station:
             last.push_async_callback(patients.close)
             ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
             last.callback(ledger.close)
+            amendments = Amendments(self._settings.amendments_path)
+            last.push_async_callback(amendments.close)
             site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
-            pens = self._make_pens(journal, site, keeper)
+            pens = self._make_pens(journal, site, keeper, checkpoints)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
+                "checkpoints": checkpoints.run,
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(
@@ -126,6 +133,7 @@ class Station:
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )
+            await checkpoints.begin()
             await people.begin()
             await asyncio.to_thread(keep_what_is_recorded, history, journal.reader)
             patients.being_treated = lambda: tuple(pen.patient for pen in desk.pens if pen.patient)
@@ -142,7 +150,7 @@ class Station:
                     people,
                     patients,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
-                    SignOff(journal, data.operators),
+                    SignOff(journal, data.operators, amendments, utc_now=self._clock.utc, added=checkpoints.soon),
                     lambda: self._status(journal, publisher, desk, endpoint, data),
                     software=self._software,
                     live_hz=self._settings.live_hz,
@@ -153,7 +161,7 @@ class Station:
             try:
                 failures = await self._go(desk, server, publisher, endpoint, beside)
             finally:
-                confirmed = await self._finish(desk, server, publisher, journal)
+                confirmed = await self._finish(desk, server, publisher, journal, checkpoints)
         for name, error in failures.items():
             sys.stderr.write(f"The part {name!r} of the station ended by itself.\n")
             traceback.print_exception(error)
@@ -255,10 +263,23 @@ class Station:
             clock=self._clock,
         )
 
-    def _make_pens(self, journal: Journal, site: Site, keeper: HistoryKeeper) -> tuple[StationPen, ...]:
+    async def _checkpoints(self, journal: Journal) -> Checkpoints:
+        try:
+            key = await asyncio.to_thread(station_key, self._settings.station_key_path)
+        except StationKeyRefused as error:
+            raise StationFailure(error.trouble, Exit.JOURNAL) from error
+        return Checkpoints(journal, key)
+
+    def _make_pens(
+        self, journal: Journal, site: Site, keeper: HistoryKeeper, checkpoints: Checkpoints
+    ) -> tuple[StationPen, ...]:
+        def closed(session: str) -> None:
+            keeper.closed(session)
+            checkpoints.soon()
+
         pens = []
         for setting in self._settings.pens:
-            sink = JournalSink(journal, self._clock.monotonic_s, keeper.closed)
+            sink = JournalSink(journal, self._clock.monotonic_s, closed)
             driver = SessionDriver(
                 setting.url,
                 sink=sink,
@@ -339,7 +360,14 @@ class Station:
 
     # Ending -----------------------------------------------------------------------------------------------------------
 
-    async def _finish(self, desk: Desk, server: ApiServer, publisher: Publisher | None, journal: Journal) -> bool:
+    async def _finish(
+        self,
+        desk: Desk,
+        server: ApiServer,
+        publisher: Publisher | None,
+        journal: Journal,
+        checkpoints: Checkpoints,
+    ) -> bool:
         """Needles out first, then the rest. Whether every pen confirmed that its needles are out."""
         reason = self._reason or "a part of the station failed"
         confirmed = False
@@ -347,7 +375,7 @@ class Station:
         async with AsyncExitStack() as then:  # each step is taken, whatever becomes of those before it
             then.push_async_callback(self._parts.close)
             then.push_async_callback(self._awake.release)
-            then.push_async_callback(self._finish_record, publisher, journal, reason)
+            then.push_async_callback(self._finish_record, publisher, journal, checkpoints, reason)
             then.push_async_callback(server.close)
             then.callback(desk.close)
             then.callback(remove_endpoint, self._settings)
@@ -359,9 +387,13 @@ class Station:
                 pen.close_unconfirmed(reason)
         return confirmed
 
-    async def _finish_record(self, publisher: Publisher | None, journal: Journal, reason: str) -> None:
+    async def _finish_record(
+        self, publisher: Publisher | None, journal: Journal, checkpoints: Checkpoints, reason: str
+    ) -> None:
         journal.emit(StationStopped(reason=reason), session=None)
         await journal.flush()
+        with suppress(RecordError):  # the record is on the disk; unsigned, its last entries are told as such
+            await checkpoints.now()
         if publisher is not None and publisher.state().connected:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
