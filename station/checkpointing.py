@@ -5,6 +5,8 @@ All of it beside the control loop: it looks once a second, reads one row, and si
 
 import asyncio
 import logging
+from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -12,6 +14,7 @@ from controller.events import JournalCheckpoint
 from logger.checkpoints import CHECKPOINT_ENTRIES, announcement, checkpoint
 from logger.errors import RecordError
 from logger.journal import Journal
+from station.station_key import station_key
 
 LOOK_S = 1.0
 """A closed session is signed within about this time."""
@@ -27,6 +30,11 @@ class Checkpoints:
         self._key = key
         self._asked = False
         self._upto = 0  # what is signed, the checkpoint itself among it
+
+    @classmethod
+    def of(cls, journal: Journal, key_path: Path) -> Self:
+        """Signs with the key at ``key_path``, made there when absent. Raises StationKeyRefused."""
+        return cls(journal, station_key(key_path))
 
     async def begin(self) -> None:
         """Announces the key where the record does not end with it, and signs. Raises JournalError."""

@@ -31,7 +31,7 @@ from station.checkpointing import Checkpoints
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
-from station.errors import StationError, Trouble
+from station.errors import StationFailure, Trouble
 from station.exits import Exit
 from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
@@ -43,7 +43,7 @@ from station.parts import Parts
 from station.patients import Patients
 from station.pens import StationPen
 from station.people import People
-from station.places import approve, load_data, new_token, open_people
+from station.places import approve, load_data, make_directories, new_token, open_people
 from station.record import JournalSink, begin_record, ended_in_order
 from station.retention import load_retention
 from station.seats import Seats
@@ -51,21 +51,12 @@ from station.serving import ApiServer, bind_api
 from station.settings import StationSettings
 from station.signing_off import SignOff
 from station.start_of_day import before_the_first_patient
-from station.station_key import StationKeyRefused, station_key
 from station.stop import StopListener
 
 DRAIN_S = 2.0
 """How long an ending station lets the recorder catch up. What it has not confirmed stays in the journal."""
 LOOK_S = 0.2
 """How often alarms are compared, and open sessions looked for."""
-
-
-class StationFailure(StationError):
-    """The station cannot start, or cannot go on. ``exit_code`` is what its process ends with."""
-
-    def __init__(self, trouble: Trouble, exit_code: Exit) -> None:
-        super().__init__(trouble)
-        self.exit_code = exit_code
 
 
 class Station:
@@ -92,13 +83,13 @@ class Station:
 
     async def run(self) -> Exit:
         """Runs until asked to end, or until a part fails. Raises StationFailure when it cannot start."""
-        _make_directories(self._settings)
+        make_directories(self._settings)
         async with AsyncExitStack() as last:
             journal = await self._open_journal()
             last.push_async_callback(journal.close)
             if not await asyncio.to_thread(ended_in_order, journal.reader):
                 await self._verify()
-            checkpoints = await self._checkpoints(journal)
+            checkpoints = await asyncio.to_thread(Checkpoints.of, journal, self._settings.station_key_path)
             data = load_data(self._settings, self._clock.utc().date())
             accounts = await asyncio.to_thread(Accounts, self._settings.accounts_path)
             people = open_people(self._settings, data, accounts, journal, self._clock)
@@ -263,13 +254,6 @@ class Station:
             clock=self._clock,
         )
 
-    async def _checkpoints(self, journal: Journal) -> Checkpoints:
-        try:
-            key = await asyncio.to_thread(station_key, self._settings.station_key_path)
-        except StationKeyRefused as error:
-            raise StationFailure(error.trouble, Exit.JOURNAL) from error
-        return Checkpoints(journal, key)
-
     def _make_pens(
         self, journal: Journal, site: Site, keeper: HistoryKeeper, checkpoints: Checkpoints
     ) -> tuple[StationPen, ...]:
@@ -398,19 +382,3 @@ class Station:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
                     await publisher.drained()
-
-
-def _make_directories(settings: StationSettings) -> None:
-    for directory in (settings.state_dir, settings.runtime_dir):
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StationFailure(
-                Trouble(
-                    "directory",
-                    f"The directory {directory} cannot be made: {error.strerror or error}.",
-                    "The record is kept there; without it nothing is treated.",
-                    "Give this user the place, or choose another with --state.",
-                ),
-                Exit.JOURNAL,
-            ) from error

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from station.errors import StationError, Trouble
+from station.errors import StationFailure, Trouble
+from station.exits import Exit
 
 MAX_KEY_FILE_BYTES = 1_000
 """A key's file has about 120 bytes; one much longer is none."""
@@ -28,7 +29,7 @@ MAX_KEY_FILE_BYTES = 1_000
 _OPEN_TO_OTHERS = 0o077
 
 
-class StationKeyRefused(StationError):
+class StationKeyRefused(StationFailure):
     """The station's key cannot be used; nothing is signed by it, and no station starts on it."""
 
 
@@ -117,5 +118,6 @@ def _refused(path: Path, what: str, do: str) -> StationKeyRefused:
             f"The station's key {path} is not used: {what}.",
             "Without a key nothing of the record is signed, so the station does not start.",
             do,
-        )
+        ),
+        Exit.JOURNAL,
     )

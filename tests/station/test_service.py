@@ -12,10 +12,10 @@ from logger.errors import JournalUnwritable
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
 from logger.verify import verify_journal
-from station.errors import StationTaken
+from station.errors import StationFailure, StationTaken
 from station.exits import Exit
 from station.record import JournalSink
-from station.service import Station, StationFailure
+from station.service import Station
 from station.settings import StationSettings
 from tests.station.conftest import OPERATOR, House, OpenHouse
 
