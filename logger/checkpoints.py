@@ -101,7 +101,8 @@ class Trail:
 
     ``trusted`` are the ids of keys known from elsewhere: where there are any, no other key counts. ``known`` are public
     keys by id. ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_hash`` its hash, ``by`` the key.
-    ``announced`` are the keys as the chain announced them, each with its entry.
+    ``announced`` are the keys as the chain announced them, each with its entry. ``begins`` is the first entry there is,
+    in a part of a chain: a checkpoint of what was before it is not compared.
     """
 
     trusted: frozenset[str] = frozenset()
@@ -111,6 +112,7 @@ class Trail:
     signed_hash: str = ""
     by: str = ""
     checkpoints: int = 0
+    begins: int = 1
     _passed: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def take(self, entry: Entry, findings: Findings) -> None:
@@ -180,6 +182,8 @@ class Trail:
                 "signature",
                 f"{here} has a signature that the key {event.key_id} did not make.",
             )
+        elif event.sequence < self.begins:
+            return
         elif (found := self._hash_of(event.sequence)) is None:
             findings.add(entry, "signature", f"{here} signs entry {event.sequence}, which is not before it.")
         elif found.hex() != event.hash:

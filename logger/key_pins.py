@@ -48,6 +48,11 @@ class KeyPins:
                 notices += self._checkpoint(connection, entry)
         return notices
 
+    def first(self, connection: Connection, station: str) -> str | None:
+        """The id of the pinned key; None where the station announced none."""
+        keys = self._keys(connection, station)
+        return None if keys is None else keys.first
+
     def forget(self, station: str) -> None:
         """What was looked at did not reach the disk: the keys of ``station`` are read again when they are needed."""
         self._of.pop(station, None)

@@ -241,6 +241,23 @@ class Store:
         with self._reading() as connection:
             return select_conflicts(connection, station)
 
+    def newest(self, station: str, type_: str, upto: int) -> Entry | None:
+        """The newest entry of a type with a sequence of at most ``upto``. Raises StoreUnusable."""
+        query = (
+            select(*ENTRY_COLUMNS)
+            .where(ENTRIES.c.station == station, ENTRIES.c.type == type_, ENTRIES.c.sequence <= upto)
+            .order_by(ENTRIES.c.sequence.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Entry(*row)
+
+    def pinned_key(self, station: str) -> str | None:
+        """The id of the first key that a station announced; None where it announced none. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return self._pins.first(connection, station)
+
     def uses(self, serial: str) -> list[CartridgeUsed]:
         """Every use of cartridges whose serial number begins as this one does, oldest first. Raises StoreUnusable."""
         with self._reading() as connection:

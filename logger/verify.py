@@ -21,7 +21,7 @@ from logger.findings import MAX_FINDINGS, Finding, Findings, counted
 from logger.journal_reader import JournalReader
 from logger.store import Store
 
-__all__ = ["MAX_FINDINGS", "Finding", "VerifyResult", "verify_journal", "verify_store"]
+__all__ = ["MAX_FINDINGS", "Finding", "VerifyResult", "result_of", "verify_journal", "verify_store"]
 
 PROGRESS_ENTRIES = 1000
 """Whoever waits for a long verification is told after each so many entries."""
@@ -147,7 +147,7 @@ def verify_journal(
             )
         comparison.finish(findings, confirmed)
         anchored.finish(findings, walk.last)
-        return _result(
+        return result_of(
             reader.station,
             findings,
             walk,
@@ -182,7 +182,7 @@ def _ruined(error: JournalRuined, store: Store) -> VerifyResult:
             f"{span.contiguous}; {whole}.",
         )
     station = spans[0].station if len(spans) == 1 else "unknown"
-    return _result(station, findings, Walk(), (_STORE,), 0)
+    return result_of(station, findings, Walk(), (_STORE,), 0)
 
 
 def verify_store(
@@ -213,7 +213,7 @@ def verify_store(
             f"{counted(len(refused), 'entry was', 'entries were')} refused or told of by the recorder, first "
             f"{first.sequence}: {first.reason}.",
         )
-    return _result(station, findings, walk, anchored.words, 0, notes=notes)
+    return result_of(station, findings, walk, anchored.words, 0, notes=notes)
 
 
 def _told(entries: Iterator[Entry], progress: Progress | None, upto: int | None) -> Iterable[Entry]:
@@ -297,15 +297,16 @@ class _Comparison:
         findings.total += self._of_store.total - len(self._of_store.named)
 
 
-def _result(
+def result_of(
     station: str,
     findings: Findings,
     walk: Walk,
     anchors: Sequence[str],
-    not_yet_stored: int,
+    not_yet_stored: int = 0,
     store_findings: int = 0,
     notes: tuple[str, ...] = (),
 ) -> VerifyResult:
+    """What a walk that has ended comes to."""
     walk.trail.finish(findings)
     return VerifyResult(
         station=station,
