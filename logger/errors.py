@@ -18,6 +18,8 @@
     │   ├── BrokerRefused           it answers and does not let us in
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
+    ├── BundleError                 an exported file that cannot be made, or is none
+    ├── CodeError                   no anchor and no verification code
     ├── RecordNotFound              no such session in the record
     ├── ReportError                 a report could not be made
     │   └── ReportExtraMissing      what it is typeset with is not installed
@@ -67,6 +69,14 @@ class JournalDamaged(JournalError):
 
 class JournalClosed(JournalError):
     """The journal was closed."""
+
+
+class BundleError(RecordError):
+    """A file with a record cannot be made, or is none that this product made."""
+
+
+class CodeError(RecordError):
+    """What was typed is no anchor and no verification code."""
 
 
 class TopicError(RecordError):

@@ -186,6 +186,25 @@ class JournalReader:
         rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
         return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
 
+    def newest(self, type_: str, upto: int) -> Entry | None:
+        """The newest entry of a type with a sequence of at most ``upto``. Raises JournalUnusable."""
+        rows = self._query(
+            f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1",  # noqa: S608 our own columns
+            (type_, upto),
+        )
+        return _entry(self.station, rows[0]) if rows else None
+
+    def signing_key(self) -> str | None:
+        """The id of the key that the record was signed with last, or that was announced last; None where there is none.
+
+        Raises JournalUnusable.
+        """
+        rows = self._query(
+            "SELECT json_extract(CAST(body AS TEXT), '$.key_id') FROM entries WHERE type IN ('station_key', "
+            "'journal_checkpoint') ORDER BY sequence DESC LIMIT 1"
+        )
+        return _of(str, rows[0][0]) if rows else None
+
     def acknowledged(self) -> int:
         """The outbox's cursor: up to which entry the recorder confirmed. Raises JournalUnusable."""
         rows = self._query("SELECT acknowledged FROM outbox")

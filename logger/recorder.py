@@ -43,6 +43,7 @@ class RecorderCounts:
     duplicates: int = 0
     gaps: int = 0
     conflicts: int = 0
+    notices: int = 0
     ignored: int = 0
     unwritable: int = 0
     connections: int = 0
@@ -189,6 +190,13 @@ class Recorder:
         counts, span, bus, asked = self.counts, result.span, there.bus, there.asked
         counts.entries += result.stored
         counts.duplicates += result.duplicates
+        for notice in result.notices:
+            counts.notices += 1
+            self._on_problem(
+                f"Station {span.station}, entry {notice.sequence}: {notice.reason}. The entry is stored, and this is "
+                "kept beside it. Ask whoever looks after the station; where nobody changed its machine, run "
+                "`needlework verify` on its journal."
+            )
         if result.conflict is not None:
             counts.conflicts += 1
             self._on_problem(

@@ -42,6 +42,7 @@ def session_record(entries: Iterable[Entry], *, also: Reading | None = None) -> 
         except ValidationError:
             draft.take_unread(entry.type, entry.version, at)
             continue
+        draft.endorsements.take(event, entry, at)
         draft.take(event, at, entry.monotonic_ms)
         if also is not None:
             also(entry, event)
@@ -94,7 +95,8 @@ def session_record(entries: Iterable[Entry], *, also: Reading | None = None) -> 
         alarms=tuple(draft.alarms),
         audio_pauses=tuple(draft.audio_pauses),
         clock_steps=tuple(draft.clock_steps),
-        signatures=tuple(draft.signatures),
+        signatures=draft.endorsements.signatures(),
+        amendments=tuple(draft.endorsements.amendments),
         timeline=tuple(draft.timeline),
         doses=closed.doses if closed else (),
         aftercare=opened.aftercare if opened else (),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from controller.events import Meaning
 from controller.plan import SessionPlan
 from station.accounts import Role
 from station.endpoint import Endpoint, read_endpoint
@@ -22,6 +23,8 @@ from station.errors import StationRefused, StationUnreachable, Trouble
 from station.models import (
     AccountStatus,
     AccountsTold,
+    Amended,
+    AmendRecord,
     ApproveAsked,
     Approved,
     PatientTold,
@@ -240,12 +243,18 @@ class PersonClient:
         body = asked.model_dump(mode="json")
         return read_answer(Approved, await self._station.call("POST", "/v1/approvals", body=body, headers=self.headers))
 
-    async def sign(self, session: str, meaning: Literal["performed", "reviewed"]) -> Signed:
+    async def sign(self, session: str, meaning: Meaning) -> Signed:
         """Signs a closed session."""
         path = f"/v1/sessions/{quote(session, safe='')}/sign"
         return read_answer(
             Signed, await self._station.call("POST", path, body={"meaning": meaning}, headers=self.headers)
         )
+
+    async def amend(self, session: str, asked: AmendRecord) -> Amended:
+        """Amends a closed session's record."""
+        path = f"/v1/sessions/{quote(session, safe='')}/amend"
+        body = asked.model_dump(mode="json")
+        return read_answer(Amended, await self._station.call("POST", path, body=body, headers=self.headers))
 
 
 class SeatClient:

@@ -250,6 +250,16 @@ class StationSettings(BaseSettings):
         return self.state_dir / "accounts.sqlite"
 
     @property
+    def station_key_path(self) -> Path:
+        """The key by which this station signs its journal; see `station.station_key`."""
+        return self.state_dir / "station.key"
+
+    @property
+    def amendments_path(self) -> Path:
+        """The texts of amendments, which stay at the site; see `station.amendments`."""
+        return self.state_dir / "amendments.sqlite"
+
+    @property
     def history_path(self) -> Path:
         """What stays at the site: visits, answers, consent references, approvals."""
         return self.state_dir / "history.sqlite"
