@@ -15,7 +15,9 @@ from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
 from console.report_app import report_app
+from console.service_app import export_service
 from console.site_app import site_app
+from console.store_app import lookback, store_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
@@ -36,6 +38,7 @@ app.add_typer(sessions_app, name="sessions")
 sessions_app.command("sign")(sessions_sign)
 app.add_typer(patients_app, name="patients")
 app.add_typer(site_app, name="site")
+export_app.command("service")(export_service)
 app.add_typer(report_app, name="report")
 app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
@@ -44,6 +47,8 @@ app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
 app.command()(approve)
 app.command()(treat)
+app.add_typer(store_app, name="store")
+app.command()(lookback)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -171,6 +176,9 @@ def demo(
     story: Annotated[
         str, typer.Option("--story", help="`treatment`, or `limits`: every kind of limit is met.", metavar="NAME")
     ] = "treatment",
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the session's report there, as PDF.", metavar="FILE.pdf")
+    ] = None,
     state: State = None,
 ) -> None:
     """Play a treatment from end to end on a simulated pen, print its record, and verify it.
@@ -180,7 +188,7 @@ def demo(
     with Troubles():
         from console.demo import demo as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, state=state))
+        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, report=report, state=state))
 
 
 # The record -----------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
 from controller.datafile import nearest
+from logger.entry import Entry
+from logger.errors import ReportExtraMissing
 from logger.records import session_record
 from logger.verify import verify_journal
 from station.client import StationClient
@@ -53,14 +55,18 @@ STORIES: dict[str, type[Story]] = {"treatment": Treatment, "limits": Limits}
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What is played, and through which pen: one at a URL, the one a program serves, or else a simulated one."""
+    """What is played, and through which pen: one at a URL, the one a program serves, or else a simulated one.
+
+    ``report`` is where the session's report goes as PDF; None makes none.
+    """
 
     story: str
     pen: str | None = None
     program: Path | None = None
+    report: Path | None = None
 
 
-def demo(*, story: str, pen: str | None, pen_program: Path | None, state: Path | None) -> int:
+def demo(*, story: str, pen: str | None, pen_program: Path | None, report: Path | None, state: Path | None) -> int:
     """Plays a story; the exit code. Raises StationError, RecordError, ConsoleError."""
     if story not in STORIES:
         what = f"There is no story {story!r}. {nearest(story, list(STORIES))}"
@@ -79,7 +85,7 @@ def demo(*, story: str, pen: str | None, pen_program: Path | None, state: Path |
         raise ConsoleError(
             Told("usage", "The demo treats through one pen.", "", "Give --pen or --pen-program, not both."), Code.USAGE
         )
-    cast = Cast(story, pen, None if pen_program is None else pen_program.resolve())
+    cast = Cast(story, pen, None if pen_program is None else pen_program.resolve(), report)
     if state is not None:
         return asyncio.run(_demo(state, cast))
     with tempfile.TemporaryDirectory(prefix="needlework-") as directory:
@@ -123,6 +129,8 @@ async def _play(console: Console, state: Path, cast: Cast) -> int:
     say(console, record_view(record, moments(entries), width=console.width))
     console.print()
     intact = _print_verify(console, settings)
+    if cast.report is not None:
+        _report(console, settings, entries, cast.report)
     return Code.DONE if intact and record.outcome == "completed" and record.strokes > 0 else Code.NO
 
 
@@ -184,6 +192,19 @@ async def _delivered(station: StationClient) -> None:
                 "`needlework doctor` looks at the broker.",
             )
         ) from error
+
+
+def _report(console: Console, settings: StationSettings, entries: list[Entry], path: Path) -> None:
+    """The session as a PDF, and where it is; what to install where it cannot be made: the treatment was played."""
+    from console.actions.report_files import write_whole  # noqa: PLC0415 only where a report is asked for
+    from logger.report import Heading, read_session, session_report  # noqa: PLC0415 as above
+
+    try:
+        write_whole(path, session_report(read_session(entries), Heading(site=settings.site, paper=settings.paper)))
+    except ReportExtraMissing as missing:
+        console.print(Text(str(missing), style="yellow"))
+    else:
+        console.print(Text.assemble(("Report of this session: ", "bold"), str(path)), soft_wrap=True)
 
 
 def _print_verify(console: Console, settings: StationSettings) -> bool:

@@ -14,7 +14,7 @@ from station.settings import StationSettings
 
 NEWEST = "last"
 """Stands for the newest session where an id is asked for."""
-ENDS = ("session_opened", "session_closed", "session_signed")
+ENDS = ("session_opened", "session_closed", "session_signed", "record_amended")
 """The entries that say how a session began and ended."""
 
 Source = JournalReader | Store

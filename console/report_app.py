@@ -1,14 +1,20 @@
-"""`needlework report …`: what the records of many sessions say together, done in :mod:`console.actions.reporting`."""
+"""`needlework report …`: PDFs of a session, and what many sessions say together, done in :mod:`console.actions`."""
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.trouble import Troubles
+from console.exits import Code
+from console.trouble import ConsoleError, Told, Troubles
 
-report_app = typer.Typer(help="What many sessions say together: `overrides`.", no_args_is_help=False)
+if TYPE_CHECKING:
+    from logger.report import Paper
+
+report_app = typer.Typer(
+    help="Reports: `session` and `course` as PDF, `overrides` over all sessions.", no_args_is_help=False
+)
 
 Since = Annotated[
     datetime | None,
@@ -18,6 +24,12 @@ State = Annotated[Path | None, typer.Option("--state", help="State directory: jo
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
 StorePlace = Annotated[
     str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Where the PDF goes; here, by its own name.", metavar="FILE.pdf")
+]
+PaperSize = Annotated[
+    str | None, typer.Option("--paper", help="`a4` or `letter`; the setting `paper` where not said.", metavar="NAME")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
@@ -39,3 +51,69 @@ def overrides(
 
         settings = load_settings(state_dir=state)
         raise typer.Exit(act(settings, since=since, journal=journal, store=store, as_json=as_json))
+
+
+@report_app.command()
+def session(
+    name: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")] = "last",
+    output: Output = None,
+    paper: PaperSize = None,
+    state: State = None,
+    journal: Journal = None,
+    store: StorePlace = None,
+    as_json: Json = False,
+) -> None:
+    """Write the record of one session as PDF/A. The same record gives the same file, byte for byte."""
+    with Troubles(as_json=as_json):
+        from console.actions.report_files import session as act  # noqa: PLC0415 imported when it runs
+        from station.settings import load_settings  # noqa: PLC0415 as above
+
+        settings = load_settings(state_dir=state)
+        raise typer.Exit(
+            act(
+                settings,
+                name,
+                output=output,
+                paper=_paper(paper),
+                journal=journal,
+                store=store,
+                as_json=as_json,
+            )
+        )
+
+
+@report_app.command()
+def course(
+    patient: Annotated[str, typer.Argument(help="The patient's pseudonym.", metavar="PSEUDONYM")],
+    output: Output = None,
+    paper: PaperSize = None,
+    state: State = None,
+    journal: Journal = None,
+    store: StorePlace = None,
+    as_json: Json = False,
+) -> None:
+    """Write the summary over a patient's sessions as PDF/A: zones by session, how depth came along, the next visit."""
+    with Troubles(as_json=as_json):
+        from console.actions.report_files import course as act  # noqa: PLC0415 imported when it runs
+        from station.settings import load_settings  # noqa: PLC0415 as above
+
+        raise typer.Exit(
+            act(
+                load_settings(state_dir=state),
+                patient,
+                output=output,
+                paper=_paper(paper),
+                journal=journal,
+                store=store,
+                as_json=as_json,
+            )
+        )
+
+
+def _paper(named: str | None) -> "Paper | None":
+    """The paper that was named. Raises ConsoleError."""
+    known: dict[str | None, Paper | None] = {None: None, "a4": "a4", "letter": "letter"}
+    if named not in known:
+        what = f"There is no paper {named!r}."
+        raise ConsoleError(Told("usage", what, "Nothing was written.", "Use `a4` or `letter`."), Code.USAGE)
+    return known[named]

@@ -15,6 +15,29 @@ from controller.units import Micrometres, Millihertz
 
 SHA256_HEX_CHARS = 64
 
+Meaning = Literal["performed", "reviewed", "approved"]
+"""What a signature under a session is for."""
+AmendedAspect = Literal[
+    "patient",
+    "operator",
+    "protocol",
+    "zone",
+    "settings",
+    "cartridge",
+    "checklist",
+    "consent",
+    "endpoint",
+    "reaction",
+    "aftercare",
+    "outcome",
+    "other",
+]
+"""What of a session's record an amendment is about."""
+AmendmentReason = Literal[
+    "typed_wrongly", "chosen_wrongly", "left_out", "learned_later", "device_recorded_wrongly", "other"
+]
+"""Why a session's record is amended."""
+
 
 class Record(BaseModel):
     """Base of everything journalled: strict, closed, immutable."""
@@ -105,12 +128,16 @@ class Screening(Record):
 
 
 class CourseSnapshot(Record):
-    """Where this session stands in its course. Days are ISO dates; None is *there was none*, *no course*, *any day*."""
+    """Where this session stands in its course. Days are ISO dates; None is *there was none*, *no course*, *any day*.
+
+    ``earliest_next`` is of the session that was prepared; the one after it is ``interval_days`` after this one.
+    """
 
     number: int
     sessions: int | None
     last_on: str | None
     earliest_next: str | None
+    interval_days: int | None = None
 
 
 class ZoneSnapshot(Record):
@@ -183,7 +210,8 @@ class SessionOpened(EventBase):
 
     ``resumes`` names the interrupted session whose dose counts on. ``library_digest`` is the SHA-256 of the library's
     file in hexadecimal; ``library_signed_by`` who signed it, None when nobody did. ``prescribed_by`` are the numbers of
-    approvals by which a contraindication that asks for the prescriber is treated all the same.
+    approvals by which a contraindication that asks for the prescriber is treated all the same. ``aftercare`` is what
+    the library tells patients after this protocol.
     """
 
     durable: ClassVar[bool] = True
@@ -206,6 +234,7 @@ class SessionOpened(EventBase):
     interval_reason: str = ""
     zone_plans: tuple[ZoneSnapshot, ...] = ()
     prescribed_by: tuple[str, ...] = ()
+    aftercare: tuple[str, ...] = ()
 
 
 class ChecklistConfirmed(EventBase):
@@ -267,13 +296,66 @@ class ApprovalUsed(EventBase):
 
 
 class SessionSigned(EventBase):
-    """Somebody put their name to a closed session. ``meaning`` is what for; ``by`` is an account, never a name."""
+    """Somebody put their name to a closed session. ``meaning`` is what for; ``by`` is an account, never a name.
+
+    What is signed is the session up to the entry ``covers_sequence``, whose hash in hexadecimal is ``covers_hash``:
+    what came later is not. None and empty in records from before signatures named it (version 1).
+    """
 
     durable: ClassVar[bool] = True
+    version: Literal[2] = 2  # type: ignore[assignment]  # version 1 knew no approval and named nothing
     type: Literal["session_signed"] = "session_signed"
     by: str
     role: str
-    meaning: Literal["performed", "reviewed"]
+    meaning: Meaning
+    covers_sequence: int | None = None
+    covers_hash: str = ""
+
+
+class RecordAmended(EventBase):
+    """Somebody set right, or added to, what a closed session's record says; what was written stays as it is.
+
+    ``amends_sequence`` and ``amends_hash`` (hexadecimal) name the entry it is about. ``text_sha256`` is the SHA-256, in
+    hexadecimal, of a random salt of 16 bytes and the text in UTF-8; salt and text stay at the site.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["record_amended"] = "record_amended"
+    session: str
+    aspect: AmendedAspect
+    reason: AmendmentReason
+    amends_sequence: int
+    amends_hash: str
+    by: str
+    role: str
+    text_sha256: str
+
+
+class StationKey(EventBase):
+    """The key by which this station signs its journal from now on: Ed25519, in hexadecimal.
+
+    Said on the first run, and at a start with another key than the record's last; that is another machine, or a key
+    that was lost. ``key_id`` is the first 16 hexadecimal digits of the public key's SHA-256.
+    """
+
+    durable: ClassVar[bool] = True
+    type: Literal["station_key"] = "station_key"
+    key_id: str
+    public_key: str
+
+
+class JournalCheckpoint(EventBase):
+    """The station's signature under its journal up to the entry ``sequence``, whose hash is ``hash``.
+
+    ``signature`` is Ed25519 by the key ``key_id`` over station, sequence and hash, as `logger.checkpoints` says. Hash,
+    key and signature are in hexadecimal.
+    """
+
+    type: Literal["journal_checkpoint"] = "journal_checkpoint"
+    sequence: int
+    hash: str
+    key_id: str
+    signature: str
 
 
 class ClockStepped(EventBase):
@@ -582,6 +664,9 @@ Event = Annotated[
     | ApprovalGiven
     | ApprovalUsed
     | SessionSigned
+    | RecordAmended
+    | StationKey
+    | JournalCheckpoint
     | ClockStepped
     | LimitsChanged
     | SoftLimitOverridden

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from controller.cartridges import ScannedCartridge, fit_problem
 from controller.datafile import nearest
@@ -50,6 +50,8 @@ class SessionPlan(Record):
     what is inserted; ``cartridge_code`` is a scanned code as the scanner gave it; the operator attests with
     ``cartridge_new`` that the cartridge was opened just now.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     patient: Pseudonym
     operator: str
@@ -152,6 +154,7 @@ class ResolvedPlan(Record):
     library_until: str = ""
     operator_until: str = ""
     prescribed_by: tuple[str, ...] = ()  # approvals that stand for the prescriber's word about a contraindication
+    aftercare: tuple[str, ...] = ()  # the library's words for the patient afterwards
 
     @property
     def planned_ms(self) -> int:
@@ -267,6 +270,7 @@ def resolve_plan(
             sessions=course.sessions,
             last_on=_iso(course.last_on),
             earliest_next=_iso(course.earliest_next),
+            interval_days=protocol.course.interval_days,
         ),
         interval_open=_interval_problem(course.last_on, course.earliest_next, today, plan, resumed is not None),
         interval_reason=plan.interval_reason,
@@ -282,6 +286,7 @@ def resolve_plan(
         library_until=library.valid_until.isoformat(),
         operator_until=operator.qualified_until.isoformat(),
         prescribed_by=prescribed_by(library.questions, plan.answers, plan.accepted),
+        aftercare=protocol.aftercare,
     )
 
 

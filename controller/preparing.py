@@ -85,6 +85,7 @@ def prepare(state: MachineState, given: Prepare) -> Step:
         interval_reason=plan.interval_reason,
         zone_plans=plan.zone_snapshots,
         prescribed_by=plan.prescribed_by,
+        aftercare=plan.aftercare,
     )
     return Step(state, None, (opened,))
 

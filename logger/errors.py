@@ -19,7 +19,11 @@
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
     ├── BrokerFolderError           a real broker's files cannot be written as asked
+    ├── BundleError                 an exported file that cannot be made, or is none
+    ├── CodeError                   no anchor and no verification code
     ├── RecordNotFound              no such session in the record
+    ├── ReportError                 a report could not be made
+    │   └── ReportExtraMissing      what it is typeset with is not installed
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
         └── StoreUnwritable         it cannot be written now
@@ -68,6 +72,14 @@ class JournalClosed(JournalError):
     """The journal was closed."""
 
 
+class BundleError(RecordError):
+    """A file with a record cannot be made, or is none that this product made."""
+
+
+class CodeError(RecordError):
+    """What was typed is no anchor and no verification code."""
+
+
 class TopicError(RecordError):
     """A name that cannot stand in a topic, or a topic outside the table."""
 
@@ -112,6 +124,14 @@ class RecordNotFound(RecordError):
     """There is no such session in the record."""
 
 
+class ReportError(RecordError):
+    """A report could not be made; the record itself is as it was."""
+
+
+class ReportExtraMissing(ReportError):
+    """What reports are typeset with is not installed."""
+
+
 class StoreError(RecordError):
     """The store behind the recorder."""
 
@@ -122,3 +142,7 @@ class StoreUnusable(StoreError):
 
 class StoreUnwritable(StoreError):
     """The store cannot be written now; no receipt is given, so the station sends again."""
+
+
+class StoreOccupied(StoreError):
+    """There is something where a new store or a copy of one was to be made; it is not overwritten."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from logger.entry import Entry, rises
 from logger.errors import JournalRuined, JournalUnusable
 from logger.journal_file import DATABASE_ERRORS, check_is_journal
+from logger.lookback import TYPES, Asked, SessionUsed, sessions_used
 from logger.sqlite_files import read_only_uri
 
 _COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
@@ -109,6 +110,18 @@ class JournalReader:
             yield from self._rising(page, after)
             after = page[-1].sequence
 
+    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
+        """Every entry of some types, in order, streamed in pages. Raises JournalUnusable."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM entries WHERE type IN ({', '.join('?' * len(types))}) AND sequence > ? "  # noqa: S608 our own columns
+            f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
+        )
+        after = 0
+        while rows := self._query(sql, (*types, after)):
+            page = self._rising([_entry(self.station, row) for row in rows], after)
+            yield from page
+            after = page[-1].sequence
+
     def session_entries(self, session: str, types: Sequence[str] = (), *, without: str = "") -> Iterator[Entry]:
         """Every entry of one session, or those of some types, in order, streamed in pages; nothing when there is none.
 
@@ -144,6 +157,13 @@ class JournalReader:
         )
         return [SessionSpan(str(s), int(f), int(e), int(at), bool(closed)) for s, f, e, at, closed in rows]  # type: ignore[call-overload] # STRICT
 
+    def look_back(self, asked: Asked) -> list[SessionUsed]:
+        """The sessions that fit, oldest first, with what was used in them; reads all of the journal.
+
+        Raises JournalUnusable.
+        """
+        return [session for session in sessions_used(self.entries_of(TYPES)) if session.fits(asked)]
+
     def open_sessions(self) -> list[str]:
         """Sessions that were opened and never closed, oldest first: what a crash leaves behind.
 
@@ -165,6 +185,25 @@ class JournalReader:
         """The hash of one entry, or None when there is none. Raises JournalUnusable."""
         rows = self._query("SELECT hash FROM entries WHERE sequence = ?", (sequence,))
         return None if not rows else rows[0][0]  # type: ignore[return-value] # the schema is STRICT
+
+    def newest(self, type_: str, upto: int) -> Entry | None:
+        """The newest entry of a type with a sequence of at most ``upto``. Raises JournalUnusable."""
+        rows = self._query(
+            f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1",  # noqa: S608 our own columns
+            (type_, upto),
+        )
+        return _entry(self.station, rows[0]) if rows else None
+
+    def signing_key(self) -> str | None:
+        """The id of the key that the record was signed with last, or that was announced last; None where there is none.
+
+        Raises JournalUnusable.
+        """
+        rows = self._query(
+            "SELECT json_extract(CAST(body AS TEXT), '$.key_id') FROM entries WHERE type IN ('station_key', "
+            "'journal_checkpoint') ORDER BY sequence DESC LIMIT 1"
+        )
+        return _of(str, rows[0][0]) if rows else None
 
     def acknowledged(self) -> int:
         """The outbox's cursor: up to which entry the recorder confirmed. Raises JournalUnusable."""

@@ -29,6 +29,7 @@ from controller.events import (
     PenConnected,
     PenDisarmed,
     PenLost,
+    RecordAmended,
     Refused,
     SessionClosed,
     SessionOpened,
@@ -42,6 +43,7 @@ from controller.events import (
     ZoneChanged,
 )
 from controller.units import format_hz, format_mm
+from logger.record_endorsed import Endorsements, said_afterwards
 from logger.record_models import (
     AlarmRecord,
     ApprovalRecord,
@@ -52,7 +54,6 @@ from logger.record_models import (
     LimitsInForce,
     Override,
     Refusal,
-    SignatureRecord,
     TimelineItem,
 )
 from logger.telemetry import Telemetry
@@ -102,7 +103,7 @@ class Draft:
     alarms: list[AlarmRecord] = field(default_factory=list)
     audio_pauses: list[AudioPause] = field(default_factory=list)
     clock_steps: list[ClockStep] = field(default_factory=list)
-    signatures: list[SignatureRecord] = field(default_factory=list)
+    endorsements: Endorsements = field(default_factory=Endorsements)
     timeline: list[TimelineItem] = field(default_factory=list)
     commanded: dict[str, set[tuple[int, int]]] = field(default_factory=dict)  # by zone: (µm, mHz) while treating
     telemetry: Telemetry = field(default_factory=Telemetry)
@@ -281,8 +282,8 @@ class Draft:
                 self._note(at, "line", event.sentence)
             case DoseWarning():
                 self._note(at, "time on skin", DOSE_WORDS[event.level].format(zone=event.zone))
-            case SessionSigned():
-                self.signatures.append(SignatureRecord(at=at, by=event.by, role=event.role, meaning=event.meaning))
+            case SessionSigned() | RecordAmended():
+                self._note(at, *said_afterwards(event))
             case _:
                 return  # the station's own coming and going is no part of a session
 

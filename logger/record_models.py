@@ -15,6 +15,7 @@ from controller.events import (
     CourseSnapshot,
     LimitLayer,
     LimitSet,
+    Meaning,
     ReadinessRow,
     Screening,
     ZoneDose,
@@ -145,12 +146,43 @@ class ClockStep(Part):
 
 
 class SignatureRecord(Part):
-    """Who put their name to the session, when, and as what."""
+    """Who put their name to the session, when, and as what.
+
+    It covers the session up to ``covers_sequence``; ``covers`` says whether that is what stands in the record now:
+    *all* of it, or that the record was *amended* after this signature; *unknown* in records from before signatures
+    named what they cover, *other* when the entry it names has another hash here.
+    """
 
     at: datetime
     by: str
     role: str
-    meaning: Literal["performed", "reviewed"]
+    meaning: Meaning
+    covers: Literal["all", "amended", "unknown", "other"] = "unknown"
+    covers_sequence: int | None = None
+    covers_hash: str = ""
+
+    @property
+    def standing(self) -> bool:
+        """Whether it is for the record as it stands now."""
+        return self.covers in ("all", "unknown")
+
+
+class AmendmentRecord(Part):
+    """What was set right, or added, after the session; its text is kept at the site under ``text_sha256``.
+
+    ``amends_found`` is False when the entry it names has another hash here, or is none of this session's.
+    """
+
+    at: datetime
+    sequence: int
+    by: str
+    role: str
+    aspect: str
+    reason: str
+    amends_sequence: int
+    amends_hash: str
+    amends_found: bool
+    text_sha256: str
 
 
 class ZoneRecord(Part):
@@ -227,5 +259,7 @@ class SessionRecord(Part):
     audio_pauses: tuple[AudioPause, ...]
     clock_steps: tuple[ClockStep, ...]
     signatures: tuple[SignatureRecord, ...]
+    amendments: tuple[AmendmentRecord, ...] = ()
     timeline: tuple[TimelineItem, ...]
     doses: tuple[ZoneDose, ...]
+    aftercare: tuple[str, ...] = ()

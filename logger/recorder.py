@@ -2,7 +2,9 @@
 
 A receipt is sent only after the commit. Entries that are stored already are acknowledged again, entries that contradict
 them are refused and told of; what is no batch of ours, or was changed on its way, is ignored and counted. A batch that
-begins beyond what is stored is not taken: the receipt says where to begin.
+begins beyond what is stored is not taken: the receipt says where to begin. While the store cannot be written nothing is
+receipted; once it can, the stations whose batches it did not take are asked for them, so that none waits for its own
+next attempt.
 
 Of several brokers it records from all at once: each station chooses the one that works for it.
 """
@@ -13,11 +15,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from logger.broker_url import BrokerUrl, in_order
 from logger.entry import Entry
-from logger.errors import MessageError, StoreUnwritable, TopicError
+from logger.errors import MessageError, StoreUnusable, StoreUnwritable, TopicError
 from logger.messages import BatchMessage, ReceiptMessage, Refusal
 from logger.mqtt import Bus, BusMessage, connect
 from logger.reconnect import Backoff, BackoffSettings, keep_connected
@@ -30,9 +33,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEADLINE_S = 5.0
 _KEEPALIVE_S = 15
 
-Asked = dict[str, int]
-"""Where each station of a connection was last asked to begin, so that a burst beyond it is answered once."""
-
 
 @dataclass(slots=True)
 class RecorderCounts:
@@ -43,9 +43,32 @@ class RecorderCounts:
     duplicates: int = 0
     gaps: int = 0
     conflicts: int = 0
+    notices: int = 0
     ignored: int = 0
     unwritable: int = 0
     connections: int = 0
+
+
+class _Conversation:
+    """With the stations at one broker, for as long as one connection lasts."""
+
+    def __init__(self, bus: Bus, again: Backoff) -> None:
+        self.bus = bus
+        self.asked: dict[str, int] = {}  # where a station was last asked to begin, so that a burst is answered once
+        self.owing = asyncio.Event()
+        self.again = again
+        self._owed: set[str] = set()  # stations that sent what could not be stored
+
+    def owe(self, station: str) -> None:
+        """A station sent what could not be stored."""
+        self._owed.add(station)
+        self.owing.set()
+
+    def settle(self) -> list[str]:
+        """The stations to be asked, who are owed nothing from now on."""
+        owed, self._owed = sorted(self._owed), set()
+        self.owing.clear()
+        return owed
 
 
 class Recorder:
@@ -76,6 +99,8 @@ class Recorder:
         self._on_ready = on_ready or _nobody
         self._on_problem = on_problem or _nobody
         self._backoffs = {url: Backoff(backoff or BackoffSettings(), random) for url in self._brokers}
+        self._again = {url: Backoff(backoff or BackoffSettings(), random) for url in self._brokers}
+        self._unwritable = ""  # what was said of the store last, so that it is said once
         self._id = f"{random.getrandbits(64):016x}"
         self._number = 0
         self._suspicions = Suspicions(self._on_problem)
@@ -95,24 +120,42 @@ class Recorder:
     async def _connection(self, broker: BrokerUrl) -> None:
         async with connect(
             broker,
-            client_id=f"needlework-recorder-{self._site}-{self._id}",
+            client_id=f"needlework-recorder-{self._site}-{self._id}-{self._brokers.index(broker)}",
             deadline_s=_DEADLINE_S,
             keepalive_s=_KEEPALIVE_S,
         ) as bus:
             await bus.subscribe(self._filter, qos=1)
-            asked: Asked = {}
             for span in await self._in_thread(self._store.stations):
                 await self._send_receipt(bus, span)
             self._backoffs[broker].reset()
             self.counts.connections += 1
             self._on_ready()
-            async for message in bus.messages():
-                await self._take(bus, message, asked)
+            there = _Conversation(bus, self._again[broker])  # each station knows now where to begin
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(there), name="recorder: batches")
+                group.create_task(self._ask_again(there), name="recorder: batches that were not stored")
+
+    async def _listen(self, there: "_Conversation") -> None:
+        async for message in there.bus.messages():
+            await self._take(there, message)
+
+    async def _ask_again(self, there: "_Conversation") -> None:
+        """Asks stations for what could not be stored, further and further apart until something is stored."""
+        while True:
+            await there.owing.wait()
+            await asyncio.sleep(there.again.next_s())
+            for station in there.settle():
+                try:
+                    span = await self._in_thread(partial(self._store.span, station))
+                except StoreUnusable:
+                    there.owe(station)
+                else:
+                    await self._send_receipt(there.bus, span, expects=True)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _take(self, bus: Bus, message: BusMessage, asked: Asked) -> None:
+    async def _take(self, there: "_Conversation", message: BusMessage) -> None:
         """One message: a batch, or something to ignore."""
         self.counts.batches += 1
         seen_utc_us = (self._utc_now() - _EPOCH) // timedelta(microseconds=1)
@@ -132,14 +175,28 @@ class Recorder:
             return
         except StoreUnwritable as error:
             self.counts.unwritable += 1
-            self._on_problem(str(error))
+            if self._unwritable != str(error):
+                self._unwritable = str(error)
+                self._on_problem(self._unwritable)
+            there.owe(parse(message.topic)[0].station)
             return
-        await self._answer(bus, result, asked)
+        there.again.reset()
+        if self._unwritable:
+            self._unwritable = ""
+            self._on_problem("The store can be written again; the stations send what it has not got.")
+        await self._answer(there, result)
 
-    async def _answer(self, bus: Bus, result: Appended, asked: Asked) -> None:
-        counts, span = self.counts, result.span
+    async def _answer(self, there: "_Conversation", result: Appended) -> None:
+        counts, span, bus, asked = self.counts, result.span, there.bus, there.asked
         counts.entries += result.stored
         counts.duplicates += result.duplicates
+        for notice in result.notices:
+            counts.notices += 1
+            self._on_problem(
+                f"Station {span.station}, entry {notice.sequence}: {notice.reason}. The entry is stored, and this is "
+                "kept beside it. Ask whoever looks after the station; where nobody changed its machine, run "
+                "`needlework verify` on its journal."
+            )
         if result.conflict is not None:
             counts.conflicts += 1
             self._on_problem(

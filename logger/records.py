@@ -1,10 +1,11 @@
 """Projections: what the entries of one session amount to, for people and reports."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from controller.events import Event
 from logger.entry import Entry
 from logger.errors import RecordNotFound
 from logger.record_draft import Draft
@@ -16,11 +17,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 __all__ = ["AlarmRecord", "SessionRecord", "ZoneRecord", "session_record"]
 
 
-def session_record(entries: Iterable[Entry]) -> SessionRecord:
+Reading = Callable[[Entry, Event], None]
+
+
+def session_record(entries: Iterable[Entry], *, also: Reading | None = None) -> SessionRecord:
     """The record of the session whose entries these are, in order, from a journal or a store.
 
-    Entries of no session that are among them (a pen that connected) are used where they help. Raises RecordNotFound
-    when no entry belongs to a session.
+    Entries of no session that are among them (a pen that connected) are used where they help. ``also`` gets each entry
+    with its event as it is read, so that an hour of telemetry is read once, whatever else is made from it. Raises
+    RecordNotFound when no entry belongs to a session.
     """
     draft = Draft()
     own: list[tuple[int, int]] = []
@@ -37,7 +42,10 @@ def session_record(entries: Iterable[Entry]) -> SessionRecord:
         except ValidationError:
             draft.take_unread(entry.type, entry.version, at)
             continue
+        draft.endorsements.take(event, entry, at)
         draft.take(event, at, entry.monotonic_ms)
+        if also is not None:
+            also(entry, event)
     if not own:
         raise RecordNotFound(
             "There is no such session in this record. `needlework sessions list` names those there are."
@@ -87,9 +95,11 @@ def session_record(entries: Iterable[Entry]) -> SessionRecord:
         alarms=tuple(draft.alarms),
         audio_pauses=tuple(draft.audio_pauses),
         clock_steps=tuple(draft.clock_steps),
-        signatures=tuple(draft.signatures),
+        signatures=draft.endorsements.signatures(),
+        amendments=tuple(draft.endorsements.amendments),
         timeline=tuple(draft.timeline),
         doses=closed.doses if closed else (),
+        aftercare=opened.aftercare if opened else (),
     )
 
 

@@ -22,12 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from logger.conflicts import Conflict, conflict_of, keep_conflict, keep_notices, select_conflicts
 from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
+from logger.key_pins import KeyPins
+from logger.lookback import Asked, SessionUsed, Used
+from logger.projections import project, select_sessions, select_uses
 from logger.store_place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
 from logger.store_schema import HEAD, migrate, revision_of
-from logger.store_tables import CONFLICTS, ENTRIES, ENTRY_COLUMNS
-from logger.uses import CartridgeUsed, keep_uses, select_uses
+from logger.store_tables import ENTRIES, ENTRY_COLUMNS
 
 _PAGE_ENTRIES = 200
 
@@ -54,21 +57,11 @@ class StoredSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
-    """An entry that was refused because the store has another one in its place."""
-
-    station: str
-    sequence: int
-    hash: bytes
-    seen_utc_us: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Appended:
     """What became of a batch.
 
-    ``gap``: it begins beyond what is stored. ``conflict``: its first entry refused, and why.
+    ``gap``: it begins beyond what is stored. ``conflict``: its first entry refused, and why. ``notices``: what was
+    stored and is worth a look all the same, such as another key of the station's.
     """
 
     span: StationSpan
@@ -76,6 +69,7 @@ class Appended:
     duplicates: int
     gap: bool = False
     conflict: Conflict | None = None
+    notices: tuple[Conflict, ...] = ()
 
 
 class Store:
@@ -85,6 +79,7 @@ class Store:
         """Use :meth:`open`."""
         self._engine = engine
         self._where = where
+        self._pins = KeyPins()
 
     @classmethod
     def open_to_read(cls, where: str | Path) -> "Store":
@@ -150,12 +145,14 @@ class Store:
             try:
                 return self._append(entries, seen_utc_us)
             except DBAPIError as error:
+                self._pins.forget(entries[0].station)
                 if not (error.connection_invalidated or isinstance(error, IntegrityError)):
                     raise
                 # The connection was lost, maybe behind the commit; or another recorder stored the same meanwhile. What
                 # was stored is found there now, and counts as stored before.
                 return self._append(entries, seen_utc_us)
         except SQLAlchemyError as error:
+            self._pins.forget(entries[0].station)
             raise StoreUnwritable(
                 f"The store {self._where} cannot be written: {cause(error)}. Nothing of this batch was stored and no "
                 "receipt is given, so the station sends it again. Check the disk's free space and that the database "
@@ -172,15 +169,16 @@ class Store:
             if conflict is None and fresh and fresh[0].sequence > span.contiguous + 1:
                 return Appended(span, 0, len(known), gap=True)
             if conflict is None and fresh and fresh[0].previous != span.hash:
-                conflict = _conflict(fresh[0], seen_utc_us, f"it does not follow the stored entry {span.contiguous}")
-                _keep(connection, conflict, fresh[0])
+                conflict = conflict_of(fresh[0], seen_utc_us, f"it does not follow the stored entry {span.contiguous}")
+                keep_conflict(connection, conflict, fresh[0])
             if conflict is not None:
                 return Appended(span, 0, 0, conflict=conflict)
             if fresh:
                 connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
-                keep_uses(connection, fresh)
+                project(connection, fresh)
                 span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
-            return Appended(span, len(fresh), len(known))
+            notices = keep_notices(connection, self._pins.look(connection, fresh), seen_utc_us)
+            return Appended(span, len(fresh), len(known), notices=notices)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -240,16 +238,36 @@ class Store:
             return [StoredSession(*row) for row in connection.execute(query)]
 
     def conflicts(self, station: str) -> list[Conflict]:
-        """What was refused of a station because something else stood in its place. Raises StoreUnusable."""
-        columns = [CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")]
-        query = select(*columns).where(CONFLICTS.c.station == station).order_by(CONFLICTS.c.sequence)
+        """What was refused of a station, or told of. Raises StoreUnusable."""
         with self._reading() as connection:
-            return [Conflict(*row) for row in connection.execute(query)]
+            return select_conflicts(connection, station)
 
-    def uses(self, serial: str) -> list[CartridgeUsed]:
+    def newest(self, station: str, type_: str, upto: int) -> Entry | None:
+        """The newest entry of a type with a sequence of at most ``upto``. Raises StoreUnusable."""
+        query = (
+            select(*ENTRY_COLUMNS)
+            .where(ENTRIES.c.station == station, ENTRIES.c.type == type_, ENTRIES.c.sequence <= upto)
+            .order_by(ENTRIES.c.sequence.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Entry(*row)
+
+    def pinned_key(self, station: str) -> str | None:
+        """The id of the first key that a station announced; None where it announced none. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return self._pins.first(connection, station)
+
+    def uses(self, serial: str) -> list[Used]:
         """Every use of cartridges whose serial number begins as this one does, oldest first. Raises StoreUnusable."""
         with self._reading() as connection:
             return select_uses(connection, serial)
+
+    def look_back(self, asked: Asked) -> list[SessionUsed]:
+        """The sessions that fit, oldest first, with what was used in them. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return select_sessions(connection, asked)
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
         query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
@@ -344,32 +362,10 @@ def _differing(connection: Connection, station: str, known: Sequence[Entry], see
     stored = {row.sequence: bytes(row.hash) for row in connection.execute(query)}
     for entry in known:
         if stored.get(entry.sequence) != entry.hash:
-            conflict = _conflict(entry, seen_utc_us, "another entry is stored under its sequence")
-            _keep(connection, conflict, entry)
+            conflict = conflict_of(entry, seen_utc_us, "another entry is stored under its sequence")
+            keep_conflict(connection, conflict, entry)
             return conflict
     return None
-
-
-def _conflict(entry: Entry, seen_utc_us: int, reason: str) -> Conflict:
-    return Conflict(entry.station, entry.sequence, entry.hash, seen_utc_us, reason)
-
-
-def _keep(connection: Connection, conflict: Conflict, entry: Entry) -> None:
-    """Keeps the refused entry as evidence; the same one again is kept once."""
-    try:
-        with connection.begin_nested():
-            connection.execute(
-                insert(CONFLICTS).values(
-                    station=conflict.station,
-                    sequence=conflict.sequence,
-                    hash=conflict.hash,
-                    seen_utc_us=conflict.seen_utc_us,
-                    reason=conflict.reason,
-                    body=entry.body,
-                )
-            )
-    except IntegrityError:
-        return
 
 
 def _row(entry: Entry) -> dict[str, object]:

@@ -83,15 +83,22 @@ def engine_to_write(url: URL) -> Engine:
 
 
 def engine_to_read(url: URL) -> Engine:
-    """An engine that writes nothing, with SQLite not even a file beside it. Raises StoreUnusable, SQLAlchemyError."""
+    """An engine that writes nothing, with SQLite not even a file beside it; each transaction sees one moment.
+
+    Raises StoreUnusable, SQLAlchemyError.
+    """
     if url.get_backend_name() != "sqlite":
-        engine = _postgresql(url)
-        event.listen(engine, "connect", _read_only)
-        return engine
+        server = _postgresql(url, isolation_level="REPEATABLE READ")
+        event.listen(server, "connect", _read_only)
+        return server
     if not url.database:
         return create_engine(url)
     uri = read_only_uri(Path(url.database))
-    return create_engine(url, creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False))
+    engine = create_engine(
+        url, creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+    )
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def cause(error: SQLAlchemyError) -> str:
@@ -99,11 +106,11 @@ def cause(error: SQLAlchemyError) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, **settings: Any) -> Engine:
     defaults = {name: value for name, value in _CONNECTING.items() if name not in url.query}
     try:
         # Asked before it is used: a pooled connection does not survive a restart of the server.
-        engine = create_engine(url, connect_args=defaults, pool_pre_ping=True)
+        engine = create_engine(url, connect_args=defaults, pool_pre_ping=True, **settings)
     except ImportError as error:
         raise StoreUnusable(
             f"The store {shown(url.render_as_string())} cannot be opened: PostgreSQL's driver is not installed here. "

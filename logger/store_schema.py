@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from logger.errors import StoreUnusable
-from logger.store_place import shown
+from logger.projections import project_again
+from logger.store_place import WRITES, cause, engine_to_write, shown, url_of
 from logger.store_tables import ABOUT, METADATA
-from logger.uses import project_again
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision in `logger/migrations`; a test holds the two together."""
 FIRST: Final = "0001"
 """What a store has that carries no revision."""
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """All of them, oldest first: what is not among them was made by a later version."""
 
 _FORMAT: Final = 1
@@ -72,7 +73,8 @@ def create(connection: Connection) -> None:
 def migrate(connection: Connection, where: str | Path, *, to: str = HEAD) -> tuple[str | None, str]:
     """Changes the tables to revision ``to``, or makes them; says which they had before and have now.
 
-    Part of the connection's transaction: all of it happens, or nothing. Raises StoreUnusable, SQLAlchemyError.
+    What is made from the entries is made anew. Part of the connection's transaction: all of it happens, or nothing.
+    Raises StoreUnusable, SQLAlchemyError.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # a large store takes its time
@@ -82,9 +84,27 @@ def migrate(connection: Connection, where: str | Path, *, to: str = HEAD) -> tup
         create(connection)
     elif before != to:
         _by_revisions(connection, before, to)
-        if to == HEAD:
-            project_again(connection)
+    if before is not None and to == HEAD:
+        project_again(connection)
     return before, to
+
+
+def migrate_store(where: str | Path) -> tuple[str | None, str]:
+    """Gives the store that is there today's tables, and makes anew what is made from the entries.
+
+    Says which revision it had and has. Raises StoreUnusable.
+    """
+    engine = engine_to_write(url_of(where))
+    try:
+        with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            return migrate(connection, where)
+    except SQLAlchemyError as error:
+        raise StoreUnusable(
+            f"The store {shown(where)} cannot be changed: {cause(error)}. It is as it was. End the recorders that use "
+            "it, and check that this user may change its tables."
+        ) from error
+    finally:
+        engine.dispose()
 
 
 def _by_revisions(connection: Connection, before: str | None, to: str) -> None:

@@ -58,9 +58,42 @@ CARTRIDGE_USES = Table(
     Column("serial", Text, nullable=False),
     Column("serial_start", Text, nullable=False),
     Column("unused", Text, nullable=False),
+    Column("pen", Text, nullable=False, server_default=""),
+    Column("pen_serial", Text, nullable=False, server_default=""),
     Index("cartridge_uses_serial", "serial_start"),
+    Index("cartridge_uses_lot", "lot"),
+    Index("cartridge_uses_pen", "pen_serial"),
+    Index("cartridge_uses_session", "session", "station"),
 )
 """A projection: everything in it can be made again from ``entries``."""
+SESSIONS_USED = Table(
+    "sessions_used",
+    METADATA,
+    Column("station", _STATION, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("opened_utc_us", BigInteger, nullable=False),
+    Column("closed_utc_us", BigInteger),
+    Column("outcome", Text),
+    Column("patient", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("pen", Text, nullable=False),
+    Index("sessions_used_opened", "opened_utc_us"),
+    Index("sessions_used_operator", "operator"),
+    Index("sessions_used_pen", "pen"),
+)
+"""A projection: each session with whom and by whom. ``patient`` is the pseudonym that the entries have."""
+PENS_CONNECTED = Table(
+    "pens_connected",
+    METADATA,
+    Column("station", _STATION, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("pen", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Index("pens_connected_pen", "station", "pen", "sequence"),
+)
+"""A projection: which pen answered to a name from an entry on."""
 ENTRY_COLUMNS = [
     ENTRIES.c[name]
     for name in (

@@ -1,42 +1,36 @@
 """Is the record what was journalled? Walks a chain in constant memory and names what is wrong, entry by entry.
 
-A chain alone shows any entry changed, taken out, put in or moved. It cannot show a cut tail, nor a chain rewritten as a
-whole by whoever holds the file: for that it is compared with an anchor kept elsewhere, here the recorder's store, and
-the result says which anchor was used. The anchor is verified with it. Where the two differ nothing here can tell which
-one was changed, and nothing here says so.
+A chain alone shows any entry changed, taken out, put in or moved. Its checkpoints show by their signatures that nobody
+but the holder of the station's key rewrote it as a whole, up to the last of them. What neither can show is a cut tail,
+and what the holder of the key did: for that it is compared with an anchor kept elsewhere, the recorder's store or a
+checkpoint that somebody noted, and the result says which anchor was used. The store is verified with it. Where the two
+differ nothing here can tell which one was changed, and nothing here says so.
 """
 
-import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from logger.entry import GENESIS, Entry
+from logger.anchors import Anchor, Anchored
+from logger.chain import Walk, check_chain
+from logger.checkpoints import Trail
+from logger.entry import Entry
 from logger.errors import JournalRuined, JournalUnusable, StoreUnusable
+from logger.findings import MAX_FINDINGS, Finding, Findings, counted
 from logger.journal_reader import JournalReader
 from logger.store import Store
 
-MAX_FINDINGS = 100  # named one by one; beyond that only counted, so that a ruined file does not fill the memory
+__all__ = ["MAX_FINDINGS", "Finding", "VerifyResult", "result_of", "verify_journal", "verify_store"]
+
+PROGRESS_ENTRIES = 1000
+"""Whoever waits for a long verification is told after each so many entries."""
+
+Progress = Callable[[int, int | None], None]
+"""Hears how many entries were read, and of how many where that is known."""
 
 _WHO_MAY_PUBLISH = "Look at who may publish on the broker (password, ACL): whoever may can send a batch to the store."
-
-What = Literal[
-    "changed", "missing", "does_not_follow", "out_of_order", "cut_tail", "differs_from_anchor", "store_damaged", "file"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong. ``sequence`` is the entry where it shows, None when it is the file as a whole."""
-
-    sequence: int | None
-    what: What
-    sentence: str
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
+_STORE = "the recorder's store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +40,10 @@ class VerifyResult:
     ``anchor`` says against what the end was compared, None when against nothing; ``not_yet_stored`` is how many entries
     the anchor has not got yet, which is no fault. ``store_findings`` of the findings are the anchor's own damage: when
     there are no others, the journal itself is intact.
+
+    ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_by`` the key's id, and ``behind`` how many
+    entries come after it, which are chained and not signed. ``keys`` are the keys as the chain announced them.
+    ``notes`` are worth knowing and no damage.
     """
 
     station: str
@@ -60,21 +58,37 @@ class VerifyResult:
     findings_total: int
     findings: tuple[Finding, ...]
     store_findings: int = 0
+    signed_to: int | None = None
+    signed_by: str = ""
+    checkpoints: int = 0
+    behind: int = 0
+    keys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def _signed(self) -> str:
+        if self.signed_to is None:
+            return "signed nowhere"
+        behind = f", {counted(self.behind, 'entry', 'entries')} behind that chained only" if self.behind else ""
+        return f"signed up to entry {self.signed_to} by the key {self.signed_by}{behind}"
 
     def sentence(self) -> str:
         """The result for people, one sentence or two."""
-        entries = _counted(self.count, "entry", "entries")
+        entries = counted(self.count, "entry", "entries")
         span = entries if self.last is None else f"{entries}, {self.first} to {self.last}"
         anchor = (
             f"compared with {self.anchor}" if self.anchor else "compared with no anchor, so a cut end would not show"
         )
         if self.verdict == "intact":
             waiting = f"; {self.not_yet_stored} not stored there yet" if self.not_yet_stored else ""
-            return f"intact: station {self.station}, {span}, {_counted(self.sessions, 'session')}, {anchor}{waiting}."
+            to = f" to checkpoint {self.signed_to}" if self.signed_to and not self.anchor else ""
+            return (
+                f"intact{to}: station {self.station}, {span}, {counted(self.sessions, 'session')}, {self._signed()}, "
+                f"{anchor}{waiting}."
+            )
         if self.store_findings == self.findings_total:
             return (
-                f"damaged: the recorder's store, {_counted(self.findings_total, 'finding')}. The journal itself is "
-                f"intact: station {self.station}, {span}, {_counted(self.sessions, 'session')}. First: "
+                f"damaged: the recorder's store, {counted(self.findings_total, 'finding')}. The journal itself is "
+                f"intact: station {self.station}, {span}, {counted(self.sessions, 'session')}. First: "
                 f"{self.findings[0].sentence} Keep both as they are."
             )
         advice = "Keep the file as it is."
@@ -83,70 +97,22 @@ class VerifyResult:
             contradicted = any(finding.what in ("differs_from_anchor", "cut_tail") for finding in self.findings)
             advice += f". {_WHO_MAY_PUBLISH}" if contradicted else "."
         return (
-            f"damaged: station {self.station}, {span}, {anchor}: {_counted(self.findings_total, 'finding')}. First: "
+            f"damaged: station {self.station}, {span}, {anchor}: {counted(self.findings_total, 'finding')}. First: "
             f"{self.findings[0].sentence} {advice}"
         )
 
 
-@dataclass(slots=True)
-class _Findings:
-    named: list[Finding] = field(default_factory=list)
-    total: int = 0
+def verify_journal(
+    path: Path,
+    *,
+    store: Store | None = None,
+    anchors: Sequence[Anchor] = (),
+    trusted: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> VerifyResult:
+    """Verifies a station's journal, against the recorder's ``store`` and ``anchors`` where they are given.
 
-    def add(self, sequence: int | None, what: What, sentence: str) -> None:
-        self.total += 1
-        if len(self.named) < MAX_FINDINGS:
-            self.named.append(Finding(sequence, what, sentence))
-
-
-@dataclass(slots=True)
-class _Walk:
-    """The state of one walk: what was read last, and how much."""
-
-    count: int = 0
-    sessions: int = 0
-    first: int | None = None
-    last: int | None = None
-    last_hash: bytes | None = None
-
-
-def check_chain(entries: Iterable[Entry], findings: _Findings, walk: _Walk) -> Iterator[Entry]:
-    """Passes the entries on while it checks each and its place in the chain."""
-    expected, previous = 1, GENESIS
-    for entry in entries:
-        sequence = entry.sequence
-        follows = True
-        if sequence < expected:
-            findings.add(sequence, "out_of_order", f"Entry {sequence} stands where {expected} or a later one should.")
-            follows = False
-        elif sequence > expected:
-            gone = f"Entry {expected} is" if sequence == expected + 1 else f"Entries {expected} to {sequence - 1} are"
-            findings.add(expected, "missing", f"{gone} missing.")
-            follows = False
-        try:
-            sound = entry.computed_hash() == entry.hash
-        except (ValueError, OverflowError, AttributeError, TypeError, struct.error):
-            sound = False  # a field that no journalled entry can have
-        if not sound:
-            findings.add(sequence, "changed", f"Entry {sequence} is not what was journalled: it was changed.")
-        elif follows and entry.previous != previous:
-            findings.add(
-                sequence,
-                "does_not_follow",
-                f"Entry {sequence} does not follow the one before it: one of the two was exchanged, put in or moved.",
-            )
-        walk.count += 1
-        walk.sessions += entry.type == "session_opened"
-        walk.first = sequence if walk.first is None else walk.first
-        walk.last, walk.last_hash = sequence, entry.hash
-        # An entry that was changed still says which hash it had: the next one is held against that, so that one fault
-        # is named once and not again for everything behind it.
-        expected, previous = sequence + 1, entry.hash
-        yield entry
-
-
-def verify_journal(path: Path, *, store: Store | None = None) -> VerifyResult:
-    """Verifies a station's journal, against the recorder's ``store`` where one is given.
+    ``trusted`` are the ids of the keys that alone may have signed it; empty takes whichever the journal announces.
 
     A file that is no longer a database is a finding when a store tells what was in it. Raises JournalUnusable when
     ``path`` is absent, forbidden or no journal, StoreUnusable when the store cannot be read.
@@ -158,15 +124,18 @@ def verify_journal(path: Path, *, store: Store | None = None) -> VerifyResult:
             raise
         return _ruined(error, store)
     try:
-        findings, walk = _Findings(), _Walk()
+        findings, walk = Findings(), Walk(Trail(trusted))
         for problem in reader.file_problems():
             findings.add(None, "file", f"The database file is not whole: {problem}.")
         # Before the entries are read: what is confirmed by now is on the disk, and in the store, by then.
         confirmed = _confirmed(reader, findings)
         comparison = _Comparison(store, reader.station)
+        anchored = Anchored(anchors)
+        last = reader.last()
         try:
-            for entry in check_chain(reader.entries(), findings, walk):
+            for entry in check_chain(_told(reader.entries(), progress, last and last[0]), findings, walk):
                 comparison.take(entry)
+                anchored.take(entry)
         except JournalUnusable as error:
             findings.add(walk.last, "file", f"Behind entry {walk.last or 0} the file cannot be read: {error}")
         if confirmed > (walk.last or 0):
@@ -177,11 +146,12 @@ def verify_journal(path: Path, *, store: Store | None = None) -> VerifyResult:
                 f"{confirmed}: its end was cut.",
             )
         comparison.finish(findings, confirmed)
-        return _result(
+        anchored.finish(findings, walk.last)
+        return result_of(
             reader.station,
             findings,
             walk,
-            None if store is None else "the recorder's store",
+            (*([] if store is None else [_STORE]), *anchored.words),
             comparison.not_yet_stored,
             comparison.store_findings,
         )
@@ -189,7 +159,7 @@ def verify_journal(path: Path, *, store: Store | None = None) -> VerifyResult:
         reader.close()
 
 
-def _confirmed(reader: JournalReader, findings: _Findings) -> int:
+def _confirmed(reader: JournalReader, findings: Findings) -> int:
     try:
         return reader.acknowledged()
     except JournalUnusable as error:
@@ -199,7 +169,7 @@ def _confirmed(reader: JournalReader, findings: _Findings) -> int:
 
 def _ruined(error: JournalRuined, store: Store) -> VerifyResult:
     """The result for a file that is no journal any more, beside a store that knows what one held."""
-    findings = _Findings()
+    findings = Findings()
     findings.add(None, "file", str(error))
     spans = store.stations()
     for span in spans:
@@ -208,24 +178,53 @@ def _ruined(error: JournalRuined, store: Store) -> VerifyResult:
         findings.add(
             None,
             "file",
-            f"The store has {_counted(of_store.count, 'entry', 'entries')} of station {span.station}, up to "
+            f"The store has {counted(of_store.count, 'entry', 'entries')} of station {span.station}, up to "
             f"{span.contiguous}; {whole}.",
         )
     station = spans[0].station if len(spans) == 1 else "unknown"
-    return _result(station, findings, _Walk(), "the recorder's store", 0)
+    return result_of(station, findings, Walk(), (_STORE,), 0)
 
 
-def verify_store(store: Store, station: str) -> VerifyResult:
+def verify_store(
+    store: Store,
+    station: str,
+    *,
+    anchors: Sequence[Anchor] = (),
+    trusted: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> VerifyResult:
     """Verifies what the store has of one station. Raises StoreUnusable when it cannot be read at all."""
-    findings, walk = _Findings(), _Walk()
+    findings, walk = Findings(), Walk(Trail(trusted))
+    anchored = Anchored(anchors)
+    upto = store.span(station).contiguous if progress is not None else None
     try:
-        for _entry in check_chain(store.entries(station), findings, walk):
-            pass
+        for entry in check_chain(_told(store.entries(station), progress, upto), findings, walk):
+            anchored.take(entry)
     except StoreUnusable as error:
         if walk.count == 0:
             raise
         findings.add(walk.last, "file", f"Behind entry {walk.last or 0} the store cannot be read: {error}")
-    return _result(station, findings, walk, None, 0)
+    anchored.finish(findings, walk.last)
+    refused = store.conflicts(station)
+    notes: tuple[str, ...] = ()
+    if refused:
+        first = refused[0]
+        notes = (
+            f"{counted(len(refused), 'entry was', 'entries were')} refused or told of by the recorder, first "
+            f"{first.sequence}: {first.reason}.",
+        )
+    return result_of(station, findings, walk, anchored.words, 0, notes=notes)
+
+
+def _told(entries: Iterator[Entry], progress: Progress | None, upto: int | None) -> Iterable[Entry]:
+    return entries if progress is None else _counting(entries, progress, upto)
+
+
+def _counting(entries: Iterator[Entry], progress: Progress, upto: int | None) -> Iterator[Entry]:
+    for count, entry in enumerate(entries, 1):
+        yield entry
+        if count % PROGRESS_ENTRIES == 0:
+            progress(count, upto)
 
 
 class _Comparison:
@@ -234,8 +233,8 @@ class _Comparison:
     def __init__(self, store: Store | None, station: str) -> None:
         self.not_yet_stored = 0
         self.store_findings = 0
-        self._of_store = _Findings()
-        self._walk = _Walk()
+        self._of_store = Findings()
+        self._walk = Walk()
         self._given = store is not None
         self._stored = iter(()) if store is None else self._entries(store, station)
         self._anchor = next(self._stored, None)
@@ -263,7 +262,7 @@ class _Comparison:
                 self._first_other = self._first_other or mine.sequence
             self._anchor = next(self._stored, None)
 
-    def finish(self, findings: _Findings, confirmed: int) -> None:
+    def finish(self, findings: Findings, confirmed: int) -> None:
         """Behind the journal's last entry: says where the two differ, and what is wrong with the store itself."""
         rest, behind = self._anchor, self._anchor
         while rest is not None:
@@ -273,7 +272,7 @@ class _Comparison:
                 self._first_other,
                 "differs_from_anchor",
                 f"Journal and store differ from entry {self._first_other} on "
-                f"({_counted(self._others, 'entry', 'entries')}): one of the two was changed; "
+                f"({counted(self._others, 'entry', 'entries')}): one of the two was changed; "
                 "which one, the hashes cannot tell.",
             )
         if behind is not None:
@@ -298,14 +297,17 @@ class _Comparison:
         findings.total += self._of_store.total - len(self._of_store.named)
 
 
-def _result(
+def result_of(
     station: str,
-    findings: _Findings,
-    walk: _Walk,
-    anchor: str | None,
-    not_yet_stored: int,
+    findings: Findings,
+    walk: Walk,
+    anchors: Sequence[str],
+    not_yet_stored: int = 0,
     store_findings: int = 0,
+    notes: tuple[str, ...] = (),
 ) -> VerifyResult:
+    """What a walk that has ended comes to."""
+    walk.trail.finish(findings)
     return VerifyResult(
         station=station,
         verdict="damaged" if findings.total else "intact",
@@ -314,9 +316,15 @@ def _result(
         first=walk.first,
         last=walk.last,
         last_hash=None if walk.last_hash is None else walk.last_hash.hex(),
-        anchor=anchor,
+        anchor=" and ".join(anchors) or None,
         not_yet_stored=not_yet_stored,
         findings_total=findings.total,
         findings=tuple(findings.named),
         store_findings=store_findings,
+        signed_to=walk.trail.signed_to,
+        signed_by=walk.trail.by,
+        checkpoints=walk.trail.checkpoints,
+        behind=(walk.last or 0) - (walk.trail.signed_to or 0),
+        keys=tuple(dict.fromkeys(key for _, key in walk.trail.announced)),
+        notes=(*walk.trail.notes(), *notes),
     )

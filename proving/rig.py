@@ -29,6 +29,7 @@ from controller.inputs import (
 from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, named_cartridge, pen_facts
 from controller.machine import step
 from controller.profiles import load_profiles
+from controller.readiness import SELF_TEST_GOOD_MS
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
 from firmware_bridge.line_quality import LineDelay
 from firmware_bridge.snapshot import snapshot
@@ -256,7 +257,7 @@ class Rig:
         self.command(LeaseGranted(lease=answer.lease))
 
     def examine(self) -> None:
-        """Reads the pen for the machine, its self-test too where none is at hand. Raises ControlRefused."""
+        """Reads the pen for the machine, its self-test too where no good one is at hand. Raises ControlRefused."""
         calibration: CalibrationSnapshot | None = None
         read = CartridgeRead(None, problem="No cartridge.")
         data = self._ask(CALIBRATION_READ, Nothing())
@@ -269,7 +270,8 @@ class Rig:
             read = cartridge_read(unpack(CARTRIDGE_READ.data, data.data))
         self._marked = read.marked
         tested: SelfTest | None = None
-        if self.state.inspection is None or self.state.inspection.self_test is None:
+        known = self.state.inspection.self_test if self.state.inspection is not None else None
+        if known is None or self.now_ms - self.state.inspected_at_ms > SELF_TEST_GOOD_MS:
             data = self._ask(SELF_TEST, Nothing(), key=self._key(), within_ms=SELF_TEST_MS)
             if data is not None:
                 bits: SelfTestData = unpack(SELF_TEST.data, data.data)

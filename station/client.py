@@ -5,6 +5,7 @@ Every method returns a model or raises a :class:`station.errors.ClientError`, wh
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from controller.events import Meaning
 from controller.plan import SessionPlan
 from station.accounts import Role
 from station.endpoint import Endpoint, read_endpoint
@@ -21,6 +23,8 @@ from station.errors import StationRefused, StationUnreachable, Trouble
 from station.models import (
     AccountStatus,
     AccountsTold,
+    Amended,
+    AmendRecord,
     ApproveAsked,
     Approved,
     PatientTold,
@@ -33,6 +37,10 @@ from station.models import (
     TroubleBody,
 )
 from station.settings import StationSettings
+
+# They log the address of every call, and where a pseudonym belongs somebody may have typed a name.
+logging.getLogger("httpx").setLevel(logging.CRITICAL)
+logging.getLogger("httpcore").setLevel(logging.CRITICAL)
 
 CALL_DEADLINE_S = 15.0
 """Arming asks the pen half a dozen things, each with a deadline of its own; the sum stays under this."""
@@ -235,12 +243,18 @@ class PersonClient:
         body = asked.model_dump(mode="json")
         return read_answer(Approved, await self._station.call("POST", "/v1/approvals", body=body, headers=self.headers))
 
-    async def sign(self, session: str, meaning: Literal["performed", "reviewed"]) -> Signed:
+    async def sign(self, session: str, meaning: Meaning) -> Signed:
         """Signs a closed session."""
         path = f"/v1/sessions/{quote(session, safe='')}/sign"
         return read_answer(
             Signed, await self._station.call("POST", path, body={"meaning": meaning}, headers=self.headers)
         )
+
+    async def amend(self, session: str, asked: AmendRecord) -> Amended:
+        """Amends a closed session's record."""
+        path = f"/v1/sessions/{quote(session, safe='')}/amend"
+        body = asked.model_dump(mode="json")
+        return read_answer(Amended, await self._station.call("POST", path, body=body, headers=self.headers))
 
 
 class SeatClient:

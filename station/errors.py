@@ -16,6 +16,8 @@
     │   ├── KeyMapRefused       a patient cannot be entered, found or erased as asked
     │   └── KeyMapUnusable      the key map, or the site's key, cannot be read or written
     ├── ProcessError            a supervised process did not come up
+    ├── StationFailure          the station cannot start, or cannot go on
+    │   └── StationKeyRefused   the key that signs the journal cannot be used (`station.station_key`)
     └── ClientError             what the client of the API raises
         ├── StationUnreachable  nobody answers at the station's address
         └── StationRefused      the station answered, and said no
@@ -114,6 +116,14 @@ class ProcessError(StationError):
     """A supervised process did not come up, or keeps ending. ``exit_code`` is what the whole should end with."""
 
     def __init__(self, trouble: Trouble, exit_code: int = Exit.PART_FAILED) -> None:
+        super().__init__(trouble)
+        self.exit_code = exit_code
+
+
+class StationFailure(StationError):
+    """The station cannot start, or cannot go on. ``exit_code`` is what its process ends with."""
+
+    def __init__(self, trouble: Trouble, exit_code: Exit) -> None:
         super().__init__(trouble)
         self.exit_code = exit_code
 

@@ -5,15 +5,19 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.events import AmendedAspect, AmendmentReason, Meaning
 from controller.history import Approval, CourseState, VisitSummary
 from controller.plan import Pseudonym
 from controller.view import PenView
 
+MAX_AMENDMENT_CHARS = 4_000
+"""Characters of an amendment's text: a page."""
+
 
 class Asked(BaseModel):
-    """Base of what comes in."""
+    """Base of what comes in. What is wrong with it is said without repeating it: an error may end in a log."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Told(BaseModel):
@@ -71,7 +75,19 @@ class ApproveAsked(Asked):
 class SignSession(Asked):
     """Puts the name of whoever is signed in to a closed session, and says what for."""
 
-    meaning: Literal["performed", "reviewed"]
+    meaning: Meaning
+
+
+class AmendRecord(Asked):
+    """Sets right, or adds to, what a closed session's record says; ``text`` stays at the site.
+
+    ``entry`` is the sequence of the entry it is about, None the one that closed the session.
+    """
+
+    aspect: AmendedAspect
+    reason: AmendmentReason
+    text: str = Field(min_length=1, max_length=MAX_AMENDMENT_CHARS)
+    entry: int | None = Field(default=None, ge=1)
 
 
 class SetDepth(Asked):
@@ -180,7 +196,21 @@ class Signed(Told):
     session: str
     by: str
     role: str
-    meaning: Literal["performed", "reviewed"]
+    meaning: Meaning
+    what: str
+    demo: bool
+
+
+class Amended(Told):
+    """An amendment as it went into the record; its text went nowhere."""
+
+    session: str
+    by: str
+    role: str
+    aspect: AmendedAspect
+    reason: AmendmentReason
+    amends_sequence: int
+    text_sha256: str
     what: str
     demo: bool
 

@@ -11,6 +11,8 @@ from logger.journal import Journal
 from station.accounts import Accounts
 from station.approving import approval_of, keep_approval
 from station.clock import StationClock
+from station.errors import StationFailure, Trouble
+from station.exits import Exit
 from station.history import SiteHistory
 from station.libraries import clinic_library
 from station.models import ApproveAsked
@@ -65,3 +67,20 @@ async def approve(
     )
     await keep_approval(approval, journal, memory)
     return approval
+
+
+def make_directories(settings: StationSettings) -> None:
+    """Makes the places of record and sockets, for this user alone. Raises StationFailure."""
+    for directory in (settings.state_dir, settings.runtime_dir):
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StationFailure(
+                Trouble(
+                    "directory",
+                    f"The directory {directory} cannot be made: {error.strerror or error}.",
+                    "The record is kept there; without it nothing is treated.",
+                    "Give this user the place, or choose another with --state.",
+                ),
+                Exit.JOURNAL,
+            ) from error

@@ -78,11 +78,15 @@ class JournalSink:
 
 
 def ended_in_order(reader: JournalReader) -> bool:
-    """The station that wrote this journal last said that it stopped, and no session stayed open."""
+    """The station that wrote this journal last said that it stopped and signed that, and no session stayed open."""
     last = reader.last()
     if last is None:
         return True
-    entry = reader.read(last[0] - 1, 1)[0]
+    *before, entry = reader.read(max(last[0] - 2, 0), 2)
+    if entry.type == "journal_checkpoint" and before:
+        entry = before[0]
+    elif reader.signing_key() is not None:
+        return False
     return entry.type == "station_stopped" and not reader.open_sessions()
 
 

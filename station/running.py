@@ -9,10 +9,10 @@ from controller.errors import DataError
 from controller.ports import MemoryUnavailable, RecordUnavailable
 from logger.errors import JournalError
 from station.awake import take_priority
-from station.errors import AccountsUnusable, SettingsError, StationTaken, Trouble
+from station.errors import AccountsUnusable, SettingsError, StationFailure, StationTaken, Trouble
 from station.exits import Exit
 from station.lines import Announce, failure_line, say_line
-from station.service import Station, StationFailure
+from station.service import Station
 from station.settings import StationSettings
 from station.signals import on_ending_signals, on_leash
 

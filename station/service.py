@@ -23,13 +23,15 @@ from logger.messages import AlarmItem
 from logger.publisher import Publisher
 from logger.topics import Topics
 from station.accounts import Accounts
+from station.amendments import Amendments
 from station.api import build_api
 from station.awake import SleepInhibitor
 from station.brokers import brokers_of
+from station.checkpointing import Checkpoints
 from station.clock import StationClock
 from station.desk import Desk
 from station.endpoint import Endpoint, remove_endpoint, write_endpoint
-from station.errors import StationError, Trouble
+from station.errors import StationFailure, Trouble
 from station.exits import Exit
 from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.history_file import HistoryFile
@@ -42,7 +44,7 @@ from station.parts import Parts
 from station.patients import Patients
 from station.pens import StationPen
 from station.people import People
-from station.places import approve, load_data, new_token, open_people
+from station.places import approve, load_data, make_directories, new_token, open_people
 from station.record import JournalSink, begin_record, ended_in_order
 from station.retention import load_retention
 from station.seats import Seats
@@ -56,14 +58,6 @@ DRAIN_S = 2.0
 """How long an ending station lets the recorder catch up. What it has not confirmed stays in the journal."""
 LOOK_S = 0.2
 """How often alarms are compared, and open sessions looked for."""
-
-
-class StationFailure(StationError):
-    """The station cannot start, or cannot go on. ``exit_code`` is what its process ends with."""
-
-    def __init__(self, trouble: Trouble, exit_code: Exit) -> None:
-        super().__init__(trouble)
-        self.exit_code = exit_code
 
 
 class Station:
@@ -90,12 +84,13 @@ class Station:
 
     async def run(self) -> Exit:
         """Runs until asked to end, or until a part fails. Raises StationFailure when it cannot start."""
-        _make_directories(self._settings)
+        make_directories(self._settings)
         async with AsyncExitStack() as last:
             journal = await self._open_journal()
             last.push_async_callback(journal.close)
             if not await asyncio.to_thread(ended_in_order, journal.reader):
                 await self._verify()
+            checkpoints = await asyncio.to_thread(Checkpoints.of, journal, self._settings.station_key_path)
             data = load_data(self._settings, self._clock.utc().date())
             accounts = await asyncio.to_thread(Accounts, self._settings.accounts_path)
             people = open_people(self._settings, data, accounts, journal, self._clock)
@@ -108,10 +103,13 @@ class Station:
             last.push_async_callback(patients.close)
             ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
             last.callback(ledger.close)
+            amendments = Amendments(self._settings.amendments_path)
+            last.push_async_callback(amendments.close)
             site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
-            pens = self._make_pens(journal, site, keeper)
+            pens = self._make_pens(journal, site, keeper, checkpoints)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
+                "checkpoints": checkpoints.run,
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(
@@ -127,6 +125,7 @@ class Station:
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )
+            await checkpoints.begin()
             await people.begin()
             await asyncio.to_thread(keep_what_is_recorded, history, journal.reader)
             patients.being_treated = lambda: tuple(pen.patient for pen in desk.pens if pen.patient)
@@ -146,7 +145,7 @@ class Station:
                     people,
                     patients,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
-                    SignOff(journal, data.operators),
+                    SignOff(journal, data.operators, amendments, utc_now=self._clock.utc, added=checkpoints.soon),
                     lambda: self._status(journal, publisher, desk, endpoint, data),
                     software=self._software,
                     live_hz=self._settings.live_hz,
@@ -157,7 +156,7 @@ class Station:
             try:
                 failures = await self._go(desk, server, publisher, endpoint, beside)
             finally:
-                confirmed = await self._finish(desk, server, publisher, journal)
+                confirmed = await self._finish(desk, server, publisher, journal, checkpoints)
         for name, error in failures.items():
             sys.stderr.write(f"The part {name!r} of the station ended by itself.\n")
             traceback.print_exception(error)
@@ -259,10 +258,16 @@ class Station:
             clock=self._clock,
         )
 
-    def _make_pens(self, journal: Journal, site: Site, keeper: HistoryKeeper) -> tuple[StationPen, ...]:
+    def _make_pens(
+        self, journal: Journal, site: Site, keeper: HistoryKeeper, checkpoints: Checkpoints
+    ) -> tuple[StationPen, ...]:
+        def closed(session: str) -> None:
+            keeper.closed(session)
+            checkpoints.soon()
+
         pens = []
         for setting in self._settings.pens:
-            sink = JournalSink(journal, self._clock.monotonic_s, keeper.closed)
+            sink = JournalSink(journal, self._clock.monotonic_s, closed)
             driver = SessionDriver(
                 setting.url,
                 sink=sink,
@@ -343,7 +348,14 @@ class Station:
 
     # Ending -----------------------------------------------------------------------------------------------------------
 
-    async def _finish(self, desk: Desk, server: ApiServer, publisher: Publisher | None, journal: Journal) -> bool:
+    async def _finish(
+        self,
+        desk: Desk,
+        server: ApiServer,
+        publisher: Publisher | None,
+        journal: Journal,
+        checkpoints: Checkpoints,
+    ) -> bool:
         """Needles out first, then the rest. Whether every pen confirmed that its needles are out."""
         reason = self._reason or "a part of the station failed"
         confirmed = False
@@ -351,7 +363,7 @@ class Station:
         async with AsyncExitStack() as then:  # each step is taken, whatever becomes of those before it
             then.push_async_callback(self._parts.close)
             then.push_async_callback(self._awake.release)
-            then.push_async_callback(self._finish_record, publisher, journal, reason)
+            then.push_async_callback(self._finish_record, publisher, journal, checkpoints, reason)
             then.push_async_callback(server.close)
             then.callback(desk.close)
             then.callback(remove_endpoint, self._settings)
@@ -363,26 +375,14 @@ class Station:
                 pen.close_unconfirmed(reason)
         return confirmed
 
-    async def _finish_record(self, publisher: Publisher | None, journal: Journal, reason: str) -> None:
+    async def _finish_record(
+        self, publisher: Publisher | None, journal: Journal, checkpoints: Checkpoints, reason: str
+    ) -> None:
         journal.emit(StationStopped(reason=reason), session=None)
         await journal.flush()
+        with suppress(RecordError):  # the record is on the disk; unsigned, its last entries are told as such
+            await checkpoints.now()
         if publisher is not None and publisher.state().connected:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
                     await publisher.drained()
-
-
-def _make_directories(settings: StationSettings) -> None:
-    for directory in (settings.state_dir, settings.runtime_dir):
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StationFailure(
-                Trouble(
-                    "directory",
-                    f"The directory {directory} cannot be made: {error.strerror or error}.",
-                    "The record is kept there; without it nothing is treated.",
-                    "Give this user the place, or choose another with --state.",
-                ),
-                Exit.JOURNAL,
-            ) from error

@@ -153,6 +153,8 @@ class StationSettings(BaseSettings):
     recorder beside the station serves its own at the next port. Needs the extra `metrics`."""
     log: Literal["text", "json"] = "text"
     """``json``: one line of JSON an event on standard error, without names, for a log collector."""
+    paper: Literal["a4", "letter"] = "a4"
+    """What reports are laid out for."""
     wait_for_pens: bool = False
     """A pen that cannot be opened at start is waited for, instead of ending the station. For a station that starts
     with the computer, and for one restarted after a failure."""
@@ -277,6 +279,16 @@ class StationSettings(BaseSettings):
     def accounts_path(self) -> Path:
         """Who may sign in. Apart from the journal, for this user alone."""
         return self.state_dir / "accounts.sqlite"
+
+    @property
+    def station_key_path(self) -> Path:
+        """The key by which this station signs its journal; see `station.station_key`."""
+        return self.state_dir / "station.key"
+
+    @property
+    def amendments_path(self) -> Path:
+        """The texts of amendments, which stay at the site; see `station.amendments`."""
+        return self.state_dir / "amendments.sqlite"
 
     @property
     def history_path(self) -> Path:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution, packages_distributions, version
 from pathlib import Path
 
@@ -48,6 +48,15 @@ def package_sources(package: str) -> list[Path]:
 def imports_of(file: Path) -> Iterator[str]:
     """Every module a file imports, at its top or inside a function; `from a import b` counts as `a.b`."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def imports_at_the_top(file: Path) -> Iterator[str]:
+    """The same of what is imported when the file is: not inside a function, and not for type checkers alone."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -183,19 +192,25 @@ def test_constraints_hold_names_and_versions_only() -> None:
 def test_the_packages_import_nothing_that_is_not_required() -> None:
     """What happens to be installed here, and is asked for by no requirement, lacks on the next machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *extras["fast"], *extras["metrics"]]
-    required = {normalised(Requirement(text).name) for text in asked}
+    extras = {name: asked for name, asked in project["optional-dependencies"].items() if name not in {"dev", "all"}}
+    always = {normalised(Requirement(text).name) for text in [*project["dependencies"], *extras.pop("fast")]}
+    optional = {normalised(Requirement(text).name) for asked in extras.values() for text in asked}
+    strange = {name for name in imported_from_elsewhere(imports_of) if not name[1] & (always | optional)}
+    assert not strange
+    too_early = {name for name in imported_from_elsewhere(imports_at_the_top) if not name[1] & always}
+    assert not too_early, "an extra is imported where it is used: who did not install it has everything else"
+
+
+def imported_from_elsewhere(imports: Callable[[Path], Iterator[str]]) -> set[tuple[str, frozenset[str]]]:
+    """What the packages import that is neither theirs nor Python's: file and module, and who brings it."""
     brought_by = packages_distributions()
-    strange = {
-        f"{shown(file)}: {name}"
+    return {
+        (f"{shown(file)}: {name}", frozenset(normalised(one) for one in brought_by.get(top, [])))
         for package in PACKAGES
         for file in package_sources(package)
-        for name in imports_of(file)
+        for name in imports(file)
         if (top := name.split(".")[0]) not in PACKAGES | sys.stdlib_module_names
-        and not required & {normalised(one) for one in brought_by.get(top, [])}
     }
-    assert not strange
 
 
 def test_every_package_in_use_is_pinned_at_the_version_in_use() -> None:

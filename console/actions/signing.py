@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from rich.text import Text
 
@@ -23,7 +23,7 @@ def sign(
     settings: StationSettings, name: str, meaning: str, by: str, password_file: Path | None, *, as_json: bool
 ) -> int:
     """Signs a session as one of ``MEANINGS``. Raises StationError, RecordError, ConsoleError."""
-    found: Literal["performed", "reviewed"] | None = next((known for known in MEANINGS if known == meaning), None)
+    found: Meaning | None = next((known for known in MEANINGS if known == meaning), None)
     if found is None:
         what = f"A session is not signed as {meaning!r}; it is signed as {' or '.join(MEANINGS)}."
         do = "Whoever treated signs as performed; a physician who did not treat reviews."
@@ -44,8 +44,6 @@ async def _mode(settings: StationSettings) -> str:
         return (await station.status()).mode
 
 
-async def _sign(
-    settings: StationSettings, session: str, meaning: Literal["performed", "reviewed"], by: str, password: str
-) -> Signed:
+async def _sign(settings: StationSettings, session: str, meaning: Meaning, by: str, password: str) -> Signed:
     async with StationClient.of(settings) as station, station.signed_in(by, password) as person:
         return await person.sign(session, meaning)

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from console.render.marks import DEMO_RECORD, OUTCOME_STYLE, heading
-from console.render.record_events import alarms, limits_met, others_refused, signatures, timeline
+from console.render.record_events import alarms, amendments, limits_met, others_refused, signatures, timeline
 from console.render.record_parts import about, at_a_glance, before_arming, limits_in_force, parts_used
 from console.render.record_zones import chart_of, measured, zones_against_plan
 from console.trace import Moment
@@ -24,6 +24,9 @@ def record_view(record: SessionRecord, trace: list[Moment], *, width: int) -> Re
     section("Limits met", limits_met(record))
     section("Alarms", alarms(record))
     section("Signed", signatures(record))
+    amended = amendments(record)
+    if amended is not None:
+        section("Amended afterwards; the texts are at the site", amended)
     section("The session", about(record))
     drawn = chart_of(record, trace, width)
     if drawn is not None:

@@ -118,12 +118,43 @@ def _alarm_end(record: SessionRecord, alarm: AlarmRecord) -> str:
 def signatures(record: SessionRecord) -> RenderableType:
     """Who signed, as what, when; and what is missing."""
     grid = facts()
-    for meaning, who in (("performed", "whoever treated"), ("reviewed", "a physician who did not treat")):
+    for meaning, who in (
+        ("performed", "whoever treated"),
+        ("reviewed", "a physician who did not treat"),
+        ("approved", "a physician, after the review"),
+    ):
         signed = [item for item in record.signatures if item.meaning == meaning]
         for item in signed:
-            grid.add_row(meaning, Text(f"by {item.by} ({item.role}), {when(item.at)}", style="green"))
-        if not signed:
+            covers, style = COVERS[item.covers]
+            said = f"by {item.by} ({item.role}), {when(item.at)}{covers}"
+            grid.add_row(meaning, Text(said, style=style))
+        if meaning == "approved" and not record.signatures:
+            continue  # what follows the other two is not asked for before them
+        if not any(item.standing for item in signed):
             grid.add_row(meaning, Text(f"not signed yet; by {who}", style="dim"))
+    return grid
+
+
+COVERS = {
+    "all": ("", "green"),
+    "unknown": ("", "green"),
+    "amended": (", before the amendment", "yellow"),
+    "other": (", of a record that is not this one", "bold red"),
+}
+"""What a signature covers, in words to be put behind it, and how it is drawn."""
+
+
+def amendments(record: SessionRecord) -> RenderableType | None:
+    """What was set right or added afterwards; None where nothing was. The texts are at the site."""
+    if not record.amendments:
+        return None
+    grid = facts()
+    for item in record.amendments:
+        about = (
+            f"entry {item.amends_sequence}" if item.amends_found else f"an entry {item.amends_sequence} not found here"
+        )
+        said = f"{item.reason.replace('_', ' ')}, by {item.by} ({item.role}), {when(item.at)}; about {about}"
+        grid.add_row(item.aspect, Text(said, style="yellow" if item.amends_found else "bold red"))
     return grid
 
 

@@ -24,8 +24,8 @@ def at_a_glance(record: SessionRecord) -> RenderableType:
     priorities = Counter(alarm.priority for alarm in record.alarms)
     said = ", ".join(f"{number} {priority}" for priority, number in priorities.items())
     grid.add_row("alarms", Text(said, style="bold") if said else "none")
-    signed = ", ".join(f"{item.meaning} by {item.by}" for item in record.signatures)
-    grid.add_row("signed", signed or Text("not yet", style="yellow"))
+    signed = ", ".join(f"{item.meaning} by {item.by}" for item in record.signatures if item.standing)
+    grid.add_row("signed", signed or Text("not yet" + (", as amended" if record.amendments else ""), style="yellow"))
     return grid
 
 

@@ -43,7 +43,7 @@ class SessionLine:
             treated_ms=sum(dose.treated_ms for dose in doses) if doses else None,
             strokes_on_skin=sum(dose.strokes for dose in doses) if doses else None,
             demo=record.demo,
-            signed=tuple(item.meaning for item in record.signatures),
+            signed=tuple(item.meaning for item in record.signatures if item.standing),
         )
 
     def as_data(self) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import json
 import random
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.entry import GENESIS, Entry, entry_hash
+from logger.entry import GENESIS, Entry, entry_hash, first_hash
 from logger.errors import BrokerUrlError, MessageError, TopicError
 from logger.messages import BatchMessage, LiveMessage, ReceiptMessage, StatusMessage
 from logger.mqtt import BrokerUrl
@@ -22,25 +23,27 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)
 
 
 def test_the_hash_is_over_the_documented_bytes() -> None:
-    """Worked out by hand from the table in `logger.entry`."""
-    from hashlib import sha256  # noqa: PLC0415
+    """Worked out by hand from the tables in `logger.entry`."""
+    times = (-5).to_bytes(8, "big", signed=True) + (9).to_bytes(8, "big", signed=True)
+    lengths = b"".join(count.to_bytes(4, "big") for count in (1, 6, 3, 7, 2))
+    content = sha256(b"NWC2" + times + lengths + b"room-1s-1refused{}").digest()
+    link = b"NWE2" + bytes(range(32)) + (7).to_bytes(8, "big") + content
+    fields = (b"room-1", bytes(range(32)), 7, -5, 9, "s-1", "refused", 1, b"{}")
+    assert entry_hash(*fields) == sha256(link).digest()
+    before = b"NWE1" + bytes(range(32)) + (7).to_bytes(8, "big") + times + lengths + b"room-1s-1refused{}"
+    assert first_hash(*fields) == sha256(before).digest()
 
-    data = (
-        b"NWE1"
-        + bytes(range(32))
-        + (7).to_bytes(8, "big")
-        + (-5).to_bytes(8, "big", signed=True)
-        + (9).to_bytes(8, "big", signed=True)
-        + (1).to_bytes(4, "big")
-        + (6).to_bytes(4, "big")
-        + (3).to_bytes(4, "big")
-        + (7).to_bytes(4, "big")
-        + (2).to_bytes(4, "big")
-        + b"room-1s-1refused{}"
-    )
-    assert entry_hash(b"room-1", bytes(range(32)), 7, -5, 9, "s-1", "refused", 1, b"{}") == sha256(data).digest()
-    none = data.replace(b"\0\0\0\3\0\0\0\7", b"\xff\xff\xff\xff\0\0\0\7").replace(b"s-1", b"")
-    assert entry_hash(b"room-1", bytes(range(32)), 7, -5, 9, None, "refused", 1, b"{}") == sha256(none).digest()
+
+def test_an_entry_of_before_is_still_what_was_journalled_and_has_no_content_to_stand_for_it() -> None:
+    fields = (bytes(32), 1, -5, 9, "s-1", "refused", 1, b"{}")
+    old = Entry("room-1", 1, -5, 9, "s-1", "refused", 1, b"{}", bytes(32), first_hash(b"room-1", *fields))
+    new = replace(old, hash=entry_hash(b"room-1", *fields))
+    assert old.computed_hash() == old.hash
+    assert old.content() is None
+    assert new.computed_hash() == new.hash
+    assert new.content() is not None
+    for changed in (replace(old, body=b"{ }"), replace(new, utc_us=-4)):
+        assert changed.computed_hash() != changed.hash
 
 
 @given(st.lists(TEXT, min_size=4, max_size=4), st.lists(TEXT, min_size=4, max_size=4))

@@ -4,8 +4,9 @@ from controller.cartridges import PEN_TEXT_CHARS
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, PenArmed
 from controller.units import Micrometres, Millihertz
 from logger.entry import GENESIS, Entry, entry_hash
+from logger.lookback import Follower
+from logger.projections import SERIAL_START_CHARS
 from logger.store import Store
-from logger.uses import SERIAL_START_CHARS, uses_in
 from tests.logger.making import opened
 
 
@@ -66,11 +67,11 @@ def test_a_serial_that_a_pen_cut_is_found_under_the_whole_one(store: Store) -> N
 
 def test_what_a_later_version_wrote_is_passed_over() -> None:
     (entry,) = chained([("s-1", armed("C7"))])
-    assert [used.unused for used in uses_in([entry])] == ["verified"]
+    assert len(list(Follower().facts([entry]))) == 1
     strange = Entry(
         entry.station, 1, 1, 1, "s-1", "pen_armed", 2, b'{"type":"pen_armed","version":2}', GENESIS, GENESIS
     )
-    assert list(uses_in([strange])) == []
+    assert list(Follower().facts([strange])) == []
 
 
 def test_a_cartridge_with_a_zero_byte_in_its_names_is_kept_and_found(store: Store) -> None:

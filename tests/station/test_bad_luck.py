@@ -13,9 +13,9 @@ from firmware_bridge.wire.messages import Fault
 from logger.journal_reader import JournalReader
 from logger.verify import verify_journal
 from station.client import SeatClient, StationClient
-from station.errors import StationRefused
+from station.errors import StationFailure, StationRefused
 from station.exits import Exit
-from station.service import Station, StationFailure
+from station.service import Station
 from station.settings import StationSettings
 from station.supervise import STATION, Supervisor
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan, simulated

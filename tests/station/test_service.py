@@ -12,10 +12,10 @@ from logger.errors import JournalUnwritable
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
 from logger.verify import verify_journal
-from station.errors import StationTaken
+from station.errors import StationFailure, StationTaken
 from station.exits import Exit
 from station.record import JournalSink
-from station.service import Station, StationFailure
+from station.service import Station
 from station.settings import StationSettings
 from tests.station.conftest import OPERATOR, House, OpenHouse
 
@@ -38,7 +38,7 @@ async def test_asked_to_end_mid_treatment_needles_are_out_first_and_the_record_i
         assert house.at_rest
         assert house.pen.truth.faults == 0
     types = types_of(house)
-    assert types[-1] == "station_stopped"
+    assert types[-2:] == ["station_stopped", "journal_checkpoint"]
     assert types.index("session_closed") < types.index("station_stopped")
     assert verify_journal(house.settings.journal_path).verdict == "intact"
     assert not house.settings.endpoint_file.exists()
@@ -66,7 +66,7 @@ async def test_needles_that_are_not_confirmed_out_are_told_in_the_exit_code(hous
         assert await house.task is Exit.NOT_CONFIRMED
     assert house.motor_off
     types = types_of(house)
-    assert types[-1] == "station_stopped"
+    assert types[-2:] == ["station_stopped", "journal_checkpoint"]
     assert types.count("session_closed") == 1
 
 

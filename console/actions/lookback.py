@@ -1,0 +1,132 @@
+"""`needlework lookback`: from a lot, a pen, an operator or a time to sessions, by pseudonym."""
+
+import csv as tables
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from console.exits import Code
+from console.records import opened
+from console.render.lookback import lookback_view
+from console.screen import out, print_json, say
+from console.trouble import ConsoleError, Told
+from logger.lookback import Asked, SessionUsed
+from station.settings import StationSettings
+
+Names = Callable[[str], str | None]
+"""Who is behind a pseudonym; None when that is not known. Only the site can say."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_COLUMNS = (
+    "station", "session", "opened_at", "closed_at", "outcome", "patient", "operator", "protocol", "pen", "used_at",
+    "lot", "serial", "unused", "pen_serial",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given on the command line; times are UTC."""
+
+    lot: str | None
+    pen: str | None
+    operator: str | None
+    since: datetime | None
+    until: datetime | None
+
+    def asked(self) -> Asked:
+        """What is looked for. Raises ConsoleError when nothing was given."""
+        if self == Given(None, None, None, None, None):
+            told = Told(
+                "nothing_asked", "Nothing was named to look for.", "",
+                "Give --lot, --pen, --operator, --since or --until; together they narrow the search.",
+            )  # fmt: skip
+            raise ConsoleError(told, Code.USAGE)
+        until = self.until
+        if until is not None and until.time() == time():
+            until += timedelta(days=1)  # a day is meant whole
+        return Asked(self.lot, self.pen, self.operator, _utc_us(self.since), _utc_us(until))
+
+
+def lookback(
+    settings: StationSettings,
+    given: Given,
+    *,
+    csv: Path | None,
+    journal: Path | None,
+    store: str | None,
+    as_json: bool,
+    names: Names | None = None,
+) -> int:
+    """Prints the sessions that fit and what was used in them; with ``names`` the people too.
+
+    Raises RecordError, ConsoleError, OSError.
+    """
+    asked = given.asked()
+    found: dict[tuple[str, str], SessionUsed] = {}
+    places = []
+    for where, file in _places(settings, journal, store):
+        with opened(settings, journal=file, store=where) as place:
+            places.append(place.name)
+            found |= {(session.station, session.session): session for session in place.source.look_back(asked)}
+    sessions = sorted(found.values(), key=lambda session: (session.opened_utc_us, session.station, session.session))
+    people = {} if names is None else {session.patient: names(session.patient) for session in sessions}
+    if csv is not None:
+        _write(csv, sessions, people)
+    if as_json:
+        print_json([_data(session, people) for session in sessions])
+    else:
+        say(out(), lookback_view(sessions, people, " and ".join(places)))
+    return Code.DONE if sessions else Code.NO
+
+
+def _places(settings: StationSettings, journal: Path | None, store: str | None) -> list[tuple[str | None, Path | None]]:
+    """What was named; else the store, for the whole site, and behind it this station's journal, which is ahead."""
+    if journal is not None or store is not None:
+        return [(store, journal)]
+    place = settings.store_place
+    there: list[tuple[str | None, Path | None]] = []
+    if "://" in place or Path(place).is_file():
+        there.append((place, None))
+    if settings.journal_path.is_file() or not there:
+        there.append((None, None))
+    return there
+
+
+def _utc_us(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def _at(utc_us: int | None) -> str | None:
+    if utc_us is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=utc_us)).isoformat(timespec="seconds")
+
+
+def _data(session: SessionUsed, people: dict[str, str | None]) -> dict[str, object]:
+    uses = [
+        {"used_at": _at(use.utc_us), **{name: getattr(use, name) for name in _COLUMNS[10:]}} for use in session.uses
+    ]
+    times = {"opened_at": _at(session.opened_utc_us), "closed_at": _at(session.closed_utc_us)}
+    texts = ("station", "session", "outcome", "patient", "operator", "protocol", "pen")
+    kept = {name: getattr(session, name) for name in texts}
+    person = {"person": people[session.patient]} if people else {}
+    return {**kept, **person, **times, "uses": uses}
+
+
+def _write(file: Path, sessions: list[SessionUsed], people: dict[str, str | None]) -> None:
+    """A row a use, or one for a session without any."""
+    columns = ("person", *_COLUMNS) if people else _COLUMNS
+    with file.open("w", newline="", encoding="utf-8") as opened_file:
+        writer = tables.DictWriter(opened_file, columns, extrasaction="ignore")
+        writer.writeheader()
+        for session in sessions:
+            data = _data(session, people)
+            for use in data["uses"] or [{}]:  # type: ignore[attr-defined]
+                writer.writerow({name: _cell(value) for name, value in {**data, **use}.items()})
+
+
+def _cell(value: object) -> object:
+    """A value that a spreadsheet takes as text, also where it could be taken for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

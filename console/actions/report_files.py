@@ -1,0 +1,88 @@
+"""`needlework report session|course`: PDFs from the record, written whole or not at all."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from rich.text import Text
+
+from console.exits import Code
+from console.records import Source, ends, opened, session_named
+from console.screen import out, print_json
+from console.trouble import ConsoleError, Told
+from controller.datafile import nearest
+from logger.records import session_record
+from logger.report import Heading, Paper, course_report, read_session, session_report
+from station.settings import StationSettings
+
+
+def session(
+    settings: StationSettings,
+    name: str,
+    *,
+    output: Path | None,
+    paper: Paper | None,
+    journal: Path | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Writes the report of one session. Raises RecordError, ConsoleError, OSError."""
+    with opened(settings, journal=journal, store=store) as place:
+        session_id = session_named(place.source, name)
+        read = read_session(place.source.session_entries(session_id))
+    made = session_report(read, Heading(site=settings.site, paper=paper or settings.paper))
+    return _written(output or Path(f"session-{session_id}.pdf"), made, as_json=as_json)
+
+
+def course(
+    settings: StationSettings,
+    patient: str,
+    *,
+    output: Path | None,
+    paper: Paper | None,
+    journal: Path | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Writes the report over a patient's sessions. Raises RecordError, ConsoleError, OSError."""
+    with opened(settings, journal=journal, store=store) as place:
+        sessions = _sessions_of(place.source, patient)
+        reads = [read_session(place.source.session_entries(session_id)) for session_id in sessions]
+    made = course_report(reads, Heading(site=settings.site, paper=paper or settings.paper))
+    return _written(output or Path(f"course-{patient}.pdf"), made, as_json=as_json)
+
+
+def _sessions_of(source: Source, patient: str) -> list[str]:
+    """The sessions opened for a pseudonym. Raises ConsoleError with the nearest ones where there are none."""
+    of = {span.session: session_record(ends(source, span.session)).patient for span in source.sessions()}
+    found = [session_id for session_id, whose in of.items() if whose == patient]
+    if not found:
+        known = sorted({whose for whose in of.values() if whose is not None})
+        what = f"There is no session of the patient {patient!r} in this record."
+        raise ConsoleError(Told("no_patient", what, "Nothing was written.", nearest(patient, known)))
+    return found
+
+
+def write_whole(path: Path, made: bytes) -> None:
+    """Writes a file so that what stands under its name is all of it, or what was there before. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(made)
+        Path(beside).chmod(0o600)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _written(path: Path, made: bytes, *, as_json: bool) -> int:
+    write_whole(path, made)
+    digest = hashlib.sha256(made).hexdigest()
+    if as_json:
+        print_json({"file": str(path), "bytes": len(made), "sha256": digest})
+    else:
+        out().print(Text.assemble(("Report: ", "bold"), f"{path} ({len(made) // 1000} kB, SHA-256 {digest[:16]}…)"))
+    return Code.DONE

@@ -1,0 +1,214 @@
+"""The report of one session, from its entries alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from controller.events import Event
+from logger.entry import Entry
+from logger.record_models import SessionRecord
+from logger.records import session_record
+from logger.report import session_tables as tables
+from logger.report.charts import charts
+from logger.report.curves import Curves
+from logger.report.dose import face_part, numbers
+from logger.report.typeset import Paper, typeset
+from logger.report.wording import NOTHING, breakable, count, grouped, moment, several, span, spoken
+
+DEMO: Final = "Demonstration: nobody signed the limits of this session. Not for treating anybody."
+OUTCOMES: Final = {
+    "completed": "Completed",
+    "stopped": "Stopped before its end",
+    "interrupted": "Interrupted",
+    "open": "Still open: more may follow in the record",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the record does not hold and the site adds: the clinic's name, and who the patient is.
+
+    ``patient_label`` is a name, and is given at the site alone; without it the pseudonym stands by itself.
+    """
+
+    site: str = ""
+    patient_label: str = ""
+    paper: Paper = "a4"
+
+
+@dataclass(slots=True)
+class SessionRead:
+    """A session's entries, read once: its record, its curves, and the last entry's sequence and hash."""
+
+    record: SessionRecord
+    curves: Curves
+    head_sequence: int
+    head_hash: bytes
+
+    @property
+    def written_at(self) -> datetime:
+        """When the last thing happened that is in the record: when a report of it says that it was made."""
+        record = self.record
+        told = [*(item.at for item in record.timeline), *(item.at for item in record.signatures)]
+        return max([record.opened_at, *told])
+
+
+@dataclass(slots=True)
+class _Reader:
+    curves: Curves = field(default_factory=Curves)
+    head: Entry | None = None
+
+    def take(self, entry: Entry, event: Event) -> None:
+        self.curves.take(event, entry.monotonic_ms)
+
+
+def read_session(entries: Iterable[Entry]) -> SessionRead:
+    """Reads the entries of a session. Raises RecordNotFound when there are none of one."""
+    reader = _Reader()
+
+    def passing() -> Iterable[Entry]:
+        for entry in entries:
+            if entry.session is not None:
+                reader.head = entry
+            yield entry
+
+    record = session_record(passing(), also=reader.take)
+    head = reader.head
+    return SessionRead(record, reader.curves, head.sequence if head else 0, head.hash if head else b"")
+
+
+def session_report(read: SessionRead, heading: Heading, *, verification_code: str = "") -> bytes:
+    """The PDF of a session: the same bytes whenever the same is asked of the same record.
+
+    ``verification_code`` is what a reader checks the paper against the record with, where there is one. Raises
+    ReportExtraMissing, ReportError.
+    """
+    data = session_data(read, heading, verification_code=verification_code)
+    return typeset("session", data, at=read.written_at, paper=heading.paper)
+
+
+def session_data(read: SessionRead, heading: Heading, *, verification_code: str = "") -> dict[str, Any]:
+    """What the template prints: text and coordinates, nothing to be computed there."""
+    record = read.record
+    return {
+        "title": f"Session record {record.session}",
+        "heading": "Session record",
+        "of": record.session,
+        "demo": DEMO if record.demo else "",
+        "warnings": _warnings(record),
+        "outcome": OUTCOMES.get(record.outcome, record.outcome),
+        "facts": _facts(record, heading),
+        "figures": _figures(record),
+        "face": face_part(record),
+        "zones": tables.zone_rows(record),
+        "charts": charts(read.curves, numbers(record)),
+        "stretch": span(read.curves.width_ms),
+        "limits": tables.limit_tables(record),
+        "overrides": tables.override_rows(record),
+        "near_misses": tables.refusal_rows(record, near_misses=True),
+        "refusals": tables.refusal_rows(record, near_misses=False),
+        "approvals": tables.approval_rows(record),
+        "alarms": tables.alarm_rows(record),
+        "quiet": tables.quiet_rows(record),
+        "cartridges": tables.cartridge_rows(record),
+        "calibrations": tables.calibration_rows(record),
+        "checks": tables.check_rows(record),
+        "asked": _asked(record),
+        "timeline": tables.timeline_rows(record),
+        "signatures": tables.signature_rows(record),
+        "aftercare": list(record.aftercare),
+        "next_visit": tables.next_visit(record),
+        "proof": _proof(read, verification_code),
+    }
+
+
+def _warnings(record: SessionRecord) -> list[str]:
+    """What has to be seen before anything else."""
+    found = []
+    if record.outcome == "interrupted":
+        found.append(f"This session was interrupted ({record.reason}). What it gave may be less than was planned.")
+    if record.outcome == "open":
+        found.append("The record of this session has no end yet. A report made later may say more.")
+    if record.unread:
+        found.append(
+            f"{count(record.unread)} entries of this session are of a later version of the product and are not shown "
+            "here. A newer version reads them."
+        )
+    if not record.zones:
+        found.append("Nothing was treated in this session: the motor was never on.")
+    return found
+
+
+def _facts(record: SessionRecord, heading: Heading) -> list[list[str]]:
+    """Who, what, when, with what: pairs of a name and a value."""
+    course = record.course
+    patient = record.patient or "not known"
+    of = "" if course is None or course.sessions is None else f" of {course.sessions}"
+    return [
+        ["Site, station", " · ".join(part for part in (heading.site, record.station) if part)],
+        ["Patient", f"{heading.patient_label} ({patient})" if heading.patient_label else patient],
+        ["Operator", breakable(record.operator or "not known")],
+        ["Session in the course", "not known" if course is None else f"{course.number}{of}"],
+        ["Opened", f"{moment(record.opened_at)} UTC"],
+        ["Closed", f"{moment(record.closed_at)} UTC" if record.closed_at else "not closed"],
+        ["Outcome", f"{spoken(record.outcome)}: {record.reason}" if record.reason else spoken(record.outcome)],
+        ["Duration", span(_length_ms(record)) if record.closed_at else "not closed"],
+        ["Protocol, skin", f"{spoken(record.protocol or 'not known')}, {record.skin or 'not known'}"],
+        ["Protocol library", breakable(record.library or "not known")],
+        ["Library signed by", breakable(record.library_signed_by or "nobody: a demonstration")],
+        ["Library's digest", grouped(record.library_digest[:32]) + " …" if record.library_digest else "not known"],
+        ["Pen", breakable(record.pen or "not known")],
+        ["Continues", record.resumes or "no other session"],
+        ["Planned zones", several([spoken(zone) for zone in record.planned_zones])],
+        ["Earlier than the course has it", spoken(record.interval_reason) if record.interval_reason else "no"],
+    ]
+
+
+def _length_ms(record: SessionRecord) -> int:
+    """From opening to closing, by the clock on the wall."""
+    return 0 if record.closed_at is None else round((record.closed_at - record.opened_at).total_seconds() * 1000)
+
+
+def _figures(record: SessionRecord) -> list[dict[str, Any]]:
+    """The few numbers that are looked for first."""
+    high = sum(alarm.priority == "HIGH" for alarm in record.alarms)
+    near = sum(item.near_miss for item in record.refusals)
+    planned = len(set(record.planned_zones) | {zone.zone for zone in record.zones})
+    return [
+        {"value": span(record.treated_ms), "words": "motor on", "warn": False},
+        {"value": f"{len(record.zones)} of {planned}", "words": "zones treated", "warn": bool(record.untreated)},
+        {"value": count(record.strokes), "words": "strokes", "warn": False},
+        {"value": str(len(record.alarms)), "words": f"alarms, {high} of them HIGH", "warn": high > 0},
+        {"value": str(len(record.overrides)), "words": "overrides", "warn": bool(record.overrides)},
+        {"value": str(near), "words": "near misses", "warn": near > 0},
+    ]
+
+
+def _asked(record: SessionRecord) -> list[str]:
+    """The checklist and the questions, in numbers: which answers were given stays at the site."""
+    confirmed = sum(record.checklist.values())
+    lines = [
+        f"Checklist: {confirmed} of {len(record.checklist)} points confirmed."
+        if record.checklist
+        else "No checklist is in this record."
+    ]
+    screening = record.screening
+    if screening is not None:
+        lines.append(
+            f"Contraindications: {screening.answered} of {screening.asked} questions answered; "
+            f"{screening.accepted_soft} accepted with a reason, {screening.prescribed} by a physician's approval. "
+            "The answers stay at the site."
+        )
+    return lines
+
+
+def _proof(read: SessionRead, verification_code: str) -> dict[str, str]:
+    record = read.record
+    return {
+        "station": record.station or NOTHING,
+        "entries": f"{count(record.entries)}, numbers {count(record.first_entry)} to {count(record.last_entry)}",
+        "sequence": count(read.head_sequence),
+        "hash": grouped(read.head_hash.hex()),
+        "code": verification_code,
+    }

@@ -1,0 +1,59 @@
+"""From data to a PDF: the one place that knows the typesetter.
+
+Text of the record goes in as JSON and is printed as it is; it is never read as markup. Only the fonts that come with
+the typesetter are used and the time in the file is the caller's, so the same data gives the same bytes everywhere.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from logger.errors import ReportError, ReportExtraMissing
+from logger.report.wording import spelled, visible
+
+Paper = Literal["a4", "letter"]
+"""What is printed on."""
+
+STANDARDS: Final = ("a-2a", "ua-1")
+"""PDF/A-2a holds all of PDF/A-2b, and tags; PDF/UA-1 asks for a title, a language, and words for every drawing. The
+typesetter refuses to write a file that is not as these say."""
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_PAPERS: Final = {"a4": "a4", "letter": "us-letter"}
+
+
+def typeset(template: str, data: dict[str, Any], *, at: datetime, paper: Paper) -> bytes:
+    """The PDF that a template makes of ``data``. ``at`` is when the document says it was made.
+
+    Characters that no font at hand has are printed as their numbers. Raises ReportExtraMissing, ReportError.
+    """
+    try:
+        import typst  # noqa: PLC0415 an extra, and large: only who makes a report loads it
+    except ImportError as error:
+        raise ReportExtraMissing(
+            "Reports as PDF need the extra `report`, which is not installed. The record is as it was. "
+            "Install it: `pip install 'needlework[report]'`."
+        ) from error
+    shown = visible(data)
+    attempts = [shown] if spelled(shown) == shown else [shown, spelled(shown)]
+    refused: Exception | None = None
+    for attempt in attempts:
+        try:
+            made = typst.compile(
+                _TEMPLATES / f"{template}.typ",
+                root=_TEMPLATES,
+                ignore_system_fonts=True,
+                format="pdf",
+                pdf_standards=list(STANDARDS),
+                timestamp=at.astimezone(UTC).replace(microsecond=0),
+                sys_inputs={"data": json.dumps(attempt, ensure_ascii=False), "paper": _PAPERS[paper]},
+            )
+        except typst.TypstError as error:
+            refused = error
+        else:
+            return bytes(made)
+    raise ReportError(
+        f"The report could not be typeset: {refused} The record is as it was; `needlework sessions show` prints it. "
+        "Please report this as a fault of the product."
+    ) from refused

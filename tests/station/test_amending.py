@@ -1,0 +1,88 @@
+"""Amending a closed session through the station: what is added, what stays at the site, what signatures cover."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from controller.events import RecordAmended, SessionSigned
+from logger.journal_reader import JournalReader
+from logger.records import session_record
+from logger.verify import verify_journal
+from station.amendments import AmendmentsFile
+from station.errors import StationRefused
+from station.models import AmendRecord
+from station.settings import StationSettings
+from tests.station.conftest import OPERATOR, House
+
+pytestmark = pytest.mark.system
+
+PHYSICIAN = "demo-physician"
+TEXT = "The left cheek was treated, not the right one."
+ASKED = AmendRecord(aspect="zone", reason="chosen_wrongly", text=TEXT)
+
+
+async def test_an_amendment_is_a_new_entry_its_text_stays_here_and_what_was_signed_before_it_says_so(
+    house: House,
+) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        session = (await house.client.pen()).view.session or ""
+        async with house.client.signed_in(OPERATOR, "") as operator:
+            with pytest.raises(StationRefused) as caught:
+                await operator.amend(session, ASKED)
+            assert caught.value.trouble.because == "amend_session_open"
+        await seat.close("finished")
+    async with (
+        house.client.signed_in(OPERATOR, "") as operator,
+        house.client.signed_in(PHYSICIAN, "") as physician,
+    ):
+        await operator.sign(session, "performed")
+        amended = await operator.amend(session, ASKED)
+        assert (amended.by, amended.aspect) == (OPERATOR, "zone")
+        with pytest.raises(StationRefused) as caught:
+            await physician.sign(session, "reviewed")
+        assert caught.value.trouble.because == "sign_not_performed_yet"
+        for person, meaning in ((operator, "performed"), (physician, "reviewed"), (physician, "approved")):
+            await person.sign(session, meaning)
+        with pytest.raises(StationRefused) as caught:
+            await physician.amend(session, ASKED.model_copy(update={"entry": 1}))
+        assert caught.value.trouble.because == "amend_unknown_entry"
+    house.station.end("a test")
+    await house.task
+    await asyncio.to_thread(_look, house.settings, session)
+
+
+def _look(settings: StationSettings, session: str) -> None:
+    reader = JournalReader(settings.journal_path)
+    entries = list(reader.session_entries(session))
+    reader.close()
+    record = session_record(entries)
+    assert [(one.meaning, one.covers) for one in record.signatures] == [
+        ("performed", "amended"),
+        ("performed", "all"),
+        ("reviewed", "all"),
+        ("approved", "all"),
+    ]
+    (amendment,) = record.amendments
+    assert amendment.amends_found
+    by_sequence = {entry.sequence: entry for entry in entries}
+    assert by_sequence[amendment.amends_sequence].type == "session_closed"
+    for entry in entries:
+        match entry.event():
+            case SessionSigned() as signed:
+                assert by_sequence[signed.covers_sequence or 0].hash.hex() == signed.covers_hash
+            case RecordAmended() as event:
+                file = AmendmentsFile(settings.amendments_path)
+                (kept,) = file.of(session)
+                file.close()
+                assert (kept.text, kept.author, kept.digest) == (TEXT, OPERATOR, event.text_sha256)
+                assert kept.whole
+                assert event.text_sha256 != hashlib.sha256(TEXT.encode()).hexdigest()
+            case _:
+                pass
+    assert TEXT.encode() not in b"".join(path.read_bytes() for path in settings.state_dir.glob("journal*"))
+    result = verify_journal(settings.journal_path)
+    assert result.verdict == "intact"
+    assert result.signed_to == (result.last or 0) - 1
+    assert (settings.station_key_path.stat().st_mode & 0o777) == 0o600
