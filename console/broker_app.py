@@ -73,12 +73,11 @@ def config(
     """
     with Troubles(as_json=as_json):
         from console.actions.brokers import config as act  # noqa: PLC0415 imported when it runs
-        from station.settings import load_settings  # noqa: PLC0415 as above
 
         raise typer.Exit(
             act(
                 folder,
-                site=site or load_settings().site,
+                site=site,
                 stations=station or [],
                 hosts=host or [],
                 port=port,

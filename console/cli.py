@@ -19,7 +19,7 @@ from console.service_app import export_service
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.treat_app import treat
-from console.trouble import Told, Troubles, show
+from console.trouble import Told, Troubles, show, usage_sentence
 
 if TYPE_CHECKING:
     from station.settings import StationSettings
@@ -368,15 +368,6 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
     return Code.DONE
 
 
-def _plain(words: str) -> str:
-    """The sentence without what a validator says about itself."""
-    return words.replace("Value error, ", "").replace("the formats '%Y-%m-%d'", "a day, written 2026-01-31")
-
-
-def _sentence(words: str) -> str:
-    return words if words.endswith((".", "?", "!")) else f"{words}."
-
-
 def main() -> int:
     """Runs the command line; its exit code. Usage errors have the one form of every trouble."""
     # Standard streams that were closed lead nowhere, in their order: each takes the lowest number, which is its own.
@@ -392,7 +383,7 @@ def main() -> int:
         where = getattr(error, "ctx", None)
         command = where.command_path if where is not None and where.info_name else "needlework"
         help_line = f"`{command} --help` lists what there is."
-        show(Told("usage", _sentence(_plain(error.format_message())), "", help_line))
+        show(Told("usage", usage_sentence(error.format_message()), "", help_line))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return Code.INTERRUPTED

@@ -52,6 +52,12 @@ def show(told: Told, *, as_json: bool = False) -> None:
         console.print(Text.assemble(("  → ", "bold"), told.do))
 
 
+def usage_sentence(words: str) -> str:
+    """What typer says of a command line, as a sentence, without what a validator says about itself."""
+    said = words.replace("Value error, ", "").replace("the formats '%Y-%m-%d'", "a day, written 2026-01-31")
+    return said if said.endswith((".", "?", "!")) else f"{said}."
+
+
 class Troubles:
     """Inside, what the product foresees ends the command with its sentences and exit code: ``with Troubles(): …``."""
 

@@ -49,7 +49,7 @@ class Asked:
     client will lie on its machine. ``runs_as`` needs root, who gives that user the broker's files.
     """
 
-    site: str
+    site: str | None
     stations: Sequence[str]
     renew: Sequence[str]
     hosts: Sequence[str]
@@ -118,8 +118,8 @@ class _Folder:
     def write(self) -> Written:
         asked = self._asked
         kept = self._kept()
-        site = check_name("site", asked.site)
-        if kept.site != site:
+        site = check_name("site", asked.site or kept.site)
+        if kept.site not in ("", site):
             raise BrokerFolderError(
                 f"{self._root} is the broker of the site {kept.site}, not of {site}. Its passwords would open the "
                 "wrong topics. Choose another folder, or name its site."
@@ -173,7 +173,12 @@ class _Folder:
     def _kept(self) -> "_Kept":
         path = self._root / "site.json"
         if not path.exists():
-            return _Kept(site=self._asked.site)
+            if self._asked.site is None:
+                raise BrokerFolderError(
+                    f"{self._root} is new, and no site is named. It stands in every topic that the broker's rules name. "
+                    "Name it with --site, as the stations' settings do."
+                )
+            return _Kept(site="")
         try:
             return _Kept.model_validate_json(path.read_bytes())
         except ValidationError as error:

@@ -15,7 +15,7 @@ from logger.broker_folder import Asked, OwnCertificate, Written, write_broker
 def config(
     folder: Path,
     *,
-    site: str,
+    site: str | None,
     stations: Sequence[str],
     hosts: Sequence[str],
     port: int | None,

@@ -19,6 +19,7 @@ import typer
 from typer.main import get_command
 
 from console.cli import app
+from tests.fixtures_brokers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -134,6 +135,44 @@ def of_a_library(text: str, place: Path) -> None:
             (place / into).write_text(done.stdout, encoding="utf-8")
 
 
+OF_A_BROKER = r"needlework broker config .*|mosquitto -c .*"
+
+
+def of_a_broker(text: str, place: Path) -> None:
+    """Run for real, after the commands of its page that come before it, in a folder of its own; a broker is found able
+    to read its files by starting it, and is ended.
+    """
+    page = [bare(command.text) for command in ALL if command.page == "docs/brokers.md"]
+    for line in (line for line in page[: page.index(text) + 1] if re.fullmatch(OF_A_BROKER, line)):
+        there = line.replace("/srv/", f"{place}/")
+        if line.startswith("mosquitto"):
+            starts(there, Path(shlex.split(there)[-1]))
+        else:
+            done = done_here(there, place)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def starts(command: str, configuration: Path) -> None:
+    """A broker runs, on a free port; as root with the rights of whoever owns the temporary folder."""
+    text = configuration.read_text().replace("listener 8883", f"listener {free_port()}")
+    configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
+    search = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+    broker = shutil.which(shlex.split(command)[0], path=search)
+    assert broker, "mosquitto is not installed; `make setup` says what to install"
+    process = subprocess.Popen([broker, *shlex.split(command)[1:]], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said: list[str] = []
+        while not said or "running" not in said[-1]:
+            line = process.stderr.readline()
+            assert line, said
+            said.append(line)
+    finally:
+        process.kill()  # told to end in the instant in which it says that it runs, it forgets
+        process.wait(10)
+        process.stderr.close()
+
+
 def piped(text: str, place: Path) -> None:
     """What it is fed is for the command's own tests; that the command exists is looked up."""
     parsed(text.partition("| ")[2], place)
@@ -201,6 +240,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
+    (OF_A_BROKER, of_a_broker),
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|patients|live)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so

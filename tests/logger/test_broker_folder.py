@@ -15,7 +15,7 @@ FIRST = Asked(
     site="clinic", stations=["room-1", "room-2"], renew=[], hosts=["broker.example", "192.0.2.7"], port=None, own=None,
     handed_to=Path("/etc/needlework"), runs_as=None,
 )  # fmt: skip
-AGAIN = replace(FIRST, stations=[], hosts=[])
+AGAIN = replace(FIRST, site=None, stations=[], hosts=[])
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -143,8 +143,10 @@ def test_names_that_cannot_stand_in_a_topic_or_a_line_of_rules_are_refused(folde
 
 
 def test_files_that_somebody_else_changed_are_not_guessed_at(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BrokerFolderError, match="No host is named"):
+    with pytest.raises(BrokerFolderError, match="no site is named"):
         write(tmp_path / "new")
+    with pytest.raises(BrokerFolderError, match="No host is named"):
+        write(tmp_path / "new", site="clinic")
     with pytest.raises(BrokerFolderError, match="has a space"):
         write(tmp_path / "new one")
     (folder / "broker" / "passwords").write_text("recorder:$7$x\nsomebody:$7$y\n")
