@@ -175,7 +175,7 @@ class _Folder:
         if not path.exists():
             if self._asked.site is None:
                 raise BrokerFolderError(
-                    f"{self._root} is new, and no site is named. It stands in every topic that the broker's rules name. "
+                    f"{self._root} is new, and no site is named, which stands in every topic of the rules. "
                     "Name it with --site, as the stations' settings do."
                 )
             return _Kept(site="")

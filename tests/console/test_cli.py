@@ -103,6 +103,10 @@ def test_version(run: Run) -> None:
         (("treat",), "--operator"),
         (("simulate", "--seed", "x"), "--seed"),
         (("run", "--broker", "htp:/x"), "The setting broker cannot be used"),
+        (("run", "--broker", "mqtts://station:secret@b"), "a password on the command line can be read by everybody"),
+        (("record", "--broker", "mqtts://a", "--broker", "mqtts://a:8883"), "is named twice"),
+        (("run", "--log", "xml"), "The setting log cannot be used"),
+        (("broker", "config", "there", "--site", "s", "--host", "h", "--ca", "ca.pem"), "all three are needed"),
         (("run", "--stop-port", "99999"), "The setting stop_port cannot be used"),
         (("record",), "No broker is named"),
         (("demo", "--pen", "tcp://x:1", "--pen-program", "y"), "one pen"),
@@ -307,3 +311,21 @@ def test_a_story_that_is_no_text_is_refused(
     monkeypatch.setattr("sys.argv", ["needlework", "campaign", "--replay", str(tmp_path / "story.json")])
     assert main() == Code.USAGE
     assert "no story of a campaign" in " ".join(capsys.readouterr().err.split())
+
+
+def test_broker_config_writes_a_folder_and_shows_no_password(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    arguments = ("broker", "config", str(folder), "--site", "clinic", "--host", "broker.example", "--station", "room-1")
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    again = run("broker", "config", str(folder), "--station", "room-2", "--json")
+    said = json.loads(again.stdout)
+    assert said["stations"] == ["room-1", "room-2"]
+    assert list(said["handed"]) == ["station-room-2"]
+    assert Path(said["configuration"]).read_text().startswith("# Mosquitto 2")
+    passwords = [path.read_text().strip() for path in folder.glob("for/*/*-password")]
+    assert len(passwords) == 4
+    assert not any(password in done.stdout + done.stderr + again.stdout for password in passwords)
+    refused = run("broker", "config", str(folder), "--site", "other")
+    assert refused.returncode == 1
+    assert "is the broker of the site clinic" in refused.stderr
