@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from logger.entry import Entry
 from logger.key_pins import Notice
 from logger.store_tables import CONFLICTS
+
+EVIDENCE_KEPT = 200
+"""Of one station. Somebody who sends nothing but contradictions must not fill the disk that the record is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,10 @@ def conflict_of(entry: Entry, seen_utc_us: int, reason: str) -> Conflict:
 
 
 def keep_conflict(connection: Connection, conflict: Conflict, entry: Entry) -> None:
-    """Keeps the entry as evidence; the same one again is kept once."""
+    """Keeps the entry as evidence; the same one again is kept once, and of a station no more than ``EVIDENCE_KEPT``."""
+    kept = select(func.count()).select_from(CONFLICTS).where(CONFLICTS.c.station == conflict.station)
+    if connection.execute(kept).scalar_one() >= EVIDENCE_KEPT:
+        return
     try:
         with connection.begin_nested():
             connection.execute(

@@ -199,10 +199,11 @@ class Recorder:
             )
         if result.conflict is not None:
             counts.conflicts += 1
-            self._on_problem(
+            self._suspicions.note(
+                f"conflict of {span.station}",
                 f"Station {span.station} sent an entry {result.conflict.sequence} that was refused: "
                 f"{result.conflict.reason}. What is stored stays; the other is kept beside it as evidence. Run "
-                "`needlework verify` on the station's journal."
+                "`needlework verify` on the station's journal.",
             )
             await self._send_receipt(
                 bus, span, refused=Refusal(sequence=result.conflict.sequence, reason=result.conflict.reason)

@@ -11,6 +11,7 @@ import ssl
 import psutil
 import pytest
 
+from logger.conflicts import EVIDENCE_KEPT
 from logger.entry import GENESIS
 from logger.messages import MAX_PAYLOAD_BYTES, BatchMessage, ReceiptMessage
 from logger.mqtt_bounds import MAX_PACKET_BYTES, MAX_QUEUED_BYTES
@@ -107,6 +108,21 @@ async def test_junk_that_the_broker_keeps_is_met_at_every_start_and_does_nothing
         await house.drained()
         assert publisher.suspicions()["retained_receipt"] == 1
         assert (recorder.counts.ignored, recorder.counts.conflicts, recorder.counts.duplicates) == (1, 0, 0)
+
+
+async def test_contradictions_without_end_fill_neither_store_nor_log(house_at: HouseAt, embedded: Embedded) -> None:
+    house = house_at(embedded)
+    await house.emit(10)
+    async with house.recording() as recorder, house.publishing():
+        await house.drained()
+        async with client(embedded, "mallory") as (bus, _heard):
+            for number in range(1, EVIDENCE_KEPT + 30):
+                await bus.publish(JOURNAL, BatchMessage.of(chain(1, salt=" " * number)).payload(), qos=1)
+            await until(lambda: recorder.counts.conflicts == EVIDENCE_KEPT + 29)
+        assert len(house.store.conflicts(STATION)) == EVIDENCE_KEPT
+        assert len([problem for problem in house.problems if "was refused" in problem]) < 10
+        await house.emit(10)
+        await house.drained()
 
 
 # Messages of 256 MB ---------------------------------------------------------------------------------------------------
