@@ -266,12 +266,12 @@ def _check_broker(facts: BrokerFacts) -> Finding:
         return Finding(
             check="broker",
             level=Level.WARNING,
-            what=f"The broker {facts.url} does not answer: {facts.error}.",
-            means="Treatment goes on without it; the record waits in the journal until the broker is back.",
-            remedy="Start the broker, or correct --broker; `mosquitto_sub -t '#'` shows whether it is up.",
+            what=facts.error,
+            means="Treatment goes on without it.",
+            remedy=f"Until then nothing goes over {facts.url}; docs/brokers.md has a table of refusals.",
         )
     return Finding(
-        check="broker", level=Level.FINE, what=f"The broker {facts.url} answers in {facts.connect_ms or 0:.0f} ms."
+        check="broker", level=Level.FINE, what=f"The broker {facts.url} lets us in, in {facts.connect_ms or 0:.0f} ms."
     )
 
 

@@ -1,8 +1,10 @@
 """Gathers what :mod:`station.doctor` judges. Reads and tries; changes nothing that lasts."""
 
+import asyncio
 import ctypes
 import importlib.metadata
 import os
+import secrets
 import socket
 import statistics
 import sys
@@ -19,6 +21,10 @@ from serial.tools import list_ports
 from controller.errors import DataError
 from controller.operators import load_operators
 from controller.profiles import load_profiles
+from logger.broker_url import BrokerUrl
+from logger.errors import BusError
+from logger.mqtt import connect
+from station.brokers import brokers_of
 from station.doctor import (
     WANTED_NICE,
     BrokerFacts,
@@ -32,6 +38,7 @@ from station.doctor import (
     StationFacts,
 )
 from station.endpoint import read_endpoint
+from station.errors import SettingsError
 from station.libraries import clinic_library
 from station.settings import StationSettings
 
@@ -49,7 +56,7 @@ def probe(settings: StationSettings) -> Facts:
         software=probe_software(),
         ports=probe_ports(settings),
         busybodies=probe_busybodies(),
-        brokers=tuple(map(probe_broker, settings.broker)),
+        brokers=probe_brokers(settings),
         disk=probe_disk(settings.state_dir),
         clock=probe_clock(),
         priority=probe_priority(),
@@ -132,17 +139,29 @@ def probe_busybodies() -> tuple[str, ...]:
     return tuple(name for name in _BUSYBODIES if name in names)
 
 
-def probe_broker(url: str) -> BrokerFacts:
-    """Whether something accepts a connection at the broker's address."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-    shown = f"{parts.scheme}://{host}:{port}"
+def probe_brokers(settings: StationSettings) -> tuple[BrokerFacts, ...]:
+    """Each broker of the settings, come to as the station comes to it."""
+    try:
+        return tuple(map(probe_broker, brokers_of(settings, "station")))
+    except SettingsError as error:
+        return (BrokerFacts(", ".join(str(BrokerUrl.parse(url)) for url in settings.broker), error=str(error)),)
+
+
+def probe_broker(url: BrokerUrl) -> BrokerFacts:
+    """Whether the broker lets us in; on an event loop of its own."""
+
+    async def come_in() -> None:
+        async with connect(
+            url, client_id=f"needlework-doctor-{secrets.token_hex(8)}", deadline_s=BROKER_DEADLINE_S, keepalive_s=15
+        ):
+            return
+
     began = time.perf_counter()
     try:
-        socket.create_connection((host, port), BROKER_DEADLINE_S).close()
-    except OSError as error:
-        return BrokerFacts(shown, error=error.strerror or str(error) or "no answer")
-    return BrokerFacts(shown, connect_ms=(time.perf_counter() - began) * 1000)
+        asyncio.run(come_in())
+    except BusError as error:
+        return BrokerFacts(str(url), error=str(error))
+    return BrokerFacts(str(url), connect_ms=(time.perf_counter() - began) * 1000)
 
 
 def probe_disk(state_dir: Path) -> DiskFacts:

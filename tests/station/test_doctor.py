@@ -1,7 +1,7 @@
 """The doctor: what it says of facts, and that its probes see what is there."""
 
+import asyncio
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,8 +26,9 @@ from station.doctor import (
     examine,
     worst,
 )
-from station.probes import holders_of, port_facts, port_holder, probe, probe_broker, probe_disk
+from station.probes import holders_of, port_facts, port_holder, probe, probe_broker, probe_brokers, probe_disk
 from station.settings import load_settings
+from tests.fixtures_brokers import Embedded
 
 GOOD = Facts(
     software=SoftwareFacts((3, 11, 2), {"pyserial": "3.5"}),
@@ -117,15 +118,25 @@ def test_who_holds_a_port_is_seen_in_another_process() -> None:
     assert not port_facts(name).exists
 
 
-def test_a_broker_that_answers_and_one_that_does_not() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        facts = probe_broker(f"mqtt://user:secret@127.0.0.1:{port}")
-        assert facts.connect_ms is not None
-        assert "secret" not in facts.url
-        assert str(os.getpid()) in port_holder(port)
-    assert probe_broker(f"mqtt://127.0.0.1:{port}").error
-    assert port_holder(port) == ""
+async def test_a_broker_lets_us_in_or_says_why_not(embedded: Embedded) -> None:
+    url = embedded.url("room-1")
+    facts = await asyncio.to_thread(probe_broker, url)
+    assert (facts.error, str(os.getpid()) in port_holder(url.port)) == ("", True)
+    assert facts.connect_ms is not None
+    refused = await asyncio.to_thread(probe_broker, replace(url, password="wrong"))
+    assert "Check the user name, and the password or the file" in refused.error
+    assert "wrong" not in refused.error
+    await embedded.stop()
+    assert "No broker answers" in (await asyncio.to_thread(probe_broker, url)).error
+    assert port_holder(url.port) == ""
+
+
+def test_a_password_file_that_lacks_is_a_finding(tmp_path: Path) -> None:
+    settings = load_settings(broker="mqtts://b", broker_user="me", broker_password_file=tmp_path / "absent")
+    (facts,) = probe_brokers(settings)
+    (finding,) = doctor.check_brokers((facts,))
+    assert "cannot be read from" in finding.what
+    assert finding.level is doctor.Level.WARNING
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
