@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from logger.export.tabular import Form
 
 export_app = typer.Typer(
-    help="Files made from the record, patients by pseudonym: tables as `csv` or `parquet`.", no_args_is_help=False
+    help="Files made from the record, patients by pseudonym: `fhir`, `csv`, `parquet`.", no_args_is_help=False
 )
 
 Session = Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")]
 MaybeSession = Annotated[
     str | None, typer.Argument(help="One session: its id, its beginning, or `last`. None: all.", metavar="[ID]")
 ]
+File = Annotated[Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE")]
 Folder = Annotated[Path, typer.Option("--output", "-o", help="The folder; made where there is none.", metavar="DIR")]
 Since = Annotated[
     datetime | None,
@@ -42,6 +43,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 def _export(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+@export_app.command("fhir")
+def export_fhir(
+    output: File,
+    session: Session = "last",
+    force: Force = False,
+    state: State = None,
+    journal: Journal = None,
+    store: StorePlace = None,
+    as_json: Json = False,
+) -> None:
+    """Write one session as a FHIR R4 transaction Bundle, for a clinic's system. Needs the extra `fhir`."""
+    with Troubles(as_json=as_json):
+        from console.actions.exporting import fhir as act  # noqa: PLC0415 imported when it runs
+        from station.settings import load_settings  # noqa: PLC0415 as above
+
+        settings = load_settings(state_dir=state)
+        raise typer.Exit(act(settings, session, output, journal=journal, store=store, force=force, as_json=as_json))
 
 
 @export_app.command("csv")

@@ -10,6 +10,9 @@ from console.records import Place, Source, every_entry, opened, session_named
 from console.screen import err, print_json
 from console.trouble import ConsoleError, Told
 from logger.entry import Entry
+from logger.export.fhir import session_bundle
+from logger.export.fhir_codes import Coded, Coding
+from logger.export.fhir_file import write_bundle
 from logger.export.tabular import Form, export_tables
 from station.settings import StationSettings
 
@@ -61,6 +64,31 @@ def tables(
     else:
         said = ", ".join(f"{count} {table}" for table, count in rows.items())
         err().print(f"{folder}: {said}. From {place.name}; patients are pseudonyms.")
+    return Code.DONE
+
+
+def fhir(
+    settings: StationSettings,
+    session: str,
+    target: Path,
+    *,
+    journal: Path | None,
+    store: str | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Writes one session as a FHIR bundle. Raises RecordError, ConsoleError."""
+    code = settings.fhir_procedure
+    coded = Coded(settings.fhir_namespace, None if code is None else Coding.parse(code))
+    with opened(settings, journal=journal, store=store) as place:
+        name = session_named(place.source, session)
+        bundle = session_bundle(place.source.session_entries(name), coded)
+    write_bundle(bundle, target, force=force)
+    if as_json:
+        print_json({"file": str(target), "session": name, "resources": len(bundle["entry"])})
+    else:
+        count = len(bundle["entry"])
+        err().print(f"{target}: {count} resources of session {name}. From {place.name}; the patient is a pseudonym.")
     return Code.DONE
 
 
