@@ -18,6 +18,7 @@ from console.report_app import report_app
 from console.service_app import export_service
 from console.site_app import site_app
 from console.store_app import lookback, store_app
+from console.sbom_app import sbom
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 
@@ -48,6 +49,7 @@ app.command()(approve)
 app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)
+app.command()(sbom)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -13,6 +13,7 @@ from generator.alarms import make_alarms
 from generator.asyncapi import make_asyncapi
 from generator.bus import make_bus
 from generator.contract import SCHEMAS, make_schemas, rendered
+from generator.exports import make_exports
 from generator.header import make_header
 from generator.markdown import make_protocol
 from generator.vectors import make_vectors
@@ -33,6 +34,7 @@ def generated_files() -> Mapping[Path, str]:
         ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
         ROOT / "docs" / "asyncapi.json": make_asyncapi(),
         ROOT / "docs" / "bus.md": make_bus(),
+        ROOT / "docs" / "exports.md": make_exports(),
         ROOT / "docs" / "fhir" / "codesystem.json": rendered(code_system()),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}

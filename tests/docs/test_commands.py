@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,11 +193,20 @@ def files_exist(text: str, _: Path) -> None:
             assert (ROOT / word).exists(), word
 
 
+def extras(text: str, _: Path) -> None:
+    """The extras are there to be asked for."""
+    asked = re.search(r"\[(.*)\]", text)
+    assert asked
+    assert set(asked[1].split(",")) <= set(metadata("needlework").get_all("Provides-Extra") or ())
+
+
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
+    (r"needlework export .*", examined),  # no record yet: it says so
+    (r"needlework sbom .*", run),
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
@@ -214,6 +224,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
+    (r'pip install "needlework\[.*\]"', extras),
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )
