@@ -10,7 +10,7 @@ import typer
 from console.broker_app import Broker
 from console.cartridge_app import cartridge_app
 from console.exits import Code
-from console.export_app import export_app
+from console.export_app import export_app, sbom
 from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import patients_app, sessions_sign
@@ -18,7 +18,6 @@ from console.report_app import report_app
 from console.service_app import export_service
 from console.site_app import site_app
 from console.store_app import lookback, store_app
-from console.sbom_app import sbom
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show
 

@@ -1,4 +1,4 @@
-"""`needlework export …`: what people take away of the record, declared here and done in :mod:`console.actions`."""
+"""`needlework export …` and `needlework sbom`: files that people take away, done in :mod:`console.actions`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -122,3 +122,16 @@ def _tables(
 
     settings = load_settings(state_dir=state)
     return act(settings, choice, output, form, journal=journal, store=store, force=force, as_json=as_json)
+
+
+def sbom(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; none: standard output.", metavar="FILE")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write the software bill of materials: what this installation runs on, with licences, as CycloneDX JSON."""
+    with Troubles():
+        from console.actions.materials import sbom as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(act(output, force=force))
