@@ -80,6 +80,8 @@ def _procedure(bundle: Bundle, record: SessionRecord, patient: Json, operator: J
         resource["statusReason"] = {"text": record.reason}
     if record.zones:
         resource["bodySite"] = [bundle.coded.zone(zone.zone) for zone in record.zones]
+    if record.aftercare:
+        resource["followUp"] = [{"text": told} for told in record.aftercare]
     if notes := _notes(record):
         resource["note"] = notes
     return bundle.add("Procedure", record.session, resource, kept_current=True)
@@ -92,6 +94,8 @@ def _notes(record: SessionRecord) -> list[Json]:
         said.append({"text": "A demonstration: the limits were signed by nobody."})
     if record.unread:
         said.append({"text": f"{record.unread} entries are of a newer version and are not told here."})
+    if record.amendments:
+        said.append({"text": f"Amendments to the record: {len(record.amendments)}; their texts are kept at the site."})
     said += [
         {"time": moment(alarm.raised_at), "text": f"Alarm {alarm.alarm}, {alarm.priority}: {alarm.sentence}"}
         for alarm in record.alarms

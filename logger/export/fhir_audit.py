@@ -62,8 +62,12 @@ def _audited(record: SessionRecord) -> Iterator[_Audited]:
             yield _Audited("approval-used", approval.used_at, operator, what)
     for step in record.clock_steps:
         yield _Audited("clock-set", step.at, operator, f"by {step.by_ms / 1000:+.1f} s")
+    for amended in record.amendments:
+        what = f"{amended.aspect}, {amended.reason}: about entry {amended.amends_sequence}"
+        yield _Audited("record-amended", amended.at, amended.by, what)
     for signed in record.signatures:
-        yield _Audited("session-signed", signed.at, signed.by, f"as {signed.meaning}")
+        still = "" if signed.standing else "; the record was amended after it, or is another here"
+        yield _Audited("session-signed", signed.at, signed.by, f"as {signed.meaning}{still}")
 
 
 def _beyond(override: Override) -> str:

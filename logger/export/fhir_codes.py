@@ -46,6 +46,7 @@ CODES: Final[Mapping[str, str]] = {
     "approval-given": "A physician approved more depth than the operator's scope has",
     "approval-used": "Depth beyond the operator's own scope was set under an approval",
     "clock-set": "The computer's time of day was set while the session was open",
+    "record-amended": "Somebody set right, or added to, what the record says; the text is kept at the site",
     "session-signed": "Somebody put their name to the session",
 }
 """Our CodeSystem. A code is never given another meaning, and never taken away."""
@@ -53,8 +54,9 @@ CODES: Final[Mapping[str, str]] = {
 SIGNATURES: Final[Mapping[str, tuple[str, str]]] = {
     "performed": ("1.2.840.10065.1.12.1.1", "Author's Signature"),
     "reviewed": ("1.2.840.10065.1.12.1.13", "Review Signature"),
+    "approved": ("1.2.840.10065.1.12.1.6", "Validation Signature"),
 }
-OTHER_SIGNATURE: Final = ("1.2.840.10065.1.12.1.5", "Verification Signature")
+"""What each meaning of a signature is called in ASTM E1762, whose codes FHIR takes."""
 ASTM: Final = "urn:iso-astm:E1762-95:2013"
 
 

@@ -1,6 +1,6 @@
 """Whose word a FHIR bundle is: who treated, what recorded it, who signed, and by what it can be proven."""
 
-from logger.export.fhir_codes import ASTM, ENTITY_ROLE_SOURCE, OTHER_SIGNATURE, PARTICIPANT, SIGNATURES, Json
+from logger.export.fhir_codes import ASTM, ENTITY_ROLE_SOURCE, PARTICIPANT, SIGNATURES, Json
 from logger.export.fhir_parts import Bundle, moment, period
 from logger.record_models import SessionRecord
 
@@ -33,7 +33,7 @@ def add_provenance(
             signed.by,
             {"resourceType": "Practitioner", "identifier": bundle.identifier("account", signed.by)},
         )
-        code, words = SIGNATURES.get(signed.meaning, OTHER_SIGNATURE)
+        code, words = SIGNATURES[signed.meaning]
         bundle.add(
             "Provenance",
             f"{record.session}/signature/{number}",

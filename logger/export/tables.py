@@ -98,6 +98,7 @@ COLUMNS: Final[Mapping[TableName, tuple[Column, ...]]] = {
         Column("last_entry", "integer", "its last entry"),
         Column("entries", "integer", "how many it has"),
         Column("unread_entries", "integer", "those of a newer version, in `events` as they came"),
+        Column("amendments", "integer", "what was set right or added afterwards; its text is kept at the site"),
     ),
     "zones": (
         *_WHOSE,
@@ -264,6 +265,7 @@ def _session_row(record: SessionRecord) -> Row:
         record.last_entry,
         record.entries,
         record.unread,
+        len(record.amendments),
     )
 
 

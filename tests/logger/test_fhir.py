@@ -23,6 +23,7 @@ from controller.events import (
     ClockStepped,
     Event,
     PenArmed,
+    RecordAmended,
     SessionClosed,
     SessionSigned,
 )
@@ -59,6 +60,20 @@ def full() -> list[tuple[int, Event]]:
         (1800, SessionClosed(outcome="completed", reason="finished", doses=())),
         (1900, SessionSigned(by="op-2", role="aesthetician", meaning="performed")),
         (2000, SessionSigned(by="dr-1", role="physician", meaning="reviewed")),
+        (
+            2100,
+            RecordAmended(
+                session="s-1",
+                aspect="aftercare",
+                reason="left_out",
+                amends_sequence=1,
+                amends_hash="00" * 32,
+                by="dr-1",
+                role="physician",
+                text_sha256="ab" * 32,
+            ),
+        ),
+        (2200, SessionSigned(by="dr-1", role="physician", meaning="approved")),
     ]
 
 
@@ -80,8 +95,8 @@ def test_it_is_valid_and_complete(bundle: Json) -> None:
         "DeviceMetric": 2,
         "Procedure": 1,
         "Observation": 2,
-        "Provenance": 3,
-        "AuditEvent": 8,
+        "Provenance": 4,
+        "AuditEvent": 10,
     }
 
 
@@ -112,6 +127,7 @@ def test_the_procedure_and_whose_it_is(bundle: Json) -> None:
         "resourceType": "Patient",
         "identifier": [{"system": "https://clinic.example/needlework/pseudonym", "value": "p-7f3a"}],
     }
+    assert any("Amendments to the record: 1" in note["text"] for note in procedure["note"])
     (alarm,) = (note for note in procedure["note"] if "time" in note)
     assert alarm["text"] == "Alarm stall, HIGH: The motor stalled."
     assert "complication" not in procedure  # an alarm is none, and nobody recorded one
@@ -141,11 +157,12 @@ def test_cartridge_and_calibration(bundle: Json) -> None:
 
 
 def test_who_signed_as_what_and_by_what_it_is_proven(bundle: Json) -> None:
-    record, performed, reviewed = of(bundle, "Provenance")
-    assert record["entity"][0]["what"]["identifier"]["value"].startswith("room-1/24/")
-    assert [one["signature"][0]["type"][0]["display"] for one in (performed, reviewed)] == [
+    record, performed, reviewed, approved = of(bundle, "Provenance")
+    assert record["entity"][0]["what"]["identifier"]["value"].startswith("room-1/26/")
+    assert [one["signature"][0]["type"][0]["display"] for one in (performed, reviewed, approved)] == [
         "Author's Signature",
         "Review Signature",
+        "Validation Signature",
     ]
     assert reviewed["agent"][0]["role"] == [{"text": "physician"}]
     refused = [event for event in of(bundle, "AuditEvent") if event["outcome"] == "4"]
