@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.broker_app import Broker
+from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.exits import Code
 from console.export_app import export_app, sbom
@@ -40,6 +40,7 @@ app.add_typer(patients_app, name="patients")
 app.add_typer(site_app, name="site")
 export_app.command("service")(export_service)
 app.add_typer(report_app, name="report")
+app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
@@ -56,6 +57,7 @@ Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other
 StorePlace = Annotated[
     str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
 ]
+Log = Annotated[str | None, typer.Option("--log", help="`json`: a line of JSON an event, to standard error.")]
 PenName = Annotated[str, typer.Argument(help="The pen's name; may be left out where there is one.", metavar="[PEN]")]
 
 
@@ -101,6 +103,7 @@ def run(
     stop_port: Annotated[
         int | None, typer.Option("--stop-port", help="Loopback port of the STOP listener; 0 takes a free one.")
     ] = None,
+    log: Log = None,
     live: Annotated[bool, typer.Option("--live/--no-live", help="Show the live view when on a terminal.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -110,7 +113,7 @@ def run(
     is taken, 4 journal, 5 pen cannot be used, 6 a part failed, 7 a pen did not confirm needles out.
     """
     with Troubles(as_json=as_json):
-        settings = _settings(pens=pen or None, broker=broker or None, state_dir=state, stop_port=stop_port)
+        settings = _settings(pens=pen or None, broker=broker or None, state_dir=state, stop_port=stop_port, log=log)
         from console.actions.running import run as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, live=live, as_json=as_json))
@@ -239,11 +242,12 @@ def record(
     store: StorePlace = None,
     site: Annotated[str | None, typer.Option("--site", help="The site whose stations are recorded.")] = None,
     state: State = None,
+    log: Log = None,
     as_json: Json = False,
 ) -> None:
     """Run a recorder alone: from a broker into a store, until Ctrl-C or SIGTERM."""
     with Troubles(as_json=as_json):
-        settings = _settings(broker=broker or None, store=store, site=site, state_dir=state)
+        settings = _settings(broker=broker or None, store=store, site=site, state_dir=state, log=log)
         from console.actions.running import record as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, as_json=as_json))

@@ -20,8 +20,9 @@ from amqtt.errors import AMQTTError, BrokerError
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
+from logger.broker_url import BrokerUrl
 from logger.errors import EmbeddedBrokerError
-from logger.mqtt import BrokerUrl
+from logger.mqtt_bounds import MAX_PACKET_BYTES
 from logger.topics import TOPIC_TABLE, Topics, filter_of
 
 LOOPBACK = "127.0.0.1"
@@ -106,8 +107,31 @@ class AccessPlugin(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
         return topic in granted.get(session.username or "", ())
 
 
+class _BoundedReader:
+    """What a client sends, except packets that are longer than any of ours: amqtt would wait for up to 256 MB of them,
+    and of clients that have not said who they are, too. Whoever sends one is cut off.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._over = False
+
+    async def readexactly(self, count: int) -> bytes:
+        """As of a StreamReader. Raises IncompleteReadError also for a ``count`` beyond ``MAX_PACKET_BYTES``."""
+        if self._over or count > MAX_PACKET_BYTES:
+            self._over = True  # what was received of it already is not taken for packets
+            self._writer.transport.abort()
+            raise asyncio.IncompleteReadError(b"", count)
+        return await self._reader.readexactly(count)
+
+    def feed_eof(self) -> None:
+        """The broker gives the client up."""
+        self._reader.feed_eof()
+
+
 class _LoopbackBroker(Broker):  # type: ignore[misc] # amqtt has no types
-    """amqtt's broker with three faults worked around."""
+    """amqtt's broker with four faults worked around."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
@@ -128,7 +152,7 @@ class _LoopbackBroker(Broker):  # type: ignore[misc] # amqtt has no types
             raise EmbeddedBrokerError("a connection of the embedded broker has no task")
         self._open[task] = writer
         try:
-            await super().stream_connected(reader, writer, listener_name)
+            await super().stream_connected(_BoundedReader(reader, writer), writer, listener_name)
         finally:
             # Not waited for: amqtt cancels tasks that wait on the same future, and so would look like our own
             # cancellation.

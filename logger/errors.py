@@ -18,6 +18,7 @@
     │   ├── BrokerRefused           it answers and does not let us in
     │   └── BusLost                 the connection was there and went, or a deadline passed on it
     ├── EmbeddedBrokerError         the broker inside this process did not start
+    ├── BrokerFolderError           a real broker's files cannot be written as asked
     ├── BundleError                 an exported file that cannot be made, or is none
     ├── CodeError                   no anchor and no verification code
     ├── RecordNotFound              no such session in the record
@@ -114,6 +115,10 @@ class BusLost(BusError):
 
 class EmbeddedBrokerError(RecordError):
     """The broker inside this process did not start."""
+
+
+class BrokerFolderError(RecordError):
+    """A real broker's files cannot be written as asked."""
 
 
 class RecordNotFound(RecordError):

@@ -8,7 +8,6 @@ instead would let one retained message keep a recorder out for ever.
 import asyncio
 
 import aiomqtt
-import paho.mqtt.client
 
 from logger.messages import MAX_PAYLOAD_BYTES
 
@@ -41,12 +40,13 @@ class BoundedQueue(asyncio.Queue[aiomqtt.Message]):
         return item
 
 
-def bound_packets(client: paho.mqtt.client.Client) -> None:
-    """From now on ``client`` keeps no more than the beginning of a packet beyond ``MAX_PACKET_BYTES``.
+def bound_packets(connection: aiomqtt.Client) -> None:
+    """From now on ``connection`` keeps no more than the beginning of a packet beyond ``MAX_PACKET_BYTES``.
 
     What is left of it is still too long for a message of ours, and refused as such.
     """
-    receive = client._sock_recv  # noqa: SLF001 - no public way
+    client = connection._client  # noqa: SLF001 - no public way
+    receive = client._sock_recv  # noqa: SLF001 - as above
 
     def bounded(size: int) -> bytes:
         data = receive(min(size, _CHUNK_BYTES))

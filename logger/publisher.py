@@ -142,7 +142,8 @@ class Publisher:
         will = Will(self._topics.topic("status"), self._status("offline", "connection lost").payload())
         async with connect(
             broker,
-            client_id=f"needlework-{self._topics.site}-{self._topics.station}",
+            # With a random part: whoever comes with the same id throws us out.
+            client_id=f"needlework-{self._topics.site}-{self._topics.station}-{self._run}",
             deadline_s=self._settings.deadline_s,
             keepalive_s=self._settings.keepalive_s,
             will=will,

@@ -120,7 +120,7 @@ class Recorder:
     async def _connection(self, broker: BrokerUrl) -> None:
         async with connect(
             broker,
-            client_id=f"needlework-recorder-{self._site}-{self._id}",
+            client_id=f"needlework-recorder-{self._site}-{self._id}-{self._brokers.index(broker)}",
             deadline_s=_DEADLINE_S,
             keepalive_s=_KEEPALIVE_S,
         ) as bus:

@@ -8,19 +8,22 @@ import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.metadata import version
 
 from logger.broker import Account, embedded_broker, recorder_account, station_account
 from logger.errors import EmbeddedBrokerError, RecordError
 from logger.mqtt import BrokerUrl
-from logger.recorder import run_recorder
+from logger.recorder import Recorder
 from logger.store import Store
 from logger.topics import Topics
 from station.brokers import brokers_of
 from station.clock import StationClock
 from station.errors import SettingsError, Trouble
+from station.event_log import EventLog
 from station.exits import Exit
 from station.lines import Announce, failure_line, say_line
+from station.metrics import of_recorder, served
 from station.settings import StationSettings
 from station.signals import on_ending_signals, on_leash
 
@@ -48,6 +51,35 @@ async def _brokers(
         yield (broker.url(RECORDER_USER),), broker.url(STATION_USER).secret_text()
 
 
+@asynccontextmanager
+async def _observed(settings: StationSettings, brokers: tuple[BrokerUrl, ...], store: Store) -> AsyncIterator[Recorder]:
+    """A recorder, its metrics served and its events logged where the settings ask for it."""
+    clock = StationClock()
+    log = EventLog(settings.log, "recorder", sys.stderr, clock.utc)
+
+    def problem(sentence: str) -> None:
+        if log.on:
+            log.say("problem", what=sentence, **asdict(recorder.counts))
+        else:
+            print(sentence, file=sys.stderr, flush=True)
+
+    recorder = Recorder(
+        broker=brokers,
+        site=settings.site,
+        store=store,
+        utc_now=clock.utc,
+        random=random.SystemRandom(),
+        on_ready=lambda: log.say("subscribed", connections=recorder.counts.connections),
+        on_problem=problem,
+    )
+    async with served(settings.metrics_address, lambda: of_recorder(recorder.counts)):
+        log.say("started", software=f"needlework {version('needlework')}")
+        try:
+            yield recorder
+        finally:
+            log.say("ended", **asdict(recorder.counts))
+
+
 def recorder_main(
     settings: StationSettings,
     *,
@@ -67,8 +99,8 @@ def recorder_main(
             with on_ending_signals(lambda _: asked.set()):
                 if leash is not None:
                     on_leash(leash, lambda _: asked.set())
-                async with _brokers(settings, kept) as (own, announced):
-                    recording = asyncio.create_task(_record(own, store), name="recorder")
+                async with _brokers(settings, kept) as (own, announced), _observed(settings, own, store) as recorder:
+                    recording = asyncio.create_task(recorder.run(), name="recorder")
                     announce({"ready": "recorder", "broker": announced, "store": settings.store_place})
                     asking = asyncio.create_task(asked.wait(), name="asked to end")
                     await asyncio.wait({recording, asking}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,16 +112,6 @@ def recorder_main(
         finally:
             store.close()
         return Exit.ORDERLY
-
-    async def _record(own: tuple[BrokerUrl, ...], store: Store) -> None:
-        await run_recorder(
-            broker=own,
-            site=settings.site,
-            store=store,
-            utc_now=StationClock().utc,
-            random=random.SystemRandom(),
-            on_problem=lambda sentence: print(sentence, file=sys.stderr, flush=True),
-        )
 
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

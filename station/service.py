@@ -39,6 +39,7 @@ from station.keymap_file import KeyMapFile
 from station.ledger import SiteLedger, compare_regularly
 from station.lines import Announce
 from station.models import BusStatus, RecordStatus, StationStatus
+from station.observed import observed
 from station.parts import Parts
 from station.patients import Patients
 from station.pens import StationPen
@@ -130,6 +131,9 @@ class Station:
             patients.being_treated = lambda: tuple(pen.patient for pen in desk.pens if pen.patient)
             await patients.begin()
             publisher = self._make_publisher(journal, desk)
+            beside |= await last.enter_async_context(
+                observed(self._settings, self._clock, self._software, journal, publisher, desk.alarms)
+            )
             key = "" if self._settings.api == "unix" else new_token()
             listening, api_address = bind_api(self._settings)
             endpoint = Endpoint(

@@ -152,6 +152,11 @@ class StationSettings(BaseSettings):
     """A sign-in not used for this long has ended. A seat that is held is kept by presence, not by this."""
     live_hz: float = Field(default=10.0, gt=0.0, le=20.0)
     """Most pictures a second that a live view gets."""
+    metrics: str | None = None
+    """``[host:]port`` where Prometheus' metrics are served, on loopback unless a host is named; none means nowhere. A
+    recorder beside the station serves its own at the next port. Needs the extra `metrics`."""
+    log: Literal["text", "json"] = "text"
+    """``json``: one line of JSON an event on standard error, without names, for a log collector."""
     paper: Literal["a4", "letter"] = "a4"
     """What reports are laid out for."""
     wait_for_pens: bool = False
@@ -194,6 +199,17 @@ class StationSettings(BaseSettings):
                 raise ValueError("it is neither a path nor a database's URL") from error
         return value
 
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _metrics_is_an_address(cls, value: object) -> object:
+        text = str(value) if isinstance(value, int) else value
+        if not isinstance(text, str):
+            return value
+        host, _, port = text.rpartition(":")
+        if not (port.isdecimal() and port.isascii() and int(port) < 65535) or " " in host:
+            raise ValueError("it is a port below 65535, or host:port")
+        return text
+
     @field_validator("broker_password_file", "broker_ca_file", "recorder_password_file")
     @classmethod
     def _broker_files_are_absolute(cls, value: Path | None) -> Path | None:
@@ -218,6 +234,21 @@ class StationSettings(BaseSettings):
     def mode(self) -> Literal["demo", "clinic"]:
         """A demo works with the example library; with a library of its own a clinic has one that is signed."""
         return "demo" if self.library is None else "clinic"
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where metrics are served."""
+        if self.metrics is None:
+            return None
+        host, _, port = self.metrics.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    def of_recorder_beside(self) -> Self:
+        """The settings of a recorder on the same machine: one port further on."""
+        if self.metrics_address is None:
+            return self
+        host, _, port = self.metrics.rpartition(":") if self.metrics else ("", "", "0")
+        return self.model_copy(update={"metrics": f"{host}:{int(port) + 1 if int(port) else 0}".removeprefix(":")})
 
     @property
     def runtime_dir(self) -> Path:

@@ -118,7 +118,7 @@ class Supervisor:
         if name == PEN:
             return ChildSpec(PEN, self._simulate, leashed=True, stop_s=3.0)
         if name == RECORDER:
-            orders = Orders(part="recorder", settings=self._given, kept_broker=self._kept_broker)
+            orders = Orders(part="recorder", settings=self._given.of_recorder_beside(), kept_broker=self._kept_broker)
         else:
             orders = Orders(part="station", settings=self.settings)
         argv = (sys.executable, "-m", "station", name)

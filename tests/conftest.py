@@ -18,6 +18,7 @@ from pytest_asyncio import is_async_test
 
 pytest_plugins = [
     "tests.fixtures_brokers",  # brokers, for the record's tests and the station's
+    "tests.fixtures_network",  # a network that delays, loses and breaks
     "tests.fixtures_postgres",  # a PostgreSQL, for the tests of the store
     "tests.results",  # what came of each test, for the safety case
     "tests.pens",  # simulated pens and the second pen, for the link's tests and the station's

@@ -8,16 +8,19 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from logger.broker import Account, EmbeddedBroker, embedded_broker, recorder_account, station_account, watcher_account
-from logger.mqtt import BrokerUrl
+from logger.broker_folder import Asked, OwnCertificate, Written, password_file, write_broker
+from logger.broker_url import BrokerUrl
 from logger.topics import TOPIC_TABLE, Topics
 
 SITE = "clinic"
@@ -88,12 +91,15 @@ class Embedded:
 class Mosquitto:
     """A Mosquitto process with a configuration of its own."""
 
-    def __init__(self, folder: Path, known: Mapping[str, Account]) -> None:
+    _run_by: Callable[..., list[str]] = staticmethod(lambda *words: [*words])
+
+    def __init__(self, folder: Path, known: Mapping[str, Account], *, remembers: bool = False) -> None:
         self._accounts = known
         self._port = free_port()
         self._configuration = folder / "mosquitto.conf"
         self._process: asyncio.subprocess.Process | None = None
         self._draining: asyncio.Task[None] | None = None
+        memory = f"persistence true\npersistence_location {folder}/\n" if remembers else "persistence false\n"
         passwords, rules = folder / "passwords", folder / "rules"
         passwords.write_text("".join(f"{user}:{account.password}\n" for user, account in known.items()))
         passwords.chmod(0o600)
@@ -108,12 +114,18 @@ class Mosquitto:
         self._configuration.write_text(
             f"{user}listener {self._port} 127.0.0.1\nallow_anonymous false\n"
             f"password_file {passwords}\nacl_file {rules}\n"
-            "persistence false\nset_tcp_nodelay true\nlog_dest stderr\n"
+            f"{memory}set_tcp_nodelay true\nlog_dest stderr\n"
         )
+
+    @property
+    def pid(self) -> int:
+        """The running broker's process."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            _program("mosquitto"), "-c", str(self._configuration), stderr=asyncio.subprocess.PIPE
+            *self._run_by(_program("mosquitto"), "-c", str(self._configuration)), stderr=asyncio.subprocess.PIPE
         )
         said: list[str] = []
         stream = self._process.stderr
@@ -136,8 +148,72 @@ class Mosquitto:
                 await self._draining
             self._process = None
 
+    async def kill(self) -> None:
+        """It dies with no chance to write down what it knows."""
+        assert self._process is not None
+        assert self._draining is not None
+        self._process.kill()
+        await self._process.wait()
+        await self._draining
+        self._process = None
+
     def url(self, user: str) -> BrokerUrl:
         return BrokerUrl("127.0.0.1", self._port, user, self._accounts[user].password)
+
+
+class ClinicBroker(Mosquitto):
+    """A Mosquitto with the folder that `needlework broker config` writes, on TLS. Users are those of the folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        stations: Sequence[str],
+        *,
+        own: OwnCertificate | None = None,
+        host: str = "127.0.0.1",
+        run_by: Callable[..., list[str]] = lambda *words: [*words],
+    ) -> None:
+        """``run_by`` makes the command that runs it elsewhere: in a network namespace where ``host`` is."""
+        self._host, self._run_by = host, run_by
+        self._port = free_port()
+        self._process = None
+        self._draining = None
+        self.folder = folder
+        self.add(stations, own=own)
+
+    def add(self, stations: Sequence[str], *, own: OwnCertificate | None = None, renew: Sequence[str] = ()) -> Written:
+        """Runs the command's work once, or once more."""
+        asked = Asked(
+            site=SITE, stations=stations, renew=renew, hosts=[self._host], port=self._port, own=own,
+            handed_to=Path("/etc/needlework"), runs_as=None,
+        )  # fmt: skip
+        written = write_broker(self.folder, asked, datetime.now(UTC))
+        self._configuration = written.configuration
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # a temporary folder is not for Mosquitto's own user to enter
+            with written.configuration.open("a") as file:
+                file.write("user root\n")
+        return written
+
+    def twin(self, folder: Path) -> "ClinicBroker":
+        """Another broker with the same accounts and the same certificate, on a port of its own."""
+        shutil.copytree(self.folder, folder)
+        twin = ClinicBroker.__new__(ClinicBroker)
+        twin._host, twin._run_by = self._host, self._run_by
+        twin._port, twin._process, twin._draining, twin.folder = free_port(), None, None, folder
+        twin.add([])
+        return twin
+
+    def read_anew(self) -> None:
+        """As after another station was added."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def handed(self, user: str) -> Path:
+        """What goes to a client's machine."""
+        return self.folder / "for" / user
+
+    def url(self, user: str) -> BrokerUrl:
+        password = (self.handed(user) / password_file(user)).read_text().strip()
+        return BrokerUrl(self._host, self._port, user, password, tls=True, ca_file=str(self.handed(user) / "ca.crt"))
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:
@@ -170,6 +246,15 @@ async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
     folder = tmp_path / "mosquitto"
     folder.mkdir()
     broker = Mosquitto(folder, accounts())
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture
+async def clinic_broker(tmp_path: Path) -> AsyncIterator[ClinicBroker]:
+    """A Mosquitto as a clinic has it, running, with accounts for two stations."""
+    broker = ClinicBroker(tmp_path / "clinic-broker", [STATION, OTHER_STATION])
     await broker.start()
     yield broker
     await broker.stop()

@@ -12,7 +12,7 @@ import pytest
 from logger.journal import Journal
 from logger.journal_writer import JournalLimits
 from logger.store import Store
-from tests.fixtures_brokers import STATION
+from tests.fixtures_brokers import STATION, BrokerProcess
 from tests.logger.house import House
 from tests.logger.making import COUNT, Clock, closed, grouped, opened, safety
 
@@ -75,6 +75,18 @@ def house(request: pytest.FixtureRequest, open_journal: OpenJournal, tmp_path: P
     place = str(tmp_path / "store.db") if kind == "sqlite" else request.getfixturevalue("postgres_place")
     found = Store.open(place)
     yield House(request.getfixturevalue(broker), open_journal(), found, place)
+    found.close()
+
+
+HouseAt = Callable[[BrokerProcess], House]
+
+
+@pytest.fixture
+def house_at(open_journal: OpenJournal, tmp_path: Path) -> Iterator[HouseAt]:
+    """A house with a store in SQLite at a broker of the test's own."""
+    place = str(tmp_path / "store.db")
+    found = Store.open(place)
+    yield lambda broker: House(broker, open_journal(), found, place)
     found.close()
 
 

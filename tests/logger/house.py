@@ -42,6 +42,7 @@ class House:
         self.alarms: tuple[AlarmItem, ...] = ()
         self.pens: tuple[LivePen, ...] = ()
         self.problems: list[str] = []
+        self.notices: list[str] = []
         self.recorder: Recorder
         self.publisher: Publisher
 
@@ -66,6 +67,7 @@ class House:
             journal=self.journal, topics=TOPICS, broker=self.broker.url(STATION), software="needlework test",
             utc_now=lambda: datetime.now(UTC), random=random.Random(), alarms=lambda: self.alarms,
             live=lambda: self.pens, settings=PublisherSettings(backoff=QUICK, **chosen),  # type: ignore[arg-type]
+            on_notice=self.notices.append,
         )  # fmt: skip
         async with running(self.publisher.run()):
             yield self.publisher

@@ -56,7 +56,7 @@ async def goes_on(house: House, for_ms: int = 500) -> None:
 
 async def through_two_losses(house: House, seat: SeatClient, lose: Switch, bring_back: Switch) -> None:
     """A treatment during which the bus goes twice."""
-    undisturbed = asyncio.create_task(_watched(house), name="watching the pen")
+    undisturbed = asyncio.create_task(watched(house), name="watching the pen")
     try:
         before = 0
         for _ in range(2):
@@ -80,7 +80,7 @@ async def through_two_losses(house: House, seat: SeatClient, lose: Switch, bring
     await drained(house)
 
 
-async def _watched(house: House) -> str:
+async def watched(house: House) -> str:
     """Returns when the pen stands still."""
     while house.pen.truth.state is PenState.RUNNING and not house.pen.truth.faults:
         await asyncio.sleep(0.005)
