@@ -197,6 +197,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
+    (r"needlework (store|lookback) .*", examined),
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
