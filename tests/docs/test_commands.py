@@ -207,6 +207,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
+    (r"needlework (store|lookback) .*", examined),
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
