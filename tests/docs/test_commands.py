@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
@@ -193,20 +194,31 @@ def files_exist(text: str, _: Path) -> None:
             assert (ROOT / word).exists(), word
 
 
+<<<<<<< HEAD
 def extras(text: str, _: Path) -> None:
     """The extras are there to be asked for."""
     asked = re.search(r"\[(.*)\]", text)
     assert asked
     assert set(asked[1].split(",")) <= set(metadata("needlework").get_all("Provides-Extra") or ())
+=======
+def an_extra(text: str, _: Path) -> None:
+    """The extra is one of those that the package has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert text.rpartition("[")[2].rstrip("]'") in project["optional-dependencies"]
+>>>>>>> 53ca05a (Reports: a page for practitioners with pictures, bench rows, the decision, a control of the safety case)
 
 
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
     (r"needlework cartridge read '.*'( --json)?", run),
+<<<<<<< HEAD
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
+=======
+    (r"needlework report .*", examined),  # no record: it says so
+>>>>>>> 53ca05a (Reports: a page for practitioners with pictures, bench rows, the decision, a control of the safety case)
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
@@ -224,7 +236,11 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
+<<<<<<< HEAD
     (r'pip install "needlework\[.*\]"', extras),
+=======
+    (r"pip install 'needlework\[\w+\]'", an_extra),
+>>>>>>> 53ca05a (Reports: a page for practitioners with pictures, bench rows, the decision, a control of the safety case)
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )
