@@ -129,7 +129,9 @@ def treatment(
     rig.until(lambda: rig.state.session is None, 2000)
     for by, role, meaning in (("demo-physician", "physician", "performed"), ("demo-reviewer", "physician", "reviewed")):
         rig.now_ms += 45_000
-        recorded.keep(SessionSigned.model_validate({"by": by, "role": role, "meaning": meaning}), rig.now_ms)
+        last = recorded.entries[-1]
+        signed = {"by": by, "role": role, "meaning": meaning, "covers_sequence": last.sequence}
+        recorded.keep(SessionSigned.model_validate(signed | {"covers_hash": last.hash.hex()}), rig.now_ms)
     return recorded.entries
 
 
