@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
@@ -198,6 +199,10 @@ def extras(text: str, _: Path) -> None:
     asked = re.search(r"\[(.*)\]", text)
     assert asked
     assert set(asked[1].split(",")) <= set(metadata("needlework").get_all("Provides-Extra") or ())
+def an_extra(text: str, _: Path) -> None:
+    """The extra is one of those that the package has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert text.rpartition("[")[2].rstrip("]'") in project["optional-dependencies"]
 
 
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
@@ -207,7 +212,11 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
+<<<<<<< HEAD
     (r"needlework (store|lookback) .*", examined),
+=======
+    (r"needlework report .*", examined),  # no record: it says so
+>>>>>>> 702ef9638d5ef02b19007c9c540f9c63845b9028
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
@@ -226,6 +235,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
     (r'pip install "needlework\[.*\]"', extras),
+    (r"pip install 'needlework\[\w+\]'", an_extra),
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )
