@@ -172,8 +172,11 @@ class LoadHouse:
         store: str | None = None,
         power_cut: bool = False,
         defect: tuple[str, str] = ("", ""),
+        broker_keeps: str = "persistence false\n",
     ) -> None:
-        """``store`` is a URL, None for SQLite in the folder. ``defect`` is a part's name and what is planted in it."""
+        """``store`` is a path or a URL, None for SQLite in the folder. ``defect`` is a part's name and what is planted
+        in it. ``broker_keeps`` are the lines of Mosquitto's configuration about its memory.
+        """
         self.disk = Disk(folder) if power_cut else None
         env = {} if self.disk is None else self.disk.env
         self.journal_path = folder / "journal.db"
@@ -199,7 +202,7 @@ class LoadHouse:
             return (sys.executable, "-m", "station", "recorder"), orders
 
         self.parts: dict[str, Killable] = {
-            "broker": mosquitto(folder, port),
+            "broker": mosquitto(folder, port, broker_keeps),
             "recorder": Part("recorder", recorder, folder, env=env, may_end=store is not None),
             "load": Part("load", load, folder, env=env, hears=self._said.hear),
         }
@@ -239,13 +242,11 @@ class LoadHouse:
         return durable, lost, len(every) - len(set(every))
 
 
-def mosquitto(folder: Path, port: int) -> Part:
-    """A broker on loopback that remembers nothing and lets everybody in."""
+def mosquitto(folder: Path, port: int, keeps: str = "persistence false\n") -> Part:
+    """A broker on loopback that lets everybody in, and remembers nothing unless told otherwise."""
     configuration = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
-    configuration.write_text(
-        f"{user}listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
-    )
+    configuration.write_text(f"{user}listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n{keeps}")
     return Part("broker", lambda: ((_program("mosquitto"), "-c", str(configuration)), ""), folder)
 
 
