@@ -34,7 +34,7 @@ async def _load(path: Path, broker: str, first: int, seed: int) -> None:
         station=STATION,
         utc_now=clock.utc,
         monotonic_ms=clock.monotonic_ms,
-        limits=JournalLimits(min_free_bytes=0, group_ms=20, retry_ms=50),
+        limits=JournalLimits(min_free_bytes=0, retry_ms=50),
     )
     publisher = Publisher(
         journal=journal,

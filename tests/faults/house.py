@@ -209,13 +209,14 @@ class LoadHouse:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["LoadHouse"]:
-        """Everything runs until the block ends; then nothing does."""
+        """Its own parts run until the block ends; then none does."""
+        own = [part for part in self.parts.values() if isinstance(part, Part)]
         try:
-            for part in self.parts.values():
+            for part in own:
                 await part.start()
             yield self
         finally:
-            for part in self.parts.values():
+            for part in own:
                 await part.kill()
 
     def at_work(self) -> bool:
