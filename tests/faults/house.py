@@ -148,7 +148,7 @@ class Said:
     def __init__(self) -> None:
         self.runs = 0
         self.durable: dict[int, int] = {}
-        self.ready = asyncio.Event()
+        self.flushes_ms: list[float] = []
 
     def first(self) -> int:
         """The first number of a new run."""
@@ -157,8 +157,10 @@ class Said:
 
     def hear(self, line: str) -> None:
         """A line of the load's."""
-        if line.isdigit():
-            self.durable[int(line) // RUN_NUMBERS] = int(line)
+        number, _, took_ms = line.partition(" ")
+        if number.isdigit():
+            self.durable[int(number) // RUN_NUMBERS] = int(number)
+            self.flushes_ms.append(float(took_ms))
 
 
 class LoadHouse:
@@ -181,7 +183,7 @@ class LoadHouse:
         env = {} if self.disk is None else self.disk.env
         self.journal_path = folder / "journal.db"
         self.store_place = store or str(folder / "store.db")
-        self._said = Said()
+        self.said = Said()
         port = free_port()
         self.broker_url = f"mqtt://127.0.0.1:{port}"
         settings = StationSettings(
@@ -191,7 +193,7 @@ class LoadHouse:
         part, planted = defect
 
         def load() -> tuple[Sequence[str], str]:
-            first = self._said.first()
+            first = self.said.first()
             given: dict[str, object] = {"journal": str(self.journal_path), "broker": self.broker_url, "first": first}
             given["seed"] = seed * 1000 + first
             return _child("load", planted if part == "load" else ""), json.dumps(given)
@@ -204,7 +206,7 @@ class LoadHouse:
         self.parts: dict[str, Killable] = {
             "broker": mosquitto(folder, port, broker_keeps),
             "recorder": Part("recorder", recorder, folder, env=env, may_end=store is not None),
-            "load": Part("load", load, folder, env=env, hears=self._said.hear),
+            "load": Part("load", load, folder, env=env, hears=self.said.hear),
         }
 
     @asynccontextmanager
@@ -221,11 +223,11 @@ class LoadHouse:
 
     def at_work(self) -> bool:
         """The newest run of the load has something on the disk."""
-        return self._said.runs in self._said.durable
+        return self.said.runs in self.said.durable
 
     def promised(self) -> Mapping[int, int]:
         """Of each run the highest number that is durable."""
-        return dict(self._said.durable)
+        return dict(self.said.durable)
 
     def counted(self, promised: Mapping[int, int], stored: Sequence[Entry]) -> tuple[int, int, int]:
         """Promised, lost and duplicated. A hole in what was not promised is a loss too: order is part of the record."""
