@@ -19,7 +19,7 @@ HOURS ?= 20
 SEED ?= 1
 JOBS ?= 2
 
-.PHONY: help setup demo run test check trace bench campaign defects mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test check trace bench campaign defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -59,6 +59,9 @@ campaign: $(STAMP)  ## simulated hours under the safety invariants: make campaig
 defects: $(STAMP)  ## plants every known defect, sees that each is caught, writes the table in docs/proving.md anew
 	$(BIN)/python docs/defects_table.py
 
+kills: setup  ## 200 rounds of kill -9 and power cuts over the record, and its planted defects; writes the tables in docs/reliability.md
+	$(BIN)/python docs/reliability_table.py
+
 mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; half an hour
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(JOBS)
@@ -68,6 +71,7 @@ mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and cou
 soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements, the mutants, known vulnerabilities; many hours
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
 	$(MAKE) --no-print-directory campaign HOURS=1000
+	$(MAKE) --no-print-directory kills
 	$(BIN)/python -m benchmarks --soak
 	$(MAKE) --no-print-directory mutants
 	$(MAKE) --no-print-directory vulnerabilities

@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from console.cli import app
+from tests.faults.__main__ import options as options_of_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -169,6 +170,10 @@ def pytest_option(text: str, _: Path) -> None:
         assert option in helped.stdout
 
 
+def faults_option(text: str, _folder: Path) -> None:
+    assert options_of_faults().parse_args(text.split()[3:]).rounds > 0
+
+
 def benchmarks_option(text: str, _: Path) -> None:
     """The measurements know the option and its value."""
     command = [sys.executable, "-m", "benchmarks", "--help"]
@@ -212,11 +217,8 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
-<<<<<<< HEAD
     (r"needlework (store|lookback) .*", examined),
-=======
     (r"needlework report .*", examined),  # no record: it says so
->>>>>>> 702ef9638d5ef02b19007c9c540f9c63845b9028
     (OF_A_LIBRARY, of_a_library),
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
@@ -229,6 +231,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"make \w+.*", made),
     (r"python -m pytest --pen .*", pytest_option),
     (r"python -m benchmarks --.*", benchmarks_option),
+    (r"python -m tests\.faults --.*", faults_option),  # its rounds have tests of their own
     (r"python docs/safety/trace.py --.*", case_option),  # its tests run it
     (r"mosquitto_sub .*", tool),
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
