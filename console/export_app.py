@@ -2,7 +2,10 @@
 
 import typer
 
+from console.incident_app import export_incident
+
 export_app = typer.Typer(help="Files made from the record.", no_args_is_help=False)
+export_app.command("incident")(export_incident)
 
 
 @export_app.callback(invoke_without_command=True)

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from controller.events import JournalCheckpoint, StationKey
 from logger.entry import HASH_BYTES, Entry
 from logger.findings import Findings
+from logger.verification_code import VerificationCode
 
 SIGNED_FOR = b"needlework: this journal up to here\x00v1"
 """Sets these signatures apart from every other use of a key."""
@@ -136,6 +137,12 @@ class Trail:
                 f"Nothing in it is signed by the key that was given, {', '.join(sorted(self.trusted))}: it is older "
                 "than that key, or somebody who does not hold it wrote it.",
             )
+
+    def code(self) -> str:
+        """The verification code of the last sound checkpoint; empty where there is none."""
+        if self.signed_to is None:
+            return ""
+        return str(VerificationCode.of(self.signed_to, bytes.fromhex(self.signed_hash)))
 
     def notes(self) -> tuple[str, ...]:
         """That the key changed, and where: another machine, a lost key, or a chain that somebody continued."""

@@ -41,9 +41,9 @@ class VerifyResult:
     the anchor has not got yet, which is no fault. ``store_findings`` of the findings are the anchor's own damage: when
     there are no others, the journal itself is intact.
 
-    ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_by`` the key's id, and ``behind`` how many
-    entries come after it, which are chained and not signed. ``keys`` are the keys as the chain announced them.
-    ``notes`` are worth knowing and no damage.
+    ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_by`` the key's id, ``code`` its verification
+    code, and ``behind`` how many entries come after it, which are chained and not signed. ``keys`` are the keys as the
+    chain announced them. ``notes`` are worth knowing and no damage.
     """
 
     station: str
@@ -60,6 +60,7 @@ class VerifyResult:
     store_findings: int = 0
     signed_to: int | None = None
     signed_by: str = ""
+    code: str = ""
     checkpoints: int = 0
     behind: int = 0
     keys: tuple[str, ...] = ()
@@ -323,6 +324,7 @@ def result_of(
         store_findings=store_findings,
         signed_to=walk.trail.signed_to,
         signed_by=walk.trail.by,
+        code=walk.trail.code(),
         checkpoints=walk.trail.checkpoints,
         behind=(walk.last or 0) - (walk.trail.signed_to or 0),
         keys=tuple(dict.fromkeys(key for _, key in walk.trail.announced)),
