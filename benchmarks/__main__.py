@@ -15,6 +15,7 @@ SUBJECTS = {
     "round_trip": "request–answer over a pseudo-terminal",
     "decode": "telemetry to typed objects",
     "journal": "rows to the disk",
+    "verify": "verifying a journal",
     "stop": "STOP to the wire while the station is busy",
     "ticks": "how late the 20 Hz loop is while the station is busy",
     "footprint": "processor time, memory and start",
