@@ -16,6 +16,7 @@ SUBJECTS = {
     "decode": "telemetry to typed objects",
     "journal": "rows to the disk",
     "publish": "entries from the journal into the recorder's store",
+    "verify": "verifying a journal",
     "stop": "STOP to the wire while the station is busy",
     "ticks": "how late the 20 Hz loop is while the station is busy",
     "footprint": "processor time, memory and start",

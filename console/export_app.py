@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.incident_app import export_incident
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from logger.export.tabular import Form
 
 export_app = typer.Typer(
-    help="Files made from the record, patients by pseudonym: `fhir`, `csv`, `parquet`.", no_args_is_help=False
+    help="Files made from the record, patients by pseudonym: `fhir`, `csv`, `parquet`, `incident`.",
+    no_args_is_help=False,
 )
+export_app.command("incident")(export_incident)
 
 Session = Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")]
 MaybeSession = Annotated[
