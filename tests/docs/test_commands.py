@@ -208,6 +208,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
     (OF_A_LIBRARY, of_a_library),
+    (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
