@@ -74,8 +74,6 @@ class KeyMapFile:
         self._path, self._keys = path, keys
         self._random_bytes, self._below = random_bytes, below
         self._database = PrivateDatabase(path, _APPLICATION_ID, _SCHEMA, self._trouble)
-        with self._database.reading():
-            self._database.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
 
     def close(self) -> None:
         """Releases the file. Safe to call twice."""
