@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
@@ -216,6 +215,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (store|lookback) .*", examined),
     (r"needlework report .*", examined),  # no record: it says so
     (OF_A_LIBRARY, of_a_library),
+    (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
