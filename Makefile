@@ -19,7 +19,7 @@ HOURS ?= 20
 SEED ?= 1
 JOBS ?= 2
 
-.PHONY: help setup demo run test check trace bench campaign defects mutants soak generated licences wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test check trace bench campaign defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -42,7 +42,7 @@ check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py .ci/licences.py
+	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/report_pictures.py .ci/licences.py .ci/vulnerabilities.py
 	$(BIN)/mypy --strict docs/safety/trace.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
@@ -59,24 +59,33 @@ campaign: $(STAMP)  ## simulated hours under the safety invariants: make campaig
 defects: $(STAMP)  ## plants every known defect, sees that each is caught, writes the table in docs/proving.md anew
 	$(BIN)/python docs/defects_table.py
 
+kills: setup  ## 200 rounds of kill -9 and power cuts over the record, and its planted defects; writes the tables in docs/reliability.md
+	$(BIN)/python docs/reliability_table.py
+
 mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; half an hour
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(JOBS)
 	$(BIN)/mutmut export-cicd-stats
 	cat mutants/mutmut-cicd-stats.json
 
-soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements, and the mutants; many hours
+soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements, the mutants, known vulnerabilities; many hours
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
 	$(MAKE) --no-print-directory campaign HOURS=1000
+	$(MAKE) --no-print-directory kills
 	$(BIN)/python -m benchmarks --soak
 	$(MAKE) --no-print-directory mutants
+	$(MAKE) --no-print-directory vulnerabilities
 
-generated: $(STAMP)  ## writes protocol document, C header, test vectors and the safety matrix anew from their sources
+generated: $(STAMP)  ## writes protocol document, C header, test vectors, the safety matrix and the pictures of reports anew from their sources
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/safety/trace.py --write
+	$(BIN)/python docs/report_pictures.py
 
 licences: $(STAMP)  ## lists the licences of everything the product runs on; fails on one that does not fit
 	$(BIN)/python .ci/licences.py
+
+vulnerabilities: $(STAMP)  ## asks whether anything pinned has a known vulnerability; fails where that cannot be asked
+	$(BIN)/python .ci/vulnerabilities.py $(SERVICE)
 
 wheel: $(STAMP)  ## builds the wheel and the source archive into dist/
 	rm -rf dist

@@ -15,9 +15,12 @@ SUBJECTS = {
     "round_trip": "request–answer over a pseudo-terminal",
     "decode": "telemetry to typed objects",
     "journal": "rows to the disk",
+    "publish": "entries from the journal into the recorder's store",
+    "verify": "verifying a journal",
     "stop": "STOP to the wire while the station is busy",
     "ticks": "how late the 20 Hz loop is while the station is busy",
     "footprint": "processor time, memory and start",
+    "report": "the PDF of a session of an hour",
     "campaign": "simulated treatments against life, and what a control tick costs",
 }
 KEPT = Path(__file__).parent

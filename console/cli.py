@@ -10,16 +10,17 @@ import typer
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.exits import Code
-from console.export_app import export_app
+from console.export_app import export_app, sbom
 from console.library_app import library_app
 from console.people_app import account_app, approve
-from console.record_app import patients_app, sessions_sign
+from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
 from console.service_app import export_service
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
+from console.verify_app import verify
 
 if TYPE_CHECKING:
     from station.settings import StationSettings
@@ -45,10 +46,13 @@ app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
+app.command()(amend)
 app.command()(approve)
 app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)
+app.command()(sbom)
+app.command()(verify)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -220,19 +224,6 @@ def sessions_show(
         from console.actions.history import show_session as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(settings, session, journal=journal, store=store, as_json=as_json))
-
-
-@app.command()
-def verify(state: State = None, journal: Journal = None, store: StorePlace = None, as_json: Json = False) -> None:
-    """Read the whole record and say whether it is what was journalled, and against which anchor.
-
-    Exit code 0: intact. 1: damaged. 2: could not be checked.
-    """
-    with Troubles(as_json=as_json):
-        settings = _settings(state_dir=state)
-        from console.actions.history import verify as act  # noqa: PLC0415 imported when it runs
-
-        raise typer.Exit(act(settings, journal=journal, store=store, as_json=as_json))
 
 
 @app.command()

@@ -33,7 +33,6 @@ from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
 from controller.datafile import nearest
-from logger.entry import Entry
 from logger.errors import ReportExtraMissing
 from logger.records import session_record
 from logger.verify import verify_journal
@@ -130,7 +129,7 @@ async def _play(console: Console, state: Path, cast: Cast) -> int:
     console.print()
     intact = _print_verify(console, settings)
     if cast.report is not None:
-        _report(console, settings, entries, cast.report)
+        _report(console, settings, session, cast.report)
     return Code.DONE if intact and record.outcome == "completed" and record.strokes > 0 else Code.NO
 
 
@@ -194,13 +193,18 @@ async def _delivered(station: StationClient) -> None:
         ) from error
 
 
-def _report(console: Console, settings: StationSettings, entries: list[Entry], path: Path) -> None:
+def _report(console: Console, settings: StationSettings, session: str, path: Path) -> None:
     """The session as a PDF, and where it is; what to install where it cannot be made: the treatment was played."""
-    from console.actions.report_files import write_whole  # noqa: PLC0415 only where a report is asked for
-    from logger.report import Heading, read_session, session_report  # noqa: PLC0415 as above
+    from console.actions.report_files import read_whole, write_whole  # noqa: PLC0415 only where a report is asked for
+    from logger.report import Heading, session_report  # noqa: PLC0415 as above
 
     try:
-        write_whole(path, session_report(read_session(entries), Heading(site=settings.site, paper=settings.paper)))
+        found = open_store(settings.store_place)
+        try:
+            read = read_whole(found, session)
+        finally:
+            found.close()
+        write_whole(path, session_report(read, Heading(site=settings.site, paper=settings.paper)))
     except ReportExtraMissing as missing:
         console.print(Text(str(missing), style="yellow"))
     else:

@@ -1,4 +1,4 @@
-"""`needlework patients …` and `needlework sessions sign`: commands about people in the record, declared here."""
+"""`needlework patients …`, `sessions sign` and `amend`: commands about people in the record, declared here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +48,10 @@ def patients_show(
 
 def sessions_sign(
     meaning: Annotated[
-        str, typer.Option("--as", help="performed, by whoever treated; reviewed, by a physician.", metavar="MEANING")
+        str,
+        typer.Option(
+            "--as", help="performed, by whoever treated; reviewed and then approved, by a physician.", metavar="MEANING"
+        ),
     ],
     by: Annotated[str, typer.Option("--by", help="Who signs.", metavar="ID")],
     session: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")] = "last",
@@ -61,3 +64,28 @@ def sessions_sign(
         from console.actions.signing import sign as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(_settings(state), session, meaning, by, password_file, as_json=as_json))
+
+
+def amend(
+    session: Annotated[str, typer.Argument(help="The session's id, its beginning, or `last`.", metavar="ID")],
+    what: Annotated[str, typer.Option("--what", help="What is amended: zone, settings, outcome, …", metavar="ASPECT")],
+    because: Annotated[str, typer.Option("--because", help="A reason: chosen_wrongly, left_out, …", metavar="REASON")],
+    by: Annotated[str, typer.Option("--by", help="Who amends.", metavar="ID")],
+    text_file: Annotated[
+        Path | None, typer.Option("--text-file", help="The text, else asked for; stays at the site.", metavar="FILE")
+    ] = None,
+    entry: Annotated[
+        int | None, typer.Option("--entry", help="The entry it is about; else the session as a whole.", metavar="N")
+    ] = None,
+    password_file: PasswordFile = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Set right, or add to, what a closed session's record says. Nothing is changed: it is a new entry, and what was
+    signed before it is shown as signed before it. Exit code 1: refused."""
+    with Troubles(as_json=as_json):
+        from console.actions.amending import amend as act  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(
+            act(_settings(state), session, what, because, by, text_file, entry, password_file, as_json=as_json)
+        )

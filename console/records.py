@@ -66,6 +66,15 @@ def ends(source: Source, session: str) -> Iterator[Entry]:
     return source.session_entries(session, ENDS)
 
 
+def every_entry(source: Source) -> Iterator[Entry]:
+    """Everything in a journal, or of every station in a store, one station after the other."""
+    if isinstance(source, JournalReader):
+        yield from source.entries()
+        return
+    for span in source.stations():
+        yield from source.entries(span.station)
+
+
 def open_store(place: str) -> Store:
     """A store that is there already: reading one must not create it. Raises ConsoleError, StoreUnusable."""
     path = place.removeprefix("sqlite:///") if place.startswith("sqlite:///") else place

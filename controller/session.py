@@ -39,6 +39,9 @@ from firmware_bridge.errors import RequestError, RequestRefused, RequestUncertai
 from firmware_bridge.wire.messages import Refusal
 from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask
 
+SESSION_ID_BITS = 48
+"""Chance in a session's id. It is also what keeps others from guessing, by its hash, an entry of a session that an
+exported file withholds, so it is more than telling sessions apart needs."""
 SETTLE_S = 1.0  # beyond dead-man and retract time, how long a stop may take to be confirmed before we go on without
 
 
@@ -71,7 +74,7 @@ class SessionDriver(MachineHost):
         except ControlRefused as refused:
             self._sink.emit(prepare_refused(refused.because), session=None)
             raise
-        session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(32):08x}"
+        session = f"{now:%Y%m%dT%H%M%S}-{self._random.getrandbits(SESSION_ID_BITS):012x}"
         before = self.state
         self._command(Prepare(session=session, plan=resolved, standing=before.standing, raised=before.alarms.unseen))
         try:

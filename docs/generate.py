@@ -1,5 +1,5 @@
 """Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms; what
-is on the bus, with the schema of every event and message.
+is on the bus, with the schema of every event and message; the codes of FHIR exports.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -12,10 +12,13 @@ from pathlib import Path
 from generator.alarms import make_alarms
 from generator.asyncapi import make_asyncapi
 from generator.bus import make_bus
-from generator.contract import SCHEMAS, make_schemas
+from generator.contract import SCHEMAS, make_schemas, rendered
+from generator.exports import make_exports
 from generator.header import make_header
 from generator.markdown import make_protocol
 from generator.vectors import make_vectors
+
+from logger.export.fhir_codes import code_system
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +34,8 @@ def generated_files() -> Mapping[Path, str]:
         ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
         ROOT / "docs" / "asyncapi.json": make_asyncapi(),
         ROOT / "docs" / "bus.md": make_bus(),
+        ROOT / "docs" / "exports.md": make_exports(),
+        ROOT / "docs" / "fhir" / "codesystem.json": rendered(code_system()),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}
     files |= {ROOT / SCHEMAS / name: text for name, text in make_schemas(ROOT).items()}

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logger.entry import Entry
 from logger.errors import CodeError
 from logger.findings import Findings
 from logger.verification_code import read_code
@@ -58,13 +57,8 @@ class Anchored:
         self.words = tuple(f"the anchor of entry {anchor.sequence} ({anchor.bits} bits)" for anchor in anchors)
         """Each anchor's name for people."""
 
-    def take(self, entry: Entry) -> None:
-        """The chain's next entry."""
-        if entry.sequence in self._open:
-            self._seen[entry.sequence] = entry.hash
-
-    def withheld(self, sequence: int, digest: bytes) -> None:
-        """The chain's next entry, of which only the hash is here."""
+    def take(self, sequence: int, digest: bytes) -> None:
+        """The chain's next entry and its hash."""
         if sequence in self._open:
             self._seen[sequence] = digest
 

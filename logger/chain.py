@@ -1,12 +1,18 @@
 """Walks a chain in constant memory: is each entry what was journalled, and does each follow the one before?"""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from logger.checkpoints import Trail
-from logger.entry import GENESIS, Entry, link_hash
+from logger.entry import GENESIS, Entry, Quick, link_hash
 from logger.findings import Findings
+
+CLOSELY: Final = frozenset({"station_key", "journal_checkpoint", "session_opened"})
+"""Types of entries of which more is asked than whether they are sound and follow."""
+ROW_TYPE: Final = 4
+ROW_HASH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,28 @@ class Walk:
         else:
             self.trail.withheld(entry.sequence, entry.hash)
         self.sessions += entry.type == "session_opened"
+
+    def rows(
+        self, rows: Sequence[Sequence[Any]], quick: Quick, made: Callable[[Sequence[Any]], Entry], findings: Findings
+    ) -> None:
+        """The chain's next entries, as rows of a database; ``made`` makes an entry of one that is looked at closely."""
+        passed = self.trail.passed
+        for row in rows:
+            try:
+                plain = row[ROW_TYPE] not in CLOSELY and quick.sound(row, self.expected, self.previous)
+            except (ValueError, OverflowError, AttributeError, TypeError, struct.error):
+                plain = False
+            if not plain:
+                self.entry(made(row), findings)
+                continue
+            sequence, digest = row[0], row[ROW_HASH]
+            if self.first is None:
+                self.first = sequence
+            self.count += 1
+            self.last = sequence
+            self.expected = sequence + 1
+            self.previous = self.last_hash = digest
+            passed.append((sequence, digest))
 
     def withheld(self, entry: Withheld, findings: Findings) -> None:
         """The chain's next entry, of which only the digest is here."""

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from controller.events import JournalCheckpoint, StationKey
 from logger.entry import HASH_BYTES, Entry
 from logger.findings import Findings
+from logger.verification_code import VerificationCode
 
 SIGNED_FOR = b"needlework: this journal up to here\x00v1"
 """Sets these signatures apart from every other use of a key."""
@@ -102,7 +103,7 @@ class Trail:
     ``trusted`` are the ids of keys known from elsewhere: where there are any, no other key counts. ``known`` are public
     keys by id. ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_hash`` its hash, ``by`` the key.
     ``announced`` are the keys as the chain announced them, each with its entry. ``begins`` is the first entry there is,
-    in a part of a chain: a checkpoint of what was before it is not compared.
+    in a part of a chain: a checkpoint of what was before it is not compared. ``passed`` are the newest entries.
     """
 
     trusted: frozenset[str] = frozenset()
@@ -113,7 +114,7 @@ class Trail:
     by: str = ""
     checkpoints: int = 0
     begins: int = 1
-    _passed: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    passed: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def take(self, entry: Entry, findings: Findings) -> None:
         """The chain's next entry."""
@@ -121,11 +122,11 @@ class Trail:
             self._checkpoint(entry, findings)
         elif entry.type == "station_key":
             self._key(entry, findings)
-        self._passed.append((entry.sequence, entry.hash))
+        self.passed.append((entry.sequence, entry.hash))
 
     def withheld(self, sequence: int, digest: bytes) -> None:
         """The chain's next entry, of which only the hash is here."""
-        self._passed.append((sequence, digest))
+        self.passed.append((sequence, digest))
 
     def finish(self, findings: Findings) -> None:
         """Behind the last entry: with keys known from elsewhere, a chain that none of them signed is no proof."""
@@ -136,6 +137,12 @@ class Trail:
                 f"Nothing in it is signed by the key that was given, {', '.join(sorted(self.trusted))}: it is older "
                 "than that key, or somebody who does not hold it wrote it.",
             )
+
+    def code(self) -> str:
+        """The verification code of the last sound checkpoint; empty where there is none."""
+        if self.signed_to is None:
+            return ""
+        return str(VerificationCode.of(self.signed_to, bytes.fromhex(self.signed_hash)))
 
     def notes(self) -> tuple[str, ...]:
         """That the key changed, and where: another machine, a lost key, or a chain that somebody continued."""
@@ -197,7 +204,7 @@ class Trail:
             self.signed_to, self.signed_hash, self.by = event.sequence, event.hash, event.key_id
 
     def _hash_of(self, sequence: int) -> bytes | None:
-        for passed, digest in reversed(self._passed):
+        for passed, digest in reversed(self.passed):
             if passed <= sequence:
                 return digest if passed == sequence else None
         return None

@@ -24,6 +24,7 @@
     ├── RecordNotFound              no such session in the record
     ├── ReportError                 a report could not be made
     │   └── ReportExtraMissing      what it is typeset with is not installed
+    ├── ExportError                 a file that people take away could not be made
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
         └── StoreUnwritable         it cannot be written now
@@ -130,6 +131,10 @@ class ReportError(RecordError):
 
 class ReportExtraMissing(ReportError):
     """What reports are typeset with is not installed."""
+
+
+class ExportError(RecordError):
+    """A file that people take away could not be made: it is there already, the disk is full, an extra is missing."""
 
 
 class StoreError(RecordError):

@@ -1,5 +1,6 @@
 """What a verification finds: each thing by its entry, what it is, and a sentence for people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,6 +49,12 @@ class Findings:
             self.named.append(Finding(where.sequence, what, sentence, session or where.session))
         else:
             self.named.append(Finding(where, what, sentence, session))
+
+    def of_the_file(self, problems: Sequence[str]) -> None:
+        """What SQLite finds wrong with the file: before everything else, because it may be why."""
+        self.total += len(problems)
+        named = [Finding(None, "file", f"The database file is not whole: {problem}.") for problem in problems]
+        self.named = [*named, *self.named][:MAX_FINDINGS]
 
 
 def counted(count: int, one: str, many: str = "") -> str:

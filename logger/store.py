@@ -8,6 +8,7 @@ entry, so `contiguous` is simply the last sequence.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from sqlalchemy import (
     Engine,
     Select,
     func,
-    insert,
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -29,6 +29,7 @@ from logger.key_pins import KeyPins
 from logger.lookback import Asked, SessionUsed, Used
 from logger.projections import project, select_sessions, select_uses
 from logger.store_place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
+from logger.store_rows import insert_entries
 from logger.store_schema import HEAD, migrate, revision_of
 from logger.store_tables import ENTRIES, ENTRY_COLUMNS
 
@@ -174,7 +175,7 @@ class Store:
             if conflict is not None:
                 return Appended(span, 0, 0, conflict=conflict)
             if fresh:
-                connection.execute(insert(ENTRIES), [_row(entry) for entry in fresh])
+                insert_entries(connection, fresh)
                 project(connection, fresh)
                 span = StationSpan(station, fresh[-1].sequence, fresh[-1].hash)
             notices = keep_notices(connection, self._pins.look(connection, fresh), seen_utc_us)
@@ -303,7 +304,8 @@ class _Reading:
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._connection.close()
+        with suppress(SQLAlchemyError):  # cut while it is given back: the pool forgets it, and what was read is read
+            self._connection.close()
         if isinstance(error, SQLAlchemyError):
             raise self._unusable(error) from error
 
@@ -366,18 +368,3 @@ def _differing(connection: Connection, station: str, known: Sequence[Entry], see
             keep_conflict(connection, conflict, entry)
             return conflict
     return None
-
-
-def _row(entry: Entry) -> dict[str, object]:
-    return {
-        "station": entry.station,
-        "sequence": entry.sequence,
-        "utc_us": entry.utc_us,
-        "monotonic_ms": entry.monotonic_ms,
-        "session": entry.session,
-        "type": entry.type,
-        "version": entry.version,
-        "previous": entry.previous,
-        "hash": entry.hash,
-        "body": entry.body,
-    }

@@ -139,8 +139,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _set_up_postgresql(connection: Any, _record: object) -> None:
     connection.autocommit = True  # what is set inside a transaction goes with it when it is rolled back
     with connection.cursor() as cursor:
-        for statement in _SESSION:
-            cursor.execute(statement)
+        cursor.execute("; ".join(_SESSION))
     connection.autocommit = False
 
 

@@ -18,6 +18,9 @@ RUNNING = 2
 _PEN_CLOCK = 1 << 32  # pen time is u32 ms and wraps
 # Beyond it two statuses are not neighbours: no pen runs that long unseen, its dead-man time is shorter.
 _LONGEST_STEP_MS = 1000
+_SPREAD = ("depth_set_um", "depth_measured_um", "rate_set_mhz", "rate_measured_mhz")
+_COLUMNS = ("pen_time_ms", "boot_id", "state", "on_skin", "strokes", *_SPREAD)
+"""What is counted; a chunk has three times as many columns, and an hour of them is read at once."""
 PASS_MIN_MS = 1000
 """Time on skin that makes a stretch with the motor on a pass over the zone, and not a touch."""
 
@@ -99,7 +102,7 @@ class Telemetry:
         A chunk whose columns are not of one length is read as far as all of them go.
         """
         times = [time for kind, time in zip(chunk.kinds, chunk.times_ms, strict=False) if kind == "S"]
-        columns = chunk.status
+        columns = {name: chunk.status[name] for name in _COLUMNS if name in chunk.status}
         for index, time_ms in enumerate(times):
             row = {name: column[index] for name, column in columns.items() if index < len(column)}
             if (pen_time := row.get("pen_time_ms")) is None:
@@ -126,7 +129,7 @@ class Telemetry:
                     self._on_skin(tally, step_ms)
         if running:
             tally = self._tally(zone)
-            for name in ("depth_set_um", "depth_measured_um", "rate_set_mhz", "rate_measured_mhz"):
+            for name in _SPREAD:
                 if (value := row.get(name)) is not None:
                     getattr(tally, name).append(value)
         else:

@@ -8,14 +8,16 @@ differ nothing here can tell which one was changed, and nothing here says so.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from logger.anchors import Anchor, Anchored
-from logger.chain import Walk, check_chain
+from logger.chain import ROW_HASH, Walk, check_chain
 from logger.checkpoints import Trail
-from logger.entry import Entry
+from logger.entry import Entry, Quick
 from logger.errors import JournalRuined, JournalUnusable, StoreUnusable
 from logger.findings import MAX_FINDINGS, Finding, Findings, counted
 from logger.journal_reader import JournalReader
@@ -41,9 +43,9 @@ class VerifyResult:
     the anchor has not got yet, which is no fault. ``store_findings`` of the findings are the anchor's own damage: when
     there are no others, the journal itself is intact.
 
-    ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_by`` the key's id, and ``behind`` how many
-    entries come after it, which are chained and not signed. ``keys`` are the keys as the chain announced them.
-    ``notes`` are worth knowing and no damage.
+    ``signed_to`` is the last entry that a sound checkpoint signs, ``signed_by`` the key's id, ``code`` its verification
+    code, and ``behind`` how many entries come after it, which are chained and not signed. ``keys`` are the keys as the
+    chain announced them. ``notes`` are worth knowing and no damage.
     """
 
     station: str
@@ -60,6 +62,7 @@ class VerifyResult:
     store_findings: int = 0
     signed_to: int | None = None
     signed_by: str = ""
+    code: str = ""
     checkpoints: int = 0
     behind: int = 0
     keys: tuple[str, ...] = ()
@@ -118,24 +121,31 @@ def verify_journal(
     ``path`` is absent, forbidden or no journal, StoreUnusable when the store cannot be read.
     """
     try:
-        reader = JournalReader(path)
+        reader = JournalReader(path, mapped=True)
     except JournalRuined as error:
         if store is None:
             raise
         return _ruined(error, store)
-    try:
+    with closing(reader), ThreadPoolExecutor(1, thread_name_prefix="verify") as beside:
+        # SQLite looks at the file's structure for about as long as the walk takes, and needs no Python for it.
+        structure = beside.submit(_problems, path)
         findings, walk = Findings(), Walk(Trail(trusted))
-        for problem in reader.file_problems():
-            findings.add(None, "file", f"The database file is not whole: {problem}.")
         # Before the entries are read: what is confirmed by now is on the disk, and in the store, by then.
         confirmed = _confirmed(reader, findings)
         comparison = _Comparison(store, reader.station)
         anchored = Anchored(anchors)
-        last = reader.last()
+        quick = Quick(reader.station)
+        newest = reader.last() if progress is not None else None
+        upto = None if newest is None else newest[0]
         try:
-            for entry in check_chain(_told(reader.entries(), progress, last and last[0]), findings, walk):
-                comparison.take(entry)
-                anchored.take(entry)
+            for rows in reader.rows():
+                walk.rows(rows, quick, reader.entry_of, findings)
+                if store is not None or anchors:
+                    for row in rows:
+                        comparison.take(row[0], row[ROW_HASH])
+                        anchored.take(row[0], row[ROW_HASH])
+                if progress is not None:
+                    progress(walk.count, upto)
         except JournalUnusable as error:
             findings.add(walk.last, "file", f"Behind entry {walk.last or 0} the file cannot be read: {error}")
         if confirmed > (walk.last or 0):
@@ -146,6 +156,7 @@ def verify_journal(
                 f"{confirmed}: its end was cut.",
             )
         comparison.finish(findings, confirmed)
+        findings.of_the_file(structure.result())
         anchored.finish(findings, walk.last)
         return result_of(
             reader.station,
@@ -155,8 +166,11 @@ def verify_journal(
             comparison.not_yet_stored,
             comparison.store_findings,
         )
-    finally:
-        reader.close()
+
+
+def _problems(path: Path) -> list[str]:
+    with closing(JournalReader(path, mapped=True)) as reader:
+        return reader.file_problems()
 
 
 def _confirmed(reader: JournalReader, findings: Findings) -> int:
@@ -199,7 +213,7 @@ def verify_store(
     upto = store.span(station).contiguous if progress is not None else None
     try:
         for entry in check_chain(_told(store.entries(station), progress, upto), findings, walk):
-            anchored.take(entry)
+            anchored.take(entry.sequence, entry.hash)
     except StoreUnusable as error:
         if walk.count == 0:
             raise
@@ -250,16 +264,16 @@ class _Comparison:
             last = self._walk.last
             self._of_store.add(last, "file", f"Behind entry {last} it cannot be read: {error}")
 
-    def take(self, mine: Entry) -> None:
-        """The journal's next entry."""
-        while self._anchor is not None and self._anchor.sequence < mine.sequence:
+    def take(self, sequence: int, digest: bytes) -> None:
+        """The journal's next entry and its hash."""
+        while self._anchor is not None and self._anchor.sequence < sequence:
             self._anchor = next(self._stored, None)  # missing in the journal: its chain has named it
         if self._anchor is None:
             self.not_yet_stored += self._given
-        elif self._anchor.sequence == mine.sequence:
-            if self._anchor.hash != mine.hash:
+        elif self._anchor.sequence == sequence:
+            if self._anchor.hash != digest:
                 self._others += 1
-                self._first_other = self._first_other or mine.sequence
+                self._first_other = self._first_other or sequence
             self._anchor = next(self._stored, None)
 
     def finish(self, findings: Findings, confirmed: int) -> None:
@@ -323,6 +337,7 @@ def result_of(
         store_findings=store_findings,
         signed_to=walk.trail.signed_to,
         signed_by=walk.trail.by,
+        code=walk.trail.code(),
         checkpoints=walk.trail.checkpoints,
         behind=(walk.last or 0) - (walk.trail.signed_to or 0),
         keys=tuple(dict.fromkeys(key for _, key in walk.trail.announced)),

@@ -107,10 +107,12 @@ def treatment(
     on: date = TODAY,
     zones: tuple[str, ...] = ZONES,
     eventful: bool = True,
+    of_hard_percent: int = 40,
     seed: int = 1,
 ) -> list[Entry]:
     """The entries of a session that takes so many minutes: every zone in three passes, pauses between them.
 
+    The first zone is treated for ``of_hard_percent`` of the most time it may have, each later one a little longer.
     ``eventful``: a limit refuses, a soft one is gone beyond, the line is cut for two seconds, the depth sensor drifts.
     Raises ControlRefused when the machine does not let the treatment go on.
     """
@@ -122,12 +124,14 @@ def treatment(
     rig.command(Prepare(session=session, plan=plan))
     rig.advance(4000)
     rig.arm()
-    _Hand(rig, plan, minutes * 60_000, eventful=eventful).treat(zones)
+    _Hand(rig, plan, minutes * 60_000, of_hard_percent, eventful=eventful).treat(zones)
     rig.command(Close(outcome="completed", reason="finished"))
     rig.until(lambda: rig.state.session is None, 2000)
     for by, role, meaning in (("demo-physician", "physician", "performed"), ("demo-reviewer", "physician", "reviewed")):
         rig.now_ms += 45_000
-        recorded.keep(SessionSigned.model_validate({"by": by, "role": role, "meaning": meaning}), rig.now_ms)
+        last = recorded.entries[-1]
+        signed = {"by": by, "role": role, "meaning": meaning, "covers_sequence": last.sequence}
+        recorded.keep(SessionSigned.model_validate(signed | {"covers_hash": last.hash.hex()}), rig.now_ms)
     return recorded.entries
 
 
@@ -162,6 +166,7 @@ class _Hand:
     rig: Rig
     plan: ResolvedPlan
     length_ms: int
+    of_hard_percent: int
     eventful: bool
 
     def treat(self, zones: tuple[str, ...]) -> None:
@@ -176,7 +181,10 @@ class _Hand:
             rig.command(SetRate(rate_mhz=Millihertz(min(100_000, limits.rate_max_mhz))))
             self._refused(index, limits.hard_um)
             rig.command(SetDepth(depth_um=Micrometres(self._depth_um(limits.soft_um))))
-            on_ms = min(each_ms * 2 // 3, (limits.dwell_hard_ms or each_ms) * (70 + 4 * index) // 100) // PASSES
+            most_ms = min(
+                each_ms * 2 // 3, (limits.dwell_hard_ms or each_ms) * (self.of_hard_percent + 2 * index) // 100
+            )
+            on_ms = most_ms // PASSES
             for number in range(PASSES):
                 rig.command(Start(source="operator"))
                 self._pass(index, number, zone, on_ms)

@@ -6,7 +6,9 @@ a text is erased its salt goes with it, and the record still verifies.
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
@@ -83,6 +85,15 @@ class AmendmentsFile:
             "amended; sessions and STOP work all the same. The file was left as it was: check the disk, or put a "
             "backup in its place while no station runs."
         )
+
+
+def erase_texts(path: Path, sessions: Iterable[str]) -> None:
+    """Destroys the texts of some sessions, where there are any. Raises MemoryUnavailable. May be repeated."""
+    if not path.exists():
+        return
+    with closing(AmendmentsFile(path)) as file:
+        for session in sessions:
+            file.erase(session)
 
 
 class Amendments:

@@ -73,6 +73,10 @@ class SiteHistory:
         """The last day (ISO) a session of this patient was opened. Raises MemoryUnavailable."""
         return await self._do(lambda: self._file.last_day(patient))
 
+    async def sessions_of(self, patient: str) -> tuple[str, ...]:
+        """Every session of a patient. Raises MemoryUnavailable."""
+        return await self._do(lambda: self._file.sessions_of(patient))
+
     async def forget(self, patient: str) -> None:
         """Destroys what is kept of a patient. Raises MemoryUnavailable."""
         await self._do(lambda: self._file.forget(patient))

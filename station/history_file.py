@@ -142,13 +142,17 @@ class HistoryFile:
                 self._database.execute("SELECT patient, max(on_day) FROM visits WHERE patient <> '' GROUP BY patient")
             )
 
+    def sessions_of(self, patient: str) -> tuple[str, ...]:
+        """Every session of a patient. Raises MemoryUnavailable."""
+        with self._database.reading():
+            rows = self._database.execute("SELECT session FROM visits WHERE patient = ?", (patient,)).fetchall()
+        return tuple(session for (session,) in rows)
+
     def forget(self, patient: str) -> None:
         """Destroys what is kept of a patient. That a session took place stays, without whose, as in the record.
 
         Raises MemoryUnavailable. May be repeated.
         """
-        with self._database.reading():
-            self._database.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
         with self._database.change():
             self._database.execute(
                 "DELETE FROM uses WHERE approval IN (SELECT id FROM approvals WHERE patient = ?)", (patient,)

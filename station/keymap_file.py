@@ -74,8 +74,6 @@ class KeyMapFile:
         self._path, self._keys = path, keys
         self._random_bytes, self._below = random_bytes, below
         self._database = PrivateDatabase(path, _APPLICATION_ID, _SCHEMA, self._trouble)
-        with self._database.reading():
-            self._database.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
 
     def close(self) -> None:
         """Releases the file. Safe to call twice."""
@@ -101,7 +99,11 @@ class KeyMapFile:
 
     def people(self) -> tuple[Person, ...]:
         """Everybody, by pseudonym."""
-        return tuple(self.person(pseudonym) for pseudonym in self.pseudonyms())
+        whole = self.content()
+        return tuple(
+            person_of(pseudonym, self._opened(pseudonym, whole.entries[pseudonym]))
+            for pseudonym in sorted(whole.entries)
+        )
 
     def pseudonyms(self) -> tuple[str, ...]:
         """Everybody's pseudonym; needs no key."""
@@ -191,11 +193,20 @@ class KeyMapFile:
 
     def _content(self, ring: KeyRing) -> KeyMap:
         with self._database.reading():
-            names = [name for (name,) in self._database.execute("SELECT pseudonym FROM entries").fetchall()]
+            rows = self._database.execute(
+                "SELECT pseudonym, key, wrapped, id, sealed FROM entries JOIN revisions USING (pseudonym)"
+            ).fetchall()
             stones = self._database.execute("SELECT pseudonym, at_us, by FROM tombstones").fetchall()
             visited = dict(self._database.execute("SELECT pseudonym, on_day FROM visited").fetchall())
+        secrets_of = {key.name: key.secret for key in ring}
+        sealed: dict[str, dict[str, bytes]] = {}
+        data_keys: dict[str, bytes] = {}
+        for pseudonym, key, wrapped, number, revision in rows:
+            if pseudonym not in data_keys:
+                data_keys[pseudonym] = self._unwrapped(pseudonym, secrets_of.get(key), wrapped)
+            sealed.setdefault(pseudonym, {})[number] = revision
         return KeyMap(
-            {name: self._entry(name, ring) for name in names},
+            {name: Entry(data_keys[name], revisions) for name, revisions in sealed.items()},
             {name: Tombstone(at_us, by) for name, at_us, by in stones},
             visited,
         )
@@ -299,11 +310,14 @@ class KeyMapFile:
             sealed = dict(
                 self._database.execute("SELECT id, sealed FROM revisions WHERE pseudonym = ?", (pseudonym,)).fetchall()
             )
-        site_key = next((one for one in ring if one.name == key), None)
-        if site_key is None:
+        secret = next((one.secret for one in ring if one.name == key), None)
+        return Entry(self._unwrapped(pseudonym, secret, wrapped), sealed)
+
+    def _unwrapped(self, pseudonym: str, secret: bytes | None, wrapped: bytes) -> bytes:
+        if secret is None:
             raise KeyMapUnusable(self._no_key())
         try:
-            return Entry(unseal(site_key.secret, wrapped, f"data key of {pseudonym}"), sealed)
+            return unseal(secret, wrapped, f"data key of {pseudonym}")
         except CannotOpen as error:
             raise KeyMapUnusable(self._trouble(error).trouble) from error
 

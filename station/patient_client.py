@@ -135,6 +135,7 @@ async def _at_files(settings: StationSettings, by: str, password: str, undo: Asy
         person.people,
         memory,
         retention,
+        amendments=settings.amendments_path,
         journal=NoJournal(),
         clock=StationClock(),
     )

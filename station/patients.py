@@ -7,12 +7,14 @@ manager. What cannot be known for sure (a key map that does not answer) refuses 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from typing import TypeVar
 
 from controller.errors import ControlRefused
 from controller.events import PatientErased
 from logger.errors import RecordError
 from station.accounts import Role
+from station.amendments import erase_texts
 from station.clock import StationClock
 from station.errors import KeyMapRefused, KeyMapUnusable, Trouble
 from station.history import SiteHistory
@@ -42,6 +44,7 @@ class Patients:
         memory: SiteHistory,
         retention: Retention,
         *,
+        amendments: Path,
         journal: SecurityRecord,
         clock: StationClock,
     ) -> None:
@@ -49,6 +52,7 @@ class Patients:
         self._people = people
         self._memory = memory
         self._retention = retention
+        self._amendments = amendments
         self._journal = journal
         self._clock = clock
         self.being_treated: Callable[[], Iterable[str]] = tuple
@@ -61,7 +65,7 @@ class Patients:
         Raises KeyMapUnusable, MemoryUnavailable.
         """
         for pseudonym in await self._do(self._file.tombstones):
-            await self._memory.forget(pseudonym)
+            await self._forget(pseudonym)
         await self._tell()
 
     async def close(self) -> None:
@@ -154,7 +158,7 @@ class Patients:
         last = max((date.fromisoformat(day) for day in days if day is not None), default=None)
         check_erasure(self._retention, person, last, self._clock.utc().date(), demo=self._people.demo)
         # The rest first: were it to fail, the entry would still be there to be erased again.
-        await self._memory.forget(pseudonym)
+        await self._forget(pseudonym)
         await self._do(lambda: self._file.erase(pseudonym, by, self._now_us()))
         await self._tell()
 
@@ -170,6 +174,12 @@ class Patients:
             await self._do(lambda: self._file.told(noted[-1].number))
 
     # Inside -----------------------------------------------------------------------------------------------------------
+
+    async def _forget(self, pseudonym: str) -> None:
+        """The texts first: which sessions were this person's is known from the history alone."""
+        sessions = await self._memory.sessions_of(pseudonym)
+        await self._do(lambda: erase_texts(self._amendments, sessions))
+        await self._memory.forget(pseudonym)
 
     async def _reader(self, token: str) -> str:
         return await self._people.names_for(token, READERS)

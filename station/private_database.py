@@ -70,5 +70,6 @@ class PrivateDatabase:
         if tables and self.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("its content is damaged")
         self.execute("PRAGMA synchronous = FULL")
+        self.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
         self.execute(f"PRAGMA application_id = {application_id}")
         self._connection.executescript(schema)

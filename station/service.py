@@ -254,6 +254,7 @@ class Station:
             people,
             memory,
             load_retention(settings.retention),
+            amendments=settings.amendments_path,
             journal=journal,
             clock=self._clock,
         )

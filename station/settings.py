@@ -138,6 +138,10 @@ class StationSettings(BaseSettings):
     scanner_sends_separators: bool = False
     """A technician has seen (`needlework cartridge read`) that the scanners here send FNC1 between fields, so that a
     code that could also be read as one without separators is read as it stands."""
+    fhir_namespace: str = "https://needlework.example/fhir"
+    """Where the identifiers and codes of FHIR exports stand: a URI of the clinic's own."""
+    fhir_procedure: str | None = None
+    """The clinic's code for the procedure in FHIR exports, ``system|code|display``; none means the product's own."""
     stop_port: int = Field(default=STOP_PORT, ge=0, le=65535)
     """Loopback port of the STOP listener; 0 takes any free one."""
     api: Literal["unix", "tcp"] = "tcp" if sys.platform == "win32" else "unix"

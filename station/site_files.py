@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from logger.ownership import Ownership
 from logger.sqlite_files import read_only_uri
+from station.amendments import erase_texts
 from station.errors import KeyMapRefused, KeyMapUnusable, Trouble
 from station.history_file import HistoryFile
 from station.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, merge, same_person
@@ -56,6 +57,7 @@ def private_files(settings: StationSettings) -> dict[str, Path]:
         "history.sqlite": settings.history_path,
         "accounts.sqlite": settings.accounts_path,
         "ledger.sqlite": settings.ledger_path,
+        "amendments.sqlite": settings.amendments_path,
     }
 
 
@@ -229,6 +231,7 @@ def _key_map(settings: StationSettings) -> KeyMapFile:
 def _forget(settings: StationSettings, pseudonyms: Iterable[str]) -> None:
     with closing(HistoryFile(settings.history_path)) as history:
         for pseudonym in pseudonyms:
+            erase_texts(settings.amendments_path, history.sessions_of(pseudonym))
             history.forget(pseudonym)
 
 

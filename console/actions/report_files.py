@@ -12,8 +12,17 @@ from console.records import Source, ends, opened, session_named
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
+from logger.journal_reader import JournalReader
 from logger.records import session_record
-from logger.report import Heading, Paper, course_report, read_session, session_report
+from logger.report import (
+    Heading,
+    Paper,
+    SessionRead,
+    checkpoint_over,
+    course_report,
+    read_session,
+    session_report,
+)
 from station.settings import StationSettings
 
 
@@ -30,7 +39,7 @@ def session(
     """Writes the report of one session. Raises RecordError, ConsoleError, OSError."""
     with opened(settings, journal=journal, store=store) as place:
         session_id = session_named(place.source, name)
-        read = read_session(place.source.session_entries(session_id))
+        read = read_whole(place.source, session_id)
     made = session_report(read, Heading(site=settings.site, paper=paper or settings.paper))
     return _written(output or Path(f"session-{session_id}.pdf"), made, as_json=as_json)
 
@@ -48,9 +57,18 @@ def course(
     """Writes the report over a patient's sessions. Raises RecordError, ConsoleError, OSError."""
     with opened(settings, journal=journal, store=store) as place:
         sessions = _sessions_of(place.source, patient)
-        reads = [read_session(place.source.session_entries(session_id)) for session_id in sessions]
+        reads = [read_whole(place.source, session_id) for session_id in sessions]
     made = course_report(reads, Heading(site=settings.site, paper=paper or settings.paper))
     return _written(output or Path(f"course-{patient}.pdf"), made, as_json=as_json)
+
+
+def read_whole(source: Source, session_id: str) -> SessionRead:
+    """A session, and the station's signature over its end where there is one. Raises RecordError."""
+    read = read_session(source.session_entries(session_id))
+    after = read.head_sequence
+    later = source.entries(after) if isinstance(source, JournalReader) else source.entries(read.record.station, after)
+    read.checkpoint = checkpoint_over(read, later)
+    return read
 
 
 def _sessions_of(source: Source, patient: str) -> list[str]:

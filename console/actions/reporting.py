@@ -1,15 +1,12 @@
 """`needlework report`: what the records of many sessions say together."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from console.exits import Code
-from console.records import Source, opened
+from console.records import every_entry, opened
 from console.render.overrides import overrides_view
 from console.screen import out, print_json, say
-from logger.entry import Entry
-from logger.journal_reader import JournalReader
 from logger.overrides import override_report
 from station.settings import StationSettings
 
@@ -19,18 +16,9 @@ def overrides(
 ) -> int:
     """Prints near misses and overrides for each limit and operator. Raises RecordError, ConsoleError."""
     with opened(settings, journal=journal, store=store) as place:
-        report = override_report(_entries(place.source), since=None if since is None else since.date())
+        report = override_report(every_entry(place.source), since=None if since is None else since.date())
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
         say(out(), overrides_view(report, place.name))
     return Code.DONE
-
-
-def _entries(source: Source) -> Iterator[Entry]:
-    """Everything in a journal, or of every station in a store, one station after the other."""
-    if isinstance(source, JournalReader):
-        yield from source.entries()
-        return
-    for span in source.stations():
-        yield from source.entries(span.station)

@@ -135,6 +135,8 @@ class Caller:
 
     def _manager(self) -> None:
         """As with the first account: whoever holds the machine, until the site has people of its own."""
+        if not self.by and not self.settings.accounts_path.exists():
+            return
         password = ask(f"Password of {self.by}", self.password_file, option="--password-file") if self.by else ""
 
         async def check() -> None:

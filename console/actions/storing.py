@@ -62,10 +62,10 @@ def migrate(settings: StationSettings, *, store: str | None, as_json: bool) -> i
         before, now = migrate_store(place)
     if as_json:
         print_json({"place": shown(place), "before": before, "now": now})
-    elif before == now:
-        out().print(f"{shown(place)} has the tables of this version (revision {now}). What is looked up was made anew.")
     else:
-        out().print(f"{shown(place)} was changed from revision {before} to {now}.")
+        changed = f"was changed from revision {before} to {now}."
+        kept = f"has the tables of this version (revision {now}). What is looked up was made anew."
+        out().print(f"{shown(place)} {kept if before == now else changed}", soft_wrap=True)
     return Code.DONE
 
 

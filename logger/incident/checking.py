@@ -181,14 +181,14 @@ class _Check:
         match part:
             case Entry():
                 walk.entry(part, findings)
-                self._anchored.take(part)
+                self._anchored.take(part.sequence, part.hash)
                 if part.session == self._manifest.session:
                     self._own.append(part)
                 if not may_be_shown(part, self._manifest.session):
                     self._bad(f"Entry {part.sequence} is none of this session and may not be in its bundle.")
             case Withheld():
                 walk.withheld(part, findings)
-                self._anchored.withheld(part.sequence, part.hash)
+                self._anchored.take(part.sequence, part.hash)
             case Older():
                 self._older(part)
 
@@ -205,7 +205,7 @@ class _Check:
         walk.last, walk.last_hash = part.last, bytes.fromhex(part.hash)
         walk.expected, walk.previous = part.last + 1, walk.last_hash
         walk.trail.withheld(part.last, walk.last_hash)
-        self._anchored.withheld(part.last, walk.last_hash)
+        self._anchored.take(part.last, walk.last_hash)
 
     def _digests(self, entries: str) -> None:
         for name in MEMBERS:

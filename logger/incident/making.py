@@ -24,7 +24,6 @@ from logger.incident.readme import readme
 from logger.journal_reader import JournalReader
 from logger.records import session_record
 from logger.store import Store
-from logger.verification_code import VerificationCode
 
 COMMENT: Final = b"needlework-record/1 sha256:"
 COMMENT_BYTES: Final = len(COMMENT) + 64
@@ -188,9 +187,6 @@ def _around(source: Source, station: str, first: int, last: int) -> Iterator[Ent
 
 def _manifest(facts: _Facts, station: str, session: str, source: Source, made_by: str) -> Manifest:
     trail: Trail = facts.walk.trail
-    code = (
-        "" if trail.signed_to is None else str(VerificationCode.of(trail.signed_to, bytes.fromhex(trail.signed_hash)))
-    )
     return Manifest(
         format=FORMAT,
         station=station,
@@ -201,7 +197,7 @@ def _manifest(facts: _Facts, station: str, session: str, source: Source, made_by
         withheld=facts.withheld,
         older=facts.older,
         signed_to=trail.signed_to,
-        verification_code=code,
+        verification_code=trail.code(),
         keys=facts.keys,
         pinned_key=source.pinned_key(station) if isinstance(source, Store) else None,
         station_software=facts.software,

@@ -5,7 +5,7 @@ the site alone. Typesetting needs the extra ``report``; reading entries and prep
 """
 
 from logger.report.course import course_data, course_report
-from logger.report.session import Heading, SessionRead, read_session, session_data, session_report
+from logger.report.session import Heading, SessionRead, checkpoint_over, read_session, session_data, session_report
 from logger.report.typeset import STANDARDS, Paper
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Heading",
     "Paper",
     "SessionRead",
+    "checkpoint_over",
     "course_data",
     "course_report",
     "read_session",

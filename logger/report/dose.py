@@ -19,7 +19,7 @@ class _Shade:
 _SHADES: Final = (
     _Shade(500, "under 50 %", Fill("#dbe9f4")),
     _Shade(800, "50 to 80 %", Fill("#a3c8e3")),
-    _Shade(1001, "80 to 100 %", Fill("#5798c8")),
+    _Shade(1010, "80 to 100 %", Fill("#5798c8")),
     _Shade(None, "above 100 %", Fill("#d97b34", strong=True)),
 )
 _NO_PLAN: Final = _Shade(None, "treated, no time planned", Fill("#cbc7c1"))

@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
-from controller.events import Event
+from pydantic import ValidationError
+
+from controller.events import Event, JournalCheckpoint
+from logger.checkpoints import CHECKPOINT_ENTRIES
 from logger.entry import Entry
 from logger.record_models import SessionRecord
 from logger.records import session_record
@@ -15,8 +19,10 @@ from logger.report.curves import Curves
 from logger.report.dose import face_part, numbers
 from logger.report.typeset import Paper, typeset
 from logger.report.wording import NOTHING, breakable, count, grouped, moment, several, span, spoken
+from logger.verification_code import VerificationCode
 
 DEMO: Final = "Demonstration: nobody signed the limits of this session. Not for treating anybody."
+LOOK_AHEAD_ENTRIES: Final = 3 * CHECKPOINT_ENTRIES
 OUTCOMES: Final = {
     "completed": "Completed",
     "stopped": "Stopped before its end",
@@ -37,14 +43,28 @@ class Heading:
     paper: Paper = "a4"
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """A station's signature under its journal: the entry that holds it, up to where it signs, and by which key."""
+
+    entry: int
+    upto: int
+    key_id: str
+    signature: str
+
+
 @dataclass(slots=True)
 class SessionRead:
-    """A session's entries, read once: its record, its curves, and the last entry's sequence and hash."""
+    """A session's entries, read once: its record, its curves, the last entry's sequence and hash.
+
+    ``checkpoint`` is one that covers the last entry, None where none was looked for or made yet.
+    """
 
     record: SessionRecord
     curves: Curves
     head_sequence: int
     head_hash: bytes
+    checkpoint: Checkpointed | None = None
 
     @property
     def written_at(self) -> datetime:
@@ -78,17 +98,30 @@ def read_session(entries: Iterable[Entry]) -> SessionRead:
     return SessionRead(record, reader.curves, head.sequence if head else 0, head.hash if head else b"")
 
 
-def session_report(read: SessionRead, heading: Heading, *, verification_code: str = "") -> bytes:
+def checkpoint_over(read: SessionRead, later: Iterable[Entry]) -> Checkpointed | None:
+    """The first checkpoint among the ``later`` entries of the station that covers the session's last one; None when
+    there is none within a few times as many entries as come between two."""
+    for entry in islice(later, LOOK_AHEAD_ENTRIES):
+        if entry.type != "journal_checkpoint":
+            continue
+        try:
+            event = entry.event()
+        except ValidationError:
+            continue  # of a later version
+        if isinstance(event, JournalCheckpoint) and event.sequence >= read.head_sequence:
+            return Checkpointed(entry.sequence, event.sequence, event.key_id, event.signature)
+    return None
+
+
+def session_report(read: SessionRead, heading: Heading) -> bytes:
     """The PDF of a session: the same bytes whenever the same is asked of the same record.
 
-    ``verification_code`` is what a reader checks the paper against the record with, where there is one. Raises
-    ReportExtraMissing, ReportError.
+    Raises ReportExtraMissing, ReportError.
     """
-    data = session_data(read, heading, verification_code=verification_code)
-    return typeset("session", data, at=read.written_at, paper=heading.paper)
+    return typeset("session", session_data(read, heading), at=read.written_at, paper=heading.paper)
 
 
-def session_data(read: SessionRead, heading: Heading, *, verification_code: str = "") -> dict[str, Any]:
+def session_data(read: SessionRead, heading: Heading) -> dict[str, Any]:
     """What the template prints: text and coordinates, nothing to be computed there."""
     record = read.record
     return {
@@ -98,6 +131,7 @@ def session_data(read: SessionRead, heading: Heading, *, verification_code: str 
         "demo": DEMO if record.demo else "",
         "warnings": _warnings(record),
         "outcome": OUTCOMES.get(record.outcome, record.outcome),
+        "whole": record.outcome == "completed",
         "facts": _facts(record, heading),
         "figures": _figures(record),
         "face": face_part(record),
@@ -116,10 +150,11 @@ def session_data(read: SessionRead, heading: Heading, *, verification_code: str 
         "checks": tables.check_rows(record),
         "asked": _asked(record),
         "timeline": tables.timeline_rows(record),
+        "amendments": tables.amendment_rows(record),
         "signatures": tables.signature_rows(record),
         "aftercare": list(record.aftercare),
         "next_visit": tables.next_visit(record),
-        "proof": _proof(read, verification_code),
+        "proof": _proof(read),
     }
 
 
@@ -130,6 +165,11 @@ def _warnings(record: SessionRecord) -> list[str]:
         found.append(f"This session was interrupted ({record.reason}). What it gave may be less than was planned.")
     if record.outcome == "open":
         found.append("The record of this session has no end yet. A report made later may say more.")
+    if record.amendments:
+        times = "once" if len(record.amendments) == 1 else f"{len(record.amendments)} times"
+        found.append(
+            f"This record was amended {times} after the session: see Amendments. What was written stands as it was."
+        )
     if record.unread:
         found.append(
             f"{count(record.unread)} entries of this session are of a later version of the product and are not shown "
@@ -203,12 +243,16 @@ def _asked(record: SessionRecord) -> list[str]:
     return lines
 
 
-def _proof(read: SessionRead, verification_code: str) -> dict[str, str]:
-    record = read.record
+def _proof(read: SessionRead) -> dict[str, str]:
+    record, signed = read.record, read.checkpoint
     return {
         "station": record.station or NOTHING,
         "entries": f"{count(record.entries)}, numbers {count(record.first_entry)} to {count(record.last_entry)}",
         "sequence": count(read.head_sequence),
         "hash": grouped(read.head_hash.hex()),
-        "code": verification_code,
+        "code": str(VerificationCode.of(read.head_sequence, read.head_hash)) if read.head_hash else NOTHING,
+        "checkpoint": ""
+        if signed is None
+        else f"entry {count(signed.entry)} signs up to {count(signed.upto)}, by the key {grouped(signed.key_id)}",
+        "signature": "" if signed is None else grouped(signed.signature),
     }

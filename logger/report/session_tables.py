@@ -235,22 +235,48 @@ def timeline_rows(record: SessionRecord) -> Rows:
     ]
 
 
+def amendment_rows(record: SessionRecord) -> Rows:
+    """What was set right, or added, after the session; the words are kept at the site under the digest given."""
+    return [
+        [
+            time_of(item.at, record.opened_at),
+            breakable(f"{item.by}, {item.role}"),
+            spoken(item.aspect),
+            spoken(item.reason),
+            f"entry {count(item.amends_sequence)}" + ("" if item.amends_found else ", which is not so in this record"),
+            breakable(item.text_sha256[:16]) + " …",
+        ]
+        for item in record.amendments
+    ]
+
+
+_COVERS = {
+    "amended": "The record was amended after it.",
+    "other": "It names an entry that is another one here.",
+}
+
+
 def signature_rows(record: SessionRecord) -> list[dict[str, str]]:
-    """A line for each meaning a signature can have: who signed, or an empty one to sign by hand."""
+    """A line for each meaning a signature can have: who signed, and an empty one to sign by hand where nobody signed
+    the record as it stands."""
     meanings = {
         "performed": "Performed, by whoever treated",
         "reviewed": "Reviewed, by a physician who did not treat",
-        "approved": "Approved",
+        "approved": "Approved, by a physician who did not treat",
     }
     rows: list[dict[str, str]] = []
     for meaning, words in meanings.items():
         signed = [item for item in record.signatures if item.meaning == meaning]
         rows += [
-            {"meaning": words, "by": f"{breakable(item.by)}, {item.role}", "at": f"{moment(item.at)} UTC"}
+            {
+                "meaning": " ".join(part for part in (f"{words}.", _COVERS.get(item.covers, "")) if part),
+                "by": f"{breakable(item.by)}, {item.role}",
+                "at": f"{moment(item.at)} UTC",
+            }
             for item in signed
         ]
-        if not signed:
-            rows.append({"meaning": words, "by": "", "at": ""})
+        if not any(item.standing for item in signed):
+            rows.append({"meaning": f"{words}.", "by": "", "at": ""})
     return rows
 
 

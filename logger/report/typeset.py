@@ -28,6 +28,18 @@ def typeset(template: str, data: dict[str, Any], *, at: datetime, paper: Paper) 
 
     Characters that no font at hand has are printed as their numbers. Raises ReportExtraMissing, ReportError.
     """
+    when = at.astimezone(UTC).replace(microsecond=0)
+    made = _compiled(template, data, paper, format="pdf", pdf_standards=list(STANDARDS), timestamp=when)
+    return bytes(made)
+
+
+def pictures(template: str, data: dict[str, Any], *, paper: Paper, ppi: int) -> list[bytes]:
+    """The same pages as PNG, ``ppi`` dots an inch: to be looked at. Raises ReportExtraMissing, ReportError."""
+    made = _compiled(template, data, paper, format="png", ppi=float(ppi))
+    return [made] if isinstance(made, bytes) else list(made)
+
+
+def _compiled(template: str, data: dict[str, Any], paper: Paper, **into: Any) -> Any:
     try:
         import typst  # noqa: PLC0415 an extra, and large: only who makes a report loads it
     except ImportError as error:
@@ -39,20 +51,12 @@ def typeset(template: str, data: dict[str, Any], *, at: datetime, paper: Paper) 
     attempts = [shown] if spelled(shown) == shown else [shown, spelled(shown)]
     refused: Exception | None = None
     for attempt in attempts:
+        given = {"data": json.dumps(attempt, ensure_ascii=False), "paper": _PAPERS[paper]}
+        source = _TEMPLATES / f"{template}.typ"
         try:
-            made = typst.compile(
-                _TEMPLATES / f"{template}.typ",
-                root=_TEMPLATES,
-                ignore_system_fonts=True,
-                format="pdf",
-                pdf_standards=list(STANDARDS),
-                timestamp=at.astimezone(UTC).replace(microsecond=0),
-                sys_inputs={"data": json.dumps(attempt, ensure_ascii=False), "paper": _PAPERS[paper]},
-            )
+            return typst.compile(source, root=_TEMPLATES, ignore_system_fonts=True, sys_inputs=given, **into)
         except typst.TypstError as error:
             refused = error
-        else:
-            return bytes(made)
     raise ReportError(
         f"The report could not be typeset: {refused} The record is as it was; `needlework sessions show` prints it. "
         "Please report this as a fault of the product."

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import typer
 from typer.main import get_command
 
 from console.cli import app
+from tests.faults.__main__ import options as options_of_faults
 from tests.fixtures_brokers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,6 +208,10 @@ def pytest_option(text: str, _: Path) -> None:
         assert option in helped.stdout
 
 
+def faults_option(text: str, _folder: Path) -> None:
+    assert options_of_faults().parse_args(text.split()[3:]).rounds > 0
+
+
 def benchmarks_option(text: str, _: Path) -> None:
     """The measurements know the option and its value."""
     command = [sys.executable, "-m", "benchmarks", "--help"]
@@ -231,12 +237,24 @@ def files_exist(text: str, _: Path) -> None:
             assert (ROOT / word).exists(), word
 
 
+def extras(text: str, _: Path) -> None:
+    """The extras are there to be asked for."""
+    asked = re.search(r"\[(.*)\]", text)
+    assert asked
+    assert set(asked[1].split(",")) <= set(metadata("needlework").get_all("Provides-Extra") or ())
+
+
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
+    (r"needlework export .*", examined),  # no record yet: it says so
+    (r"needlework sbom .*", run),
+    (r"needlework (store|lookback) .*", examined),
+    (r"needlework report .*", examined),  # no record: it says so
     (OF_A_LIBRARY, of_a_library),
+    (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
@@ -249,11 +267,13 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"make \w+.*", made),
     (r"python -m pytest --pen .*", pytest_option),
     (r"python -m benchmarks --.*", benchmarks_option),
+    (r"python -m tests\.faults --.*", faults_option),  # its rounds have tests of their own
     (r"python docs/safety/trace.py --.*", case_option),  # its tests run it
     (r"mosquitto_sub .*", tool),
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
+    (r"""pip install ["']needlework\[.*\]["']""", extras),
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )

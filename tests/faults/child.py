@@ -27,14 +27,15 @@ EVERY_S = 0.04
 
 
 async def _load(path: Path, broker: str, first: int, seed: int) -> None:
-    """Journals and publishes numbered events until it is killed; says each number that the journal called durable."""
+    """Journals and publishes numbered events until it is killed; says each number that the journal called durable,
+    and how many milliseconds that took."""
     chance, clock, number = random.Random(seed), StationClock(), first
     journal = Journal(
         path,
         station=STATION,
         utc_now=clock.utc,
         monotonic_ms=clock.monotonic_ms,
-        limits=JournalLimits(min_free_bytes=0, group_ms=20, retry_ms=50),
+        limits=JournalLimits(min_free_bytes=0, retry_ms=50),
     )
     publisher = Publisher(
         journal=journal,
@@ -58,8 +59,9 @@ async def _load(path: Path, broker: str, first: int, seed: int) -> None:
                 number += 1
             # One that waits for company is made durable by the flush alone.
             journal.emit(safety(number) if chance.random() < 0.5 else grouped(number), session="s-1")
+            asked_s = clock.monotonic_s()
             await journal.flush()
-            sys.stdout.write(f"{number}\n")
+            sys.stdout.write(f"{number} {(clock.monotonic_s() - asked_s) * 1000:.1f}\n")
             sys.stdout.flush()
             number += 1
             await asyncio.sleep(chance.uniform(0, 2 * EVERY_S))

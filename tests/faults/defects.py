@@ -11,12 +11,14 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from logger import recorder as recorder_module
 from logger import store as store_module
+from logger import store_place
 from logger.entry import Entry
 from logger.journal import Journal
 from logger.journal_file import JournalFile
 from logger.publisher import Publisher
 from logger.recorder import Recorder
 from logger.store import Appended, StationSpan, Store
+from logger.store_place import WRITES
 from logger.store_tables import ENTRIES
 
 
@@ -35,10 +37,10 @@ class RecordDefect:
 def _receipt_before_commit() -> None:
     original = Recorder._take
 
-    async def take(self: Recorder, bus: Any, message: Any) -> None:
+    async def take(self: Recorder, bus: Any, message: Any, asked: Any) -> None:
         last = recorder_module._entries(message)[-1]
         await self._send_receipt(bus, StationSpan(last.station, last.sequence, last.hash))
-        await original(self, bus, message)
+        await original(self, bus, message, asked)
 
     Recorder._take = take  # type: ignore[method-assign]
 
@@ -57,7 +59,8 @@ def _cursor_by_the_broker() -> None:
 def _insert_or_replace() -> None:
     def append(self: Store, entries: Sequence[Entry], *, seen_utc_us: int) -> Appended:
         statement = sqlite_insert(ENTRIES).prefix_with("OR REPLACE")
-        with self._engine.begin() as connection:
+        writing = self._engine.connect().execution_options(**{WRITES: True})
+        with writing as connection, connection.begin():
             connection.execute(statement, [store_module._row(entry) for entry in entries])
             return Appended(store_module._span(connection, entries[0].station), len(entries), 0)
 
@@ -69,13 +72,13 @@ def _duplicate_not_compared() -> None:
 
 
 def _store_not_synced() -> None:
-    original = store_module._set_up_sqlite
+    original = store_place._set_up_sqlite
 
     def set_up(connection: Any, record: object) -> None:
         original(connection, record)
         connection.execute("PRAGMA synchronous = OFF")
 
-    store_module._set_up_sqlite = set_up
+    store_place._set_up_sqlite = set_up
 
 
 def _journal_less_than_full() -> None:

@@ -148,7 +148,7 @@ class Said:
     def __init__(self) -> None:
         self.runs = 0
         self.durable: dict[int, int] = {}
-        self.ready = asyncio.Event()
+        self.flushes_ms: list[float] = []
 
     def first(self) -> int:
         """The first number of a new run."""
@@ -157,8 +157,10 @@ class Said:
 
     def hear(self, line: str) -> None:
         """A line of the load's."""
-        if line.isdigit():
-            self.durable[int(line) // RUN_NUMBERS] = int(line)
+        number, _, took_ms = line.partition(" ")
+        if number.isdigit():
+            self.durable[int(number) // RUN_NUMBERS] = int(number)
+            self.flushes_ms.append(float(took_ms))
 
 
 class LoadHouse:
@@ -172,13 +174,16 @@ class LoadHouse:
         store: str | None = None,
         power_cut: bool = False,
         defect: tuple[str, str] = ("", ""),
+        broker_keeps: str = "persistence false\n",
     ) -> None:
-        """``store`` is a URL, None for SQLite in the folder. ``defect`` is a part's name and what is planted in it."""
+        """``store`` is a path or a URL, None for SQLite in the folder. ``defect`` is a part's name and what is planted
+        in it. ``broker_keeps`` are the lines of Mosquitto's configuration about its memory.
+        """
         self.disk = Disk(folder) if power_cut else None
         env = {} if self.disk is None else self.disk.env
         self.journal_path = folder / "journal.db"
         self.store_place = store or str(folder / "store.db")
-        self._said = Said()
+        self.said = Said()
         port = free_port()
         self.broker_url = f"mqtt://127.0.0.1:{port}"
         settings = StationSettings(
@@ -188,7 +193,7 @@ class LoadHouse:
         part, planted = defect
 
         def load() -> tuple[Sequence[str], str]:
-            first = self._said.first()
+            first = self.said.first()
             given: dict[str, object] = {"journal": str(self.journal_path), "broker": self.broker_url, "first": first}
             given["seed"] = seed * 1000 + first
             return _child("load", planted if part == "load" else ""), json.dumps(given)
@@ -199,29 +204,30 @@ class LoadHouse:
             return (sys.executable, "-m", "station", "recorder"), orders
 
         self.parts: dict[str, Killable] = {
-            "broker": mosquitto(folder, port),
+            "broker": mosquitto(folder, port, broker_keeps),
             "recorder": Part("recorder", recorder, folder, env=env, may_end=store is not None),
-            "load": Part("load", load, folder, env=env, hears=self._said.hear),
+            "load": Part("load", load, folder, env=env, hears=self.said.hear),
         }
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["LoadHouse"]:
-        """Everything runs until the block ends; then nothing does."""
+        """Its own parts run until the block ends; then none does."""
+        own = [part for part in self.parts.values() if isinstance(part, Part)]
         try:
-            for part in self.parts.values():
+            for part in own:
                 await part.start()
             yield self
         finally:
-            for part in self.parts.values():
+            for part in own:
                 await part.kill()
 
     def at_work(self) -> bool:
         """The newest run of the load has something on the disk."""
-        return self._said.runs in self._said.durable
+        return self.said.runs in self.said.durable
 
     def promised(self) -> Mapping[int, int]:
         """Of each run the highest number that is durable."""
-        return dict(self._said.durable)
+        return dict(self.said.durable)
 
     def counted(self, promised: Mapping[int, int], stored: Sequence[Entry]) -> tuple[int, int, int]:
         """Promised, lost and duplicated. A hole in what was not promised is a loss too: order is part of the record."""
@@ -239,13 +245,11 @@ class LoadHouse:
         return durable, lost, len(every) - len(set(every))
 
 
-def mosquitto(folder: Path, port: int) -> Part:
-    """A broker on loopback that remembers nothing and lets everybody in."""
+def mosquitto(folder: Path, port: int, keeps: str = "persistence false\n") -> Part:
+    """A broker on loopback that lets everybody in, and remembers nothing unless told otherwise."""
     configuration = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
-    configuration.write_text(
-        f"{user}listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
-    )
+    configuration.write_text(f"{user}listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n{keeps}")
     return Part("broker", lambda: ((_program("mosquitto"), "-c", str(configuration)), ""), folder)
 
 

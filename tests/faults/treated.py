@@ -7,9 +7,10 @@ new cartridge and another patient. The pen lives in this process: what it does w
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from logger.entry import Entry
 from simulators.pen import SimulatedPen
@@ -18,11 +19,15 @@ from station.errors import StationError
 from station.settings import StationSettings
 from station.supervise import RECORDER, STATION, Supervisor
 from tests.faults.house import Killable, mosquitto
+from tests.faults.rounds import Rounds, Tally, in_turn
 from tests.fixtures_brokers import SITE, free_port
 from tests.fixtures_brokers import STATION as NAME
 from tests.station.conftest import OPERATOR, plan, simulated
 
+ROUNDS_A_HOUSE = 4
+"""A supervisor waits longer each time the same part dies again."""
 _AGAIN_S = 0.1
+_DEADLINE_S = 60.0
 
 
 class SupervisedPart:
@@ -145,8 +150,18 @@ class TreatedHouse:
             await asyncio.sleep(_AGAIN_S)
 
 
-@asynccontextmanager
-async def treated_house(folder: Path) -> AsyncIterator[TreatedHouse]:
-    """A house with its pen, running."""
-    async with simulated(folder / "pen") as (pen, endpoint), TreatedHouse(folder, pen, endpoint.url).running() as house:
-        yield house
+async def played_under_treatment(seed: int, rounds: int, tell: Callable[[str], None]) -> Tally:
+    """So many rounds, a new house for every few of them; ends at a violation."""
+    whole = Tally()
+    for first in range(0, rounds, ROUNDS_A_HOUSE):
+        # Short, because a socket's path is.
+        with TemporaryDirectory(prefix="nw") as folder:
+            async with simulated(Path(folder) / "pen") as (pen, endpoint):
+                house = TreatedHouse(Path(folder), pen, endpoint.url)
+                playing = Rounds(house, seed, tell, victims=tuple(house.parts), deadline_s=_DEADLINE_S)
+                async with house.running():
+                    await in_turn(playing, range(first, min(first + ROUNDS_A_HOUSE, rounds)))
+        whole.add(playing.tally)
+        if whole.violations:
+            break
+    return whole

@@ -176,7 +176,7 @@ def test_anything_taken_out_put_in_exchanged_or_cut_is_found_against_the_end(dat
     findings, walk = walked(entries)
     anchored = Anchored([end])
     for entry in entries:
-        anchored.take(entry)
+        anchored.take(entry.sequence, entry.hash)
     anchored.finish(findings, walk.last)
     assert findings.total
 

@@ -50,7 +50,7 @@ def interleaved(key_announced: bool = True) -> list[Entry]:
         beginning += [(announcement(KEY), None), (signing(KEY), None)]
     for made, session in (
         *beginning,
-        (SecurityEvent(what="signed_in", account="bea"), None),
+        (SecurityEvent(what="signed_in", account="zoe-w"), None),
         (other_patient(), OTHERS),
         (opened(), OURS),
         (grouped(1), OTHERS),
@@ -130,7 +130,7 @@ def test_its_code_and_an_entry_of_it_are_anchors(bundle: Path) -> None:
 
 def test_nothing_of_others_is_in_it(bundle: Path) -> None:
     everything = b"".join(texts(bundle).values())
-    for word in (STRANGER, OTHERS, "bea", "dr-lee", "ap-1"):
+    for word in (STRANGER, OTHERS, "zoe-w", "dr-lee", "ap-1"):
         assert word.encode() not in everything, word
     assert OURS.encode() in everything
     assert b"Nearly full." in everything

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from controller.events import EventBase, StopConfirmed, Stopped
+from controller.events import EventBase, SessionSigned, StopConfirmed, Stopped
 from logger.entry import Entry
 from logger.journal_reader import JournalReader
 from logger.reading import READER, UPGRADES, EventReader, known_versions
@@ -92,6 +92,28 @@ def test_a_newer_version_is_named_in_the_record_and_stays(journalled: list[Entry
     assert record.entries == 4
     (item,) = (item for item in record.timeline if item.what == "not read")
     assert item.detail == "stop_confirmed, version 3: kept as it was journalled"
+
+
+async def test_a_signature_of_the_first_version_is_read_from_a_journal(
+    open_journal: OpenJournal, journal_path: Path
+) -> None:
+    """As it was published and journalled before signatures said what they cover."""
+    journal = open_journal()
+    journal.emit(opened(), session="s-1")
+    journal.emit(SessionSigned(by="op-2", role="physician", meaning="reviewed"), session="s-1")
+    await journal.close()
+    reader = JournalReader(journal_path)
+    try:
+        first, today = reader.entries()
+    finally:
+        reader.close()
+    assert today.version == known_versions()["session_signed"] > 1
+    body = b'{"version":1,"type":"session_signed","by":"op-2","role":"physician","meaning":"reviewed"}'
+    older = dataclasses.replace(today, version=1, body=body)
+    record = session_record([first, older])
+    (signature,) = record.signatures
+    assert (signature.by, signature.meaning, signature.covers) == ("op-2", "reviewed", "unknown")
+    assert record.unread == 0
 
 
 def test_every_step_leads_towards_what_is_written_today() -> None:

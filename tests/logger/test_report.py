@@ -11,12 +11,24 @@ from functools import cache
 
 import pikepdf
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from controller.events import Event, SessionClosed, SessionOpened, SoftLimitOverridden
+from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SoftLimitOverridden
+from logger.checkpoints import checkpoint
 from logger.entry import GENESIS, Entry
 from logger.errors import RecordNotFound, ReportExtraMissing
-from logger.report import Heading, SessionRead, course_data, course_report, read_session, session_data, session_report
+from logger.report import (
+    Heading,
+    SessionRead,
+    checkpoint_over,
+    course_data,
+    course_report,
+    read_session,
+    session_data,
+    session_report,
+)
 from logger.report.typeset import typeset
+from logger.verification_code import VerificationCode, read_code
 from proving.recorded import treatment
 
 THREE = ("forehead", "cheek", "neck")
@@ -243,8 +255,61 @@ def test_a_name_is_printed_only_where_it_is_given(made: bytes) -> None:
     assert f"{label} (p-7f3a21)" in text_of(session_report(read(), Heading(patient_label=label)))
 
 
-def test_a_verification_code_is_printed_where_there_is_one() -> None:
-    assert "K7QM-22PX" in text_of(session_report(read(), Heading(), verification_code="K7QM-22PX"))
+def test_the_verification_code_printed_is_that_of_the_last_entry(made: bytes) -> None:
+    last = treated()[-1]
+    code = str(VerificationCode.of(last.sequence, last.hash))
+    assert code in text_of(made)
+    assert read_code(code).prefix == last.hash[:15]
+
+
+def after(entry: Entry, *events: Event, session: str | None = None) -> list[Entry]:
+    """More entries of the station, chained behind one."""
+    more: list[Entry] = [entry]
+    for event in events:
+        last = more[-1]
+        body = event.model_dump_json().encode()
+        anew = replace(
+            last,
+            sequence=last.sequence + 1,
+            session=session,
+            type=event.type,
+            version=event.version,
+            body=body,
+            previous=last.hash,
+        )
+        more.append(replace(anew, hash=anew.computed_hash()))
+    return more[1:]
+
+
+def test_the_stations_signature_over_the_end_is_printed() -> None:
+    key, last = Ed25519PrivateKey.generate(), treated()[-1]
+    early = checkpoint(key, last.station, last.sequence - 1, treated()[-2].hash)
+    late = checkpoint(key, last.station, last.sequence, last.hash)
+    found = read_session(treated())
+    found.checkpoint = checkpoint_over(found, after(last, early, late, late))
+    assert found.checkpoint is not None
+    assert (found.checkpoint.entry, found.checkpoint.upto) == (last.sequence + 2, last.sequence)
+    text = text_of(session_report(found, Heading()))
+    assert late.signature[:8] in text
+    assert late.key_id[:8] in text
+    assert checkpoint_over(found, after(last, early)) is None
+
+
+def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatures() -> None:
+    last = treated()[-1]
+    amended = RecordAmended(
+        session=read().record.session,
+        aspect="cartridge",
+        reason="typed_wrongly",
+        amends_sequence=5,
+        amends_hash=treated()[4].hash.hex(),
+        by="demo-reviewer",
+        role="physician",
+        text_sha256="ab" * 32,
+    )
+    text = text_of(session_report(read_session([*treated(), *after(last, amended, session=last.session)]), Heading()))
+    for words in ("This record was amended once", "typed wrongly", "entry 5", "was amended after", "abababab"):
+        assert words in text, words
 
 
 def test_a_course_goes_over_its_sessions_in_order() -> None:

@@ -5,9 +5,9 @@ Each place where something is typed gets a word of its own that begins with ``MA
 
 import asyncio
 import json
+import logging
 import os
 import re
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,18 +16,19 @@ from pathlib import Path
 import httpx
 import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from console.cli import app
 from controller.library import load_library
 from logger.mqtt import BrokerUrl, connect
 from station.client import StationClient
-from station.models import SeatGranted
+from station.models import AmendRecord, SeatGranted
 from station.settings import StationSettings
 from tests.console.houses import ENVIRONMENT, NEEDLEWORK
 
 MARK = "quastenfloss"
 SITE, STATION, OPERATOR = "clinic", "room-1", "demo-master-aesthetician"
-PRIVATE = ("history.sqlite", "accounts.sqlite", "keymap.sqlite")
+PRIVATE = ("history.sqlite", "accounts.sqlite", "keymap.sqlite", "amendments.sqlite")
 """What stays at the site and may hold names; the key map is searched all the same: it is encrypted."""
 
 BROKER = """
@@ -71,6 +72,7 @@ class Site:
             "PLANTED_LOGS": str(self.logs),
             "NEEDLEWORK_SITE": SITE,
             "NEEDLEWORK_STATION": STATION,
+            "NEEDLEWORK_STATE_DIR": str(self.state),
         }
         self.bus: list[tuple[str, bytes]] = []
         self.said: list[str] = []
@@ -80,30 +82,39 @@ class Site:
         """Where the station is found."""
         return StationSettings(site=SITE, station=STATION, state_dir=self.state)
 
-    async def call(self, *words: str, lines: str = "", code: int | None = 0) -> str:
-        """A command; what it printed. ``code`` None is any but a crash."""
+    async def call(self, *words: str, code: int | None = 0) -> str:
+        """A command, in a thread of this process; what it printed. ``code`` None is any but a crash."""
+        done = await asyncio.to_thread(CliRunner(env=self.environment).invoke, app, list(words))
+        assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.output)
+        assert code is None or done.exit_code == code, (words, done.exit_code, done.output)
+        return done.output
 
-        def run() -> "subprocess.CompletedProcess[str]":
-            return subprocess.run(
-                [NEEDLEWORK, *words],
-                env=self.environment | {"NEEDLEWORK_STATE_DIR": str(self.state)},
-                input=lines, capture_output=True, text=True, check=False, timeout=60, cwd=self.folder,
-            )  # fmt: skip
-
-        done = await asyncio.to_thread(run)
-        assert "Traceback" not in done.stderr, done.stderr
-        assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        return done.stdout
+    async def treat(self, *words: str, lines: str = "", code: int | None = 0) -> None:
+        """`needlework treat`, a process of its own with lines typed into it."""
+        process = await asyncio.create_subprocess_exec(
+            NEEDLEWORK, "treat", "--operator", OPERATOR, *words, env=self.environment, cwd=self.folder,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said = b"".join(await process.communicate(lines.encode()))
+        assert b"Traceback" not in said, said.decode()
+        assert code is None or process.returncode == code, (words, process.returncode, said.decode())
 
 
 @asynccontextmanager
 async def planted_site(folder: Path) -> AsyncIterator[Site]:
     """A site that runs, with somebody who listens to everything on its bus."""
     site = Site(folder)
+    loud = logging.FileHandler(site.logs / "debug-commands.log")
+    root, level = logging.getLogger(), logging.getLogger().level
     secret = folder / "broker-password"
     secret.write_text("for-this-test", encoding="utf-8")
     secret.chmod(0o600)
     async with AsyncExitStack() as undo:
+        undo.callback(loud.close)
+        undo.callback(root.removeHandler, loud)
+        undo.callback(root.setLevel, level)
+        root.addHandler(loud)
+        root.setLevel(logging.DEBUG)
         broker = await asyncio.create_subprocess_exec(
             sys.executable, "-c", BROKER, env=site.environment,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -122,7 +133,7 @@ async def planted_site(folder: Path) -> AsyncIterator[Site]:
         }
         output = undo.enter_context((folder / "run.log").open("wb"))
         station = await asyncio.create_subprocess_exec(
-            NEEDLEWORK, "run", "--state", str(site.state), "--stop-port", "0", "--json",
+            NEEDLEWORK, "run", "--stop-port", "0", "--json",
             env=site.environment, stdout=asyncio.subprocess.PIPE, stderr=output,
         )  # fmt: skip
         undo.push_async_callback(_ended, station)
@@ -162,17 +173,21 @@ async def a_day(site: Site) -> str:
         json.dumps({"answers": dict.fromkeys(library.questions, "no") | {soft: "yes"},
                     "accepted": {soft: next(iter(library.override_reasons))}})
     )  # fmt: skip
-    treat = ["treat", "--operator", OPERATOR, "--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "cheek",
+    treat = ["--protocol", "facial-rejuvenation", "--skin", "thin", "--zone", "cheek",
              "--answers", str(answers), "--consent", mark("consent"),
              *(word for item in library.checklist for word in ("--confirmed", item))]  # fmt: skip
-    await site.call(*treat, "--find", mark("nobody"), code=1)
-    await site.call(*treat, "--patient", mark("name-with-1"), code=1)
+    await site.treat(*treat, "--find", mark("nobody"), code=1)
+    await site.treat(*treat, "--patient", mark("name-with-1"), code=1)
     lines = ["arm", "depth 0.5", "rate 100", "start", "wait 1.2", "pause", f"zone {mark('typed')}"]
-    await site.call(*treat, "--find", mark("patient"), lines="\n".join(lines), code=1)
-    await site.call(*treat[:3], lines=f"depth 0.6 {mark('typed-reason')}", code=1)
-    await site.call(*treat[:3], lines=f"{mark('typed-line')} 3", code=None)
+    await site.treat(*treat, "--find", mark("patient"), lines="\n".join(lines), code=1)
+    await site.treat(lines=f"depth 0.6 {mark('typed-reason')}", code=1)
+    await site.treat(lines=f"{mark('typed-line')} 3", code=None)
     await bodies(site, pseudonym)
-    await site.call(*treat[:3], lines="close\n", code=None)
+    await site.treat(lines="close\n", code=None)
+    async with StationClient.of(site.settings) as station, station.signed_in(OPERATOR, "") as person:
+        session = (await station.patient(pseudonym)).visits[-1].session
+        asked = AmendRecord(aspect="reaction", reason="left_out", text=mark("amendment"))
+        await person.amend(session, asked)
     for words in (
         ("account", "disable", mark("account"), "--as", mark("manager")),
         ("approve", "--as", "demo-physician", "--patient", pseudonym, "--zone", mark("zone"), "--max", "1", "--until",

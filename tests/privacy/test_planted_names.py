@@ -12,7 +12,7 @@ from typer.main import get_command
 from console.cli import app
 from tests.privacy.planted import MARK, Site, a_day, arguments, files_of, holds, leaving, planted_site
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]  # thirty commands, each a process that starts
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]  # ten processes, one after the other
 
 
 async def taken_away(site: Site, pseudonym: str) -> dict[str, bytes]:
@@ -36,7 +36,8 @@ async def taken_away(site: Site, pseudonym: str) -> dict[str, bytes]:
 async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
     async with planted_site(short_dir) as site:
         pseudonym = await a_day(site)
-        assert holds((site.state / "history.sqlite").read_bytes()), "what was typed is kept where it belongs"
+        for name in ("history.sqlite", "amendments.sqlite"):
+            assert holds((site.state / name).read_bytes()), "what was typed is kept where it belongs"
         assert MARK in await site.call("patients", "find", MARK, "--as", "demo-physician")
         away = await taken_away(site, pseudonym)
         service = away["export-service: export-service"]
@@ -60,6 +61,7 @@ async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
     assert b"treated_ms" in service
     verified = await site.call("verify")
     assert "intact" in verified
-    private = (site.state / "history.sqlite").read_bytes()
-    assert holds(private) == []
-    assert pseudonym.encode() not in private
+    for name in ("history.sqlite", "amendments.sqlite"):
+        private = (site.state / name).read_bytes()
+        assert holds(private) == []
+        assert pseudonym.encode() not in private

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.history import OpenedSession
+from station.amendments import AmendmentsFile, AmendmentText
 from station.errors import KeyMapError, KeyMapRefused, KeyMapUnusable
 from station.history_file import HistoryFile
 from station.keymap import Details
@@ -242,6 +243,8 @@ def test_a_backup_from_before_an_erasure_brings_nobody_back(at: StationSettings)
     maria = add(at, MARIA)
     add(at, OTTO)
     visit(at, maria)
+    with closing(AmendmentsFile(at.amendments_path)) as texts:
+        texts.keep(AmendmentText("d", "s-1", "2026-01-02", "az-1", b"salt", "Maria fainted"))
     sealed = backup(at, 1)
     with closing(opened(at)) as file:
         file.erase(maria, "boss", 2)
@@ -250,6 +253,7 @@ def test_a_backup_from_before_an_erasure_brings_nobody_back(at: StationSettings)
     assert restore(at, sealed, (), 3, replace=True).kept_erased == 1
     assert names(at) == ["Otto Normal"]
     assert b"isotretinoin" not in at.history_path.read_bytes()
+    assert b"fainted" not in at.amendments_path.read_bytes()
 
 
 def test_nor_at_a_new_station_whose_record_knows_of_the_erasure(tmp_path: Path) -> None:

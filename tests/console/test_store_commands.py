@@ -1,0 +1,119 @@
+"""`needlework store …` and `needlework lookback`, as whoever runs the store types them."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.actions.lookback import Given, lookback
+from console.cli import app
+from logger.store import Store
+from station.settings import load_settings
+from tests.fixtures_postgres import PASSWORD
+from tests.logger.making import chain
+from tests.logger.test_lookback import DAY, begun
+from tests.logger.test_uses import chained
+
+
+def call(*words: object, code: int = 0) -> Result:
+    """The command in this process."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    assert PASSWORD not in done.output
+    return done
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.fixture
+def state(short_dir: Path) -> Path:
+    """A state directory whose recorder has stored a day."""
+    store = Store.open(short_dir / "store.sqlite")
+    store.append(chained(DAY), seen_utc_us=0)
+    store.close()
+    return short_dir
+
+
+def test_check_backup_and_restore(state: Path, tmp_path: Path) -> None:
+    backup, restored = tmp_path / "backup.db", tmp_path / "restored.db"
+    assert "12 entries: whole." in call("store", "check", "--state", state).output
+    made = call("store", "backup", backup, "--state", state).output
+    assert "verified: intact." in made
+    assert "room-1: intact, 12 entries, the last one's hash" in made
+    assert "never overwritten" in call("store", "backup", backup, "--state", state, code=2).output
+    done = json.loads(call("store", "restore", backup, "--store", restored, "--json").output)
+    assert (done["intact"], done["entries"], done["stations"][0]["last"]) == (True, 12, 12)
+    assert json.loads(call("store", "check", "--store", backup, "--json").output)["whole"] is True
+    assert "never overwritten" in call("store", "restore", backup, "--store", restored, code=2).output
+
+
+def test_damage_is_1_and_what_cannot_be_done_is_2(state: Path, tmp_path: Path) -> None:
+    store = Store.open(state / "store.sqlite")
+    store.append(chain(5, station="room-2"), seen_utc_us=0)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM entries WHERE station = 'room-2' AND sequence = 2")
+    store.close()
+    backup = tmp_path / "backup.db"
+    checked = call("store", "check", "--state", state, code=1).output
+    assert "damaged" in checked
+    assert "Entry 2 is missing" in checked
+    assert "Entry 2 is missing" in call("store", "backup", backup, "--state", state, code=1).output
+    assert "is damaged" in call("store", "restore", backup, "--store", tmp_path / "new.db", code=2).output
+    assert not (tmp_path / "new.db").exists()
+    for words in (("check",), ("backup", tmp_path / "other.db"), ("migrate",)):
+        assert "There is no store" in call("store", *words, "--state", tmp_path / "empty", code=2).output
+    assert "cannot be" in call("store", "check", "--store", "postgresql://u:p@127.0.0.1:1/x", code=2).output
+
+
+@pytest.mark.system
+def test_over_a_database(state: Path, postgres_place: str, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    call("store", "backup", backup, "--state", state)
+    assert "Restored: postgresql://recorder:***@" in call("store", "restore", backup, "--store", postgres_place).output
+    assert "(postgresql, revision" in call("store", "check", "--store", postgres_place).output
+    assert "was made anew" in call("store", "migrate", "--store", postgres_place).output
+    assert "s-2" in call("lookback", "--lot", "L2", "--store", postgres_place).output
+    assert "2 sessions" in call("lookback", "--lot", "L1", "--store", postgres_place).output
+
+
+def test_look_back_prints_and_writes_what_was_used(state: Path, tmp_path: Path) -> None:
+    table = tmp_path / "found.csv"
+    told = call("lookback", "--pen", "N-003", "--state", state, "--csv", table).output
+    assert "1 session of 1 patient" in told
+    assert "L2 / C3" in told
+    rows = rows_of(table)
+    assert [(row["session"], row["patient"], row["lot"], row["pen_serial"]) for row in rows] == [
+        ("s-2", "p-2", "L1", "N-002"),
+        ("s-2", "p-2", "L2", "N-003"),
+    ]
+    (found,) = json.loads(call("lookback", "--lot", "L2", "--state", state, "--json").output)
+    assert (found["opened_at"], found["operator"]) == ("1970-01-01T00:00:07+00:00", "op-2")
+    assert "person" not in found
+    assert call("lookback", "--since", "1970-01-02", "--state", state, code=1)
+    assert call("lookback", "--until", "1970-01-01", "--state", state)
+    assert "Nothing was named" in call("lookback", "--state", state, code=2).output
+
+
+def test_people_are_told_where_somebody_knows_them(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = load_settings(state_dir=state)
+    given = Given(lot="L1", pen=None, operator=None, since=None, until=None)
+    lookback(settings, given, csv=None, journal=None, store=None, as_json=True, names={"p-2": "Somebody"}.get)
+    assert [found["person"] for found in json.loads(capsys.readouterr().out)] == [None, "Somebody"]
+    lookback(settings, given, csv=None, journal=None, store=None, as_json=False, names={"p-2": "Somebody"}.get)
+    told = capsys.readouterr().out
+    assert "Somebody" in told
+    assert "not known here" in told
+
+
+def test_a_cell_is_no_formula(short_dir: Path, tmp_path: Path) -> None:
+    store = Store.open(short_dir / "store.sqlite")
+    store.append(chained([begun("s-1", operator="=cmd()")]), seen_utc_us=0)
+    store.close()
+    table = tmp_path / "found.csv"
+    call("lookback", "--operator", "=cmd()", "--state", short_dir, "--csv", table)
+    (row,) = rows_of(table)
+    assert row["operator"] == "'=cmd()"
