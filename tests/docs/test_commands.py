@@ -220,7 +220,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
     # These stay up, or need a station or a record.
-    (r"needlework (run|treat|simulate|record|demo|sessions|patients|live)\b.*", parsed),
+    (r"needlework (run|treat|simulate|record|demo|sessions|patients|live|amend)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
     (r"(printf|cat) .* \| needlework (treat|cartridge read) .*", piped),
