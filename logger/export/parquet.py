@@ -17,8 +17,8 @@ _TYPES: Final[dict[Kind, str]] = {
     "boolean": "BOOLEAN",
     "time": "TIMESTAMP WITH TIME ZONE",
 }
-_MEMORY: Final = "256MB"  # duckdb would take most of the machine's; a pen may be running beside it
-_ROWS_A_GROUP: Final = 100_000  # bounds what is held before it is written
+_MEMORY: Final = "128MB"  # duckdb would take most of the machine's; a pen may be running beside it
+_ROWS_A_GROUP: Final = 50_000  # bounds what is held before it is written
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024  # an entry's body is a cell, and the longest chunk is far below
 
 

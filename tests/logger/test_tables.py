@@ -108,9 +108,9 @@ def test_twice_is_the_same_bytes(entries: list[Entry], tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", FORMULAS)
 def test_text_that_begins_as_a_formula_is_not_one(text: str) -> None:
     file = StringIO(newline="")
-    CsvTable(file, "events").take(("room-1", -1, text))
-    cell = list(csv.reader(StringIO(file.getvalue(), newline="")))[1]
-    assert cell == ["room-1", "-1", f"'{text}"]
+    CsvTable(file, "events").take(("room-1", -1, text, None, -2, "", 1, True, text, "00"))
+    cells = list(csv.reader(StringIO(file.getvalue(), newline="")))[1]
+    assert cells == ["room-1", "-1", f"'{text}", "", "-2", "", "1", "true", f"'{text}", "00"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
