@@ -185,7 +185,6 @@ def files(folder: Path) -> dict[str, Any]:
     into = folder / "small"
     commands = {
         "csv": ("export", "csv", "--output", str(into / "csv"), "--journal", str(journal)),
-        "fhir": ("export", "fhir", "--output", str(into / "bundle.json"), "--journal", str(journal)),
         "report": ("report", "session", "--output", str(into / "report.pdf"), "--journal", str(journal)),
         "backup": ("store", "backup", str(into / "backup.db"), "--store", str(store)),
     }
