@@ -17,6 +17,7 @@ SUBJECTS = {
     "journal": "rows to the disk",
     "publish": "entries from the journal into the recorder's store",
     "verify": "verifying a journal",
+    "ingest": "batches into SQLite and PostgreSQL",
     "stop": "STOP to the wire while the station is busy",
     "ticks": "how late the 20 Hz loop is while the station is busy",
     "footprint": "processor time, memory and start",

@@ -162,7 +162,7 @@ def _entry_bytes(folder: Path) -> int:
             for _ in range(100):
                 journal.emit(CHANGED, session=SESSION)
             await journal.flush()
-            return len(BatchMessage.of(await journal.read(0, 100)).payload()) // 100
+            return len(BatchMessage.of(journal.reader.read(0, 100)).payload()) // 100
 
     return asyncio.run(one())
 

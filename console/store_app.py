@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.people_app import PasswordFile
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
+    from console.actions.lookback import Names
     from station.settings import StationSettings
 
 store_app = typer.Typer(
@@ -105,6 +107,8 @@ def lookback(
         datetime | None, typer.Option("--until", formats=_TIMES, help="…open before this time (UTC); a day is whole.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write a table, a row a use.", metavar="FILE")] = None,
+    by: Annotated[str, typer.Option("--as", help="Say who was treated, to somebody of the site.", metavar="ID")] = "",
+    password_file: PasswordFile = None,
     journal: Journal = None,
     store: StorePlace = None,
     state: State = None,
@@ -112,11 +116,21 @@ def lookback(
 ) -> None:
     """Find which sessions used a lot or a pen, or were an operator's, and what was used in them, by pseudonym.
 
-    Exit codes: 0 some were found, 1 none. The store is asked where there is one, else this station's journal.
+    Exit codes: 0 some were found, 1 none. The store is asked where there is one, else this station's journal. With
+    --as the patients are named, with how to reach them: at the site alone, and noted there.
     """
     with Troubles(as_json=as_json):
         from console.actions import lookback as action  # noqa: PLC0415 imported when it runs
 
         given = action.Given(lot, pen, operator, since, until)
         settings = _settings(state)
-        raise typer.Exit(action.lookback(settings, given, csv=csv, journal=journal, store=store, as_json=as_json))
+        names = _names(settings, by, password_file) if by else None
+        raise typer.Exit(
+            action.lookback(settings, given, csv=csv, journal=journal, store=store, as_json=as_json, names=names)
+        )
+
+
+def _names(settings: "StationSettings", by: str, password_file: Path | None) -> "Names":
+    from console.actions.patients import Register  # noqa: PLC0415 imported when it runs
+
+    return Register(settings, by, password_file, as_json=False).named

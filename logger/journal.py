@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from controller.events import Event
-from logger.entry import MAX_NAME, Entry
+from logger.entry import MAX_NAME
 from logger.errors import JournalFull, JournalUnwritable
 from logger.journal_file import JournalFile
 from logger.journal_reader import JournalReader
@@ -195,10 +195,6 @@ class Journal:
         For the publisher only.
         """
         self._writer.acknowledge(sequence)
-
-    async def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Entry]:
-        """As :meth:`JournalReader.read`, off the event loop. Raises JournalUnusable."""
-        return await asyncio.to_thread(self.reader.read, after, limit, max_bytes)
 
     async def close(self) -> None:
         """Writes what waits, ends the writer and gives the journal up. Safe to call twice.

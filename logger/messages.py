@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from logger.entry import HASH_BYTES, MAX_NAME, Entry
+from logger.entry import HASH_BYTES, MAX_NAME, Entry, entry_hash
 from logger.errors import MessageError
 
 MAX_BATCH_ENTRIES = 500
@@ -88,33 +88,24 @@ class BatchMessage(Message):
         Raises MessageError when one is not what its hash says, or they are not in order.
         """
         entries: list[Entry] = []
+        station, name, last = self.station, self.station.encode(), None
         for item in self.entries:
-            if "\0" in item.type or "\0" in (item.session or ""):
+            sequence, session, type_ = item.sequence, item.session, item.type
+            if "\0" in type_ or (session is not None and "\0" in session):
                 raise MessageError(
-                    f"entry {item.sequence} of {self.station} has a zero byte in a name, which no station writes and "
-                    "not every database can keep"
+                    f"entry {sequence} of {station} has a zero byte in a name, which no station writes and not every "
+                    "database can keep"
                 )
-            entry = Entry(
-                station=self.station,
-                sequence=item.sequence,
-                utc_us=item.utc_us,
-                monotonic_ms=item.monotonic_ms,
-                session=item.session,
-                type=item.type,
-                version=item.event_version,
-                body=item.body.encode(),
-                previous=bytes.fromhex(item.previous),
-                hash=bytes.fromhex(item.hash),
-            )
-            if entry.computed_hash() != entry.hash:
+            body, previous, digest = item.body.encode(), bytes.fromhex(item.previous), bytes.fromhex(item.hash)
+            fields = (sequence, item.utc_us, item.monotonic_ms, session, type_, item.event_version, body)
+            if entry_hash(name, previous, *fields) != digest:
                 raise MessageError(
-                    f"entry {entry.sequence} of {self.station} is not what its hash says: it was changed on its way"
+                    f"entry {sequence} of {station} is not what its hash says: it was changed on its way"
                 )
-            if entries and (entry.sequence != entries[-1].sequence + 1 or entry.previous != entries[-1].hash):
-                raise MessageError(
-                    f"entry {entry.sequence} of {self.station} does not follow the one before it in its batch"
-                )
-            entries.append(entry)
+            if last is not None and (sequence != last.sequence + 1 or previous != last.hash):
+                raise MessageError(f"entry {sequence} of {station} does not follow the one before it in its batch")
+            last = Entry(station, *fields, previous, digest)
+            entries.append(last)
         return entries
 
 

@@ -94,6 +94,15 @@ class Bus:
         except aiomqtt.MqttError as error:
             raise self._lost(error) from error
 
+    async def bunches(self, most: int) -> AsyncIterator[list[BusMessage]]:
+        """What comes in, as many at a time as are there, ``most`` at most. Raises BusLost when the connection ends."""
+        messages = self.messages()
+        async for first in messages:
+            bunch = [first]
+            while len(bunch) < most and len(self._client.messages):
+                bunch.append(await anext(messages))
+            yield bunch
+
     async def _answer(self, asked: Coroutine[Any, Any, _T]) -> _T:
         """Waits for the broker's answer, until the deadline or the end of the connection, of which the library's own
         waits take no notice. Raises BusLost.

@@ -35,9 +35,10 @@ _FAREWELL_S = 1.0  # what a shutdown waits at most for the broker to hear that t
 
 
 class _Sent(NamedTuple):
-    """A batch without a receipt: the sequence of its last entry, and when it was sent by the loop's clock."""
+    """A batch without a receipt: sequence and hash of its last entry, and when it was sent by the loop's clock."""
 
     last: int
+    hash: bytes
     at_s: float
 
 
@@ -231,10 +232,10 @@ class Publisher:
         if len(self._unreceipted) >= (1 if self._probing else self._settings.window_batches):
             return False
         rewinds = self._rewinds
-        entries = await self._journal.read(self._sent, self._settings.batch_entries, self._settings.batch_bytes)
-        if not entries:
+        batch = await asyncio.to_thread(self._next_batch, self._sent)
+        if batch is None:
             return False
-        payload = await asyncio.to_thread(_encode, entries)
+        entries, payload = batch
         if rewinds != self._rewinds:
             return True  # a receipt asked for something else meanwhile
         # Noted before it is sent, because its receipt may come before the broker's acknowledgement does.
@@ -242,12 +243,17 @@ class Publisher:
         if not self._unreceipted:
             self._receipt_due = now_s + self._receipt_wait_s
         self._sent = entries[-1].sequence
-        self._unreceipted.append(_Sent(self._sent, now_s))
+        self._unreceipted.append(_Sent(self._sent, entries[-1].hash, now_s))
         self.counts.batches += 1
         self.counts.entries += len(entries)
         self.counts.bytes += len(payload)
         await self._publish(bus, "journal", payload)
         return True
+
+    def _next_batch(self, after: int) -> tuple[list[Entry], bytes] | None:
+        """What comes behind ``after`` and its bytes on the bus, in one visit to a thread."""
+        entries = self._journal.reader.read(after, self._settings.batch_entries, self._settings.batch_bytes)
+        return (entries, BatchMessage.of(entries).payload()) if entries else None
 
     # -- what comes back -----------------------------------------------------------------------------------------------
 
@@ -289,7 +295,9 @@ class Publisher:
             return
         known = GENESIS if receipt.contiguous == 0 else None
         if 0 < receipt.contiguous <= self._journal.committed:
-            known = await asyncio.to_thread(self._journal.reader.hash_of, receipt.contiguous)
+            known = next((sent.hash for sent in self._unreceipted if sent.last == receipt.contiguous), None)
+            if known is None:
+                known = await asyncio.to_thread(self._journal.reader.hash_of, receipt.contiguous)
         if known is None or known.hex() != receipt.hash:
             self._disputed = (
                 f"A receipt names entry {receipt.contiguous} of {receipt.station} with a hash this journal does not "
@@ -364,10 +372,6 @@ class Publisher:
             if pens := self._live():
                 await self._publish(bus, "live", LiveMessage(utc_us=self._utc_us(), pens=pens).payload())
             await asyncio.sleep(self._settings.live_period_s)
-
-
-def _encode(entries: list[Entry]) -> bytes:
-    return BatchMessage.of(entries).payload()
 
 
 def _nobody(_sentence: str) -> None:

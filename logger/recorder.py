@@ -31,6 +31,7 @@ from logger.topics import Topics, filter_of, parse, row
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEADLINE_S = 5.0
+_BUNCH_BATCHES = 8  # half of what a station sends without a receipt: it goes on sending while these are stored
 _KEEPALIVE_S = 15
 
 
@@ -57,12 +58,25 @@ class _Conversation:
         self.asked: dict[str, int] = {}  # where a station was last asked to begin, so that a burst is answered once
         self.owing = asyncio.Event()
         self.again = again
+        self.confirming = asyncio.Event()
+        self._confirmed: dict[str, ReceiptMessage] = {}
         self._owed: set[str] = set()  # stations that sent what could not be stored
 
     def owe(self, station: str) -> None:
         """A station sent what could not be stored."""
         self._owed.add(station)
         self.owing.set()
+
+    def confirm(self, receipt: ReceiptMessage) -> None:
+        """A receipt is to be sent; the one before it that has not been sent yet says less and is not needed."""
+        self._confirmed[receipt.station] = receipt
+        self.confirming.set()
+
+    def confirmed(self) -> list[ReceiptMessage]:
+        """The receipts to be sent, each of another station."""
+        receipts, self._confirmed = list(self._confirmed.values()), {}
+        self.confirming.clear()
+        return receipts
 
     def settle(self) -> list[str]:
         """The stations to be asked, who are owed nothing from now on."""
@@ -126,18 +140,27 @@ class Recorder:
         ) as bus:
             await bus.subscribe(self._filter, qos=1)
             for span in await self._in_thread(self._store.stations):
-                await self._send_receipt(bus, span)
+                await self._send_receipt(bus, self._receipt(span))
             self._backoffs[broker].reset()
             self.counts.connections += 1
             self._on_ready()
             there = _Conversation(bus, self._again[broker])  # each station knows now where to begin
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(there), name="recorder: batches")
+                group.create_task(self._confirm(there), name="recorder: receipts")
                 group.create_task(self._ask_again(there), name="recorder: batches that were not stored")
 
     async def _listen(self, there: "_Conversation") -> None:
-        async for message in there.bus.messages():
-            await self._take(there, message)
+        async for messages in there.bus.bunches(_BUNCH_BATCHES):
+            for read in await self._in_thread(partial(_read, messages)):
+                await self._take(there, read)
+
+    async def _confirm(self, there: "_Conversation") -> None:
+        """Sends receipts beside the storing, which does not wait for the broker to acknowledge them."""
+        while True:
+            await there.confirming.wait()
+            for receipt in there.confirmed():
+                await self._send_receipt(there.bus, receipt)
 
     async def _ask_again(self, there: "_Conversation") -> None:
         """Asks stations for what could not be stored, further and further apart until something is stored."""
@@ -150,35 +173,39 @@ class Recorder:
                 except StoreUnusable:
                     there.owe(station)
                 else:
-                    await self._send_receipt(there.bus, span, expects=True)
+                    await self._send_receipt(there.bus, self._receipt(span, expects=True))
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _take(self, there: "_Conversation", message: BusMessage) -> None:
-        """One message: a batch, or something to ignore."""
-        self.counts.batches += 1
-        seen_utc_us = (self._utc_now() - _EPOCH) // timedelta(microseconds=1)
-
-        def store() -> Appended:
-            return self._store.append(_entries(message), seen_utc_us=seen_utc_us)
-
-        try:
-            result = await self._in_thread(store)
-        except (TopicError, MessageError) as error:
+    async def _take(self, there: "_Conversation", read: "_Read") -> None:
+        """Batches that follow each other, or something to ignore."""
+        self.counts.batches += read.batches
+        if read.error is not None:
             self.counts.ignored += 1
             self._suspicions.note(
                 "ignored",
-                f"A message on {message.topic[:200]!r} was ignored: {error}. No record is lost by it: what a station "
+                f"A message on {read.topic[:200]!r} was ignored: {read.error}. No record is lost by it: what a station "
                 "sent and has no receipt for is sent again. Should it go on, look at who may publish there.",
             )
             return
+        seen_utc_us = (self._utc_now() - _EPOCH) // timedelta(microseconds=1)
+
+        def store() -> Appended:
+            appended = self._store.append(read.entries, seen_utc_us=seen_utc_us)
+            # Counted here, beside the commit: whoever waits for it may be called off by a connection that went.
+            self.counts.entries += appended.stored
+            self.counts.duplicates += appended.duplicates
+            return appended
+
+        try:
+            result = await self._in_thread(store)
         except StoreUnwritable as error:
-            self.counts.unwritable += 1
+            self.counts.unwritable += read.batches
             if self._unwritable != str(error):
                 self._unwritable = str(error)
                 self._on_problem(self._unwritable)
-            there.owe(parse(message.topic)[0].station)
+            there.owe(read.entries[0].station)
             return
         there.again.reset()
         if self._unwritable:
@@ -188,8 +215,6 @@ class Recorder:
 
     async def _answer(self, there: "_Conversation", result: Appended) -> None:
         counts, span, bus, asked = self.counts, result.span, there.bus, there.asked
-        counts.entries += result.stored
-        counts.duplicates += result.duplicates
         for notice in result.notices:
             counts.notices += 1
             self._on_problem(
@@ -205,24 +230,22 @@ class Recorder:
                 f"{result.conflict.reason}. What is stored stays; the other is kept beside it as evidence. Run "
                 "`needlework verify` on the station's journal.",
             )
-            await self._send_receipt(
-                bus, span, refused=Refusal(sequence=result.conflict.sequence, reason=result.conflict.reason)
-            )
+            refused = Refusal(sequence=result.conflict.sequence, reason=result.conflict.reason)
+            await self._send_receipt(bus, self._receipt(span, refused=refused))
         elif result.gap:
             counts.gaps += 1
             # Behind one lost batch come others already on their way: each asked for would be sent as often again.
             if asked.get(span.station) != span.contiguous:
                 asked[span.station] = span.contiguous
-                await self._send_receipt(bus, span, expects=True)
+                await self._send_receipt(bus, self._receipt(span, expects=True))
         else:
             asked.pop(span.station, None)
-            await self._send_receipt(bus, span)
+            there.confirm(self._receipt(span))
 
-    async def _send_receipt(
-        self, bus: Bus, span: StationSpan, *, expects: bool = False, refused: Refusal | None = None
-    ) -> None:
+    def _receipt(self, span: StationSpan, *, expects: bool = False, refused: Refusal | None = None) -> ReceiptMessage:
+        """The next receipt. One that is overtaken by a later one has the lower number, and stations pass it over."""
         self._number += 1
-        receipt = ReceiptMessage(
+        return ReceiptMessage(
             station=span.station,
             recorder=self._id,
             number=self._number,
@@ -231,8 +254,10 @@ class Recorder:
             expects=expects,
             refused=refused,
         )
+
+    async def _send_receipt(self, bus: Bus, receipt: ReceiptMessage) -> None:
         how = row("receipt")
-        topic = Topics(self._site, span.station).topic("receipt")
+        topic = Topics(self._site, receipt.station).topic("receipt")
         await bus.publish(topic, receipt.payload(), qos=how.qos, retain=how.retain)
 
 
@@ -253,6 +278,36 @@ async def run_recorder(
     await Recorder(
         broker=broker, site=site, store=store, utc_now=utc_now, random=random, on_ready=on_ready, on_problem=on_problem
     ).run()
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read from a topic: the entries of so many batches, each following the one before, or why it is none."""
+
+    topic: str
+    entries: list[Entry]
+    error: TopicError | MessageError | None = None
+    batches: int = 1
+
+
+def _read(messages: Sequence[BusMessage]) -> list[_Read]:
+    """Batches that came together and follow each other become one, so that they are one transaction and one receipt."""
+    reads: list[_Read] = []
+    last: dict[str, _Read] = {}
+    for message in messages:
+        try:
+            entries = _entries(message)
+        except (TopicError, MessageError) as error:
+            reads.append(_Read(message.topic, [], error))
+            continue
+        before = last.get(message.topic)
+        if before is not None and entries[0].previous == before.entries[-1].hash:
+            before.entries += entries
+            before.batches += 1
+        else:
+            last[message.topic] = read = _Read(message.topic, entries)
+            reads.append(read)
+    return reads
 
 
 def _entries(message: BusMessage) -> list[Entry]:

@@ -101,6 +101,19 @@ def same_person(one: Person, other: Person) -> bool:
     )
 
 
+def alike(people: Iterable[Person]) -> tuple[tuple[str, str], ...]:
+    """Pairs of entries that are probably one person, each entry with the first of its kind."""
+    first: dict[tuple[object, ...], str] = {}
+    pairs = []
+    for person in people:
+        if person.born is None:
+            continue
+        known = first.setdefault((*person.name.casefold().split(), person.born), person.pseudonym)
+        if known != person.pseudonym:
+            pairs.append((known, person.pseudonym))
+    return tuple(pairs)
+
+
 # Bringing key maps together -------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Who is behind a pseudonym, for the people of a site: who may ask, what is noted of it, and what erasing takes away.
 
 Names are read by whoever is signed in, and each reading is noted here, at the site. Erasing takes a physician or a
-manager. What cannot be known for sure (a key map that does not answer) refuses to erase and hinders no treatment.
+manager. While the key map does not answer nobody is named, erased or newly treated; what runs goes on.
 """
 
 from collections.abc import Callable, Iterable

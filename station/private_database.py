@@ -72,4 +72,4 @@ class PrivateDatabase:
         self.execute("PRAGMA synchronous = FULL")
         self.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
         self.execute(f"PRAGMA application_id = {application_id}")
-        self._connection.executescript(schema)
+        self._connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")  # one write to the disk, not one a table

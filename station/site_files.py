@@ -22,7 +22,7 @@ from logger.sqlite_files import read_only_uri
 from station.amendments import erase_texts
 from station.errors import KeyMapRefused, KeyMapUnusable, Trouble
 from station.history_file import HistoryFile
-from station.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, merge, same_person
+from station.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, alike, merge
 from station.keymap_file import KeyMapFile
 from station.sealing import FILE_MAX_BYTES, CannotOpen, RandomBytes, file_kind, open_file, seal_file
 from station.settings import StationSettings
@@ -105,14 +105,8 @@ def join_ring(settings: StationSettings, ring: KeyRing, content: KeyMap, now_us:
             raise _not_taken("The key map", f"{error}: it is of another site") from error
         _forget(settings, file.tombstones())
         people = file.people()
-    alike = tuple(
-        (one.pseudonym, other.pseudonym)
-        for number, one in enumerate(people)
-        for other in people[number + 1 :]
-        if same_person(one, other)
-    )
     erased = len(before & (set(whole.tombstones) - stones))
-    return Joined(len(people), len(set(whole.entries) - before), erased, alike)
+    return Joined(len(people), len(set(whole.entries) - before), erased, alike(people))
 
 
 # Backups --------------------------------------------------------------------------------------------------------------

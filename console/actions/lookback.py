@@ -1,7 +1,7 @@
 """`needlework lookback`: from a lot, a pen, an operator or a time to sessions, by pseudonym."""
 
 import csv as tables
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -14,8 +14,8 @@ from console.trouble import ConsoleError, Told
 from logger.lookback import Asked, SessionUsed
 from station.settings import StationSettings
 
-Names = Callable[[str], str | None]
-"""Who is behind a pseudonym; None when that is not known. Only the site can say."""
+Names = Callable[[Collection[str]], Mapping[str, str | None]]
+"""Who is behind pseudonyms, and how they are reached; None when that is not known. Only the site can say."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +71,7 @@ def lookback(
             places.append(place.name)
             found |= {(session.station, session.session): session for session in place.source.look_back(asked)}
     sessions = sorted(found.values(), key=lambda session: (session.opened_utc_us, session.station, session.session))
-    people = {} if names is None else {session.patient: names(session.patient) for session in sessions}
+    people = {} if names is None else names({session.patient for session in sessions})
     if csv is not None:
         _write(csv, sessions, people)
     if as_json:
@@ -104,7 +104,7 @@ def _at(utc_us: int | None) -> str | None:
     return (_EPOCH + timedelta(microseconds=utc_us)).isoformat(timespec="seconds")
 
 
-def _data(session: SessionUsed, people: dict[str, str | None]) -> dict[str, object]:
+def _data(session: SessionUsed, people: Mapping[str, str | None]) -> dict[str, object]:
     uses = [
         {"used_at": _at(use.utc_us), **{name: getattr(use, name) for name in _COLUMNS[10:]}} for use in session.uses
     ]
@@ -115,7 +115,7 @@ def _data(session: SessionUsed, people: dict[str, str | None]) -> dict[str, obje
     return {**kept, **person, **times, "uses": uses}
 
 
-def _write(file: Path, sessions: list[SessionUsed], people: dict[str, str | None]) -> None:
+def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | None]) -> None:
     """A row a use, or one for a session without any."""
     columns = ("person", *_COLUMNS) if people else _COLUMNS
     with file.open("w", newline="", encoding="utf-8") as opened_file:

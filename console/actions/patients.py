@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from console.render.patient import patient_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
 from station.client import StationClient
+from station.errors import KeyMapRefused, StationRefused
 from station.keymap import Details
 from station.models import PatientTold
 from station.patient_client import PatientRegister, patient_register
@@ -138,6 +139,25 @@ class Register:
         else:
             out().print(Text("Nobody."))
         return Code.DONE if found else Code.NO
+
+    def named(self, pseudonyms: Collection[str]) -> dict[str, str | None]:
+        """Name, birth date and how to reach them, of each pseudonym; None for whoever is not, or no longer, known."""
+
+        async def name(register: PatientRegister, pseudonym: str) -> str | None:
+            try:
+                told = await register.show(pseudonym)
+            except KeyMapRefused:
+                return None
+            except StationRefused as refused:
+                if refused.trouble.code not in ("patient_unknown", "patient_erased"):
+                    raise
+                return None
+            return ", ".join(part for part in (told.name, str(told.born or ""), told.contact) if part)
+
+        async def all_of(register: PatientRegister) -> dict[str, str | None]:
+            return {pseudonym: await name(register, pseudonym) for pseudonym in sorted(pseudonyms)}
+
+        return self._do(all_of)
 
     def show(self, patient: str) -> int:
         """Prints who somebody is."""

@@ -1,5 +1,6 @@
 """Who was treated with what, drawn for a terminal. Pure."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
@@ -9,7 +10,7 @@ from rich.text import Text
 from logger.lookback import SessionUsed
 
 
-def lookback_view(sessions: list[SessionUsed], people: dict[str, str | None], place: str) -> RenderableType:
+def lookback_view(sessions: list[SessionUsed], people: Mapping[str, str | None], place: str) -> RenderableType:
     """The sessions, oldest first, with what was used; people where they are known, else pseudonyms alone."""
     if not sessions:
         return Text(f"No session fits, in {place}.")

@@ -17,9 +17,10 @@ _TYPES: Final[dict[Kind, str]] = {
     "boolean": "BOOLEAN",
     "time": "TIMESTAMP WITH TIME ZONE",
 }
-_MEMORY: Final = "256MB"  # duckdb would take most of the machine's; a pen may be running beside it
-_ROWS_A_GROUP: Final = 100_000  # bounds what is held before it is written
-MAX_LINE_BYTES: Final = 16 * 1024 * 1024  # an entry's body is a cell, and the longest chunk is far below
+_MEMORY: Final = "128MB"  # duckdb would take most of the machine's; a pen may be running beside it
+_ROWS_A_GROUP: Final = 50_000  # bounds what is held before it is written
+_LINE_BYTES: Final = 64 * 1024  # of the tables whose cells are numbers and names; duckdb's buffer is eight lines
+_EVENT_LINE_BYTES: Final = 8 * 1024 * 1024  # a body is a cell: no more than the bus carries, its quotes doubled
 
 
 def duckdb() -> ModuleType:
@@ -41,7 +42,7 @@ def write_parquet(rows: Path, target: Path, table: TableName) -> None:
     reader = (
         f"read_csv({_sql(rows)}, columns = {{{types}}}, header = true, delim = ',', quote = '\"', escape = '\"', "
         "nullstr = '', allow_quoted_nulls = false, strict_mode = true, auto_detect = false, "
-        f"max_line_size = {MAX_LINE_BYTES})"
+        f"max_line_size = {_EVENT_LINE_BYTES if table == 'events' else _LINE_BYTES})"
     )
     form = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_A_GROUP}"
     connection = module.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 1, "temp_directory": ""})

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def run(state: Path, tmp_path: Path) -> Run:
 
     def call(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
         done = subprocess.run(
-            [NEEDLEWORK, *arguments], env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=15
+            [NEEDLEWORK, *arguments], env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=30
         )
         assert b"Traceback" not in done.stderr, done.stderr
         return done
@@ -134,6 +135,7 @@ def run(state: Path, tmp_path: Path) -> Run:
 
 
 @pytest.mark.system
+@pytest.mark.timeout(60)  # four processes, each of which takes seconds to start on a busy machine
 def test_as_a_command(run: Run, tmp_path: Path) -> None:
     done = run("export", "parquet", "-o", "year", "--json")
     assert json.loads(done.stdout)["rows"] | {"zones": 0} == {"sessions": 2, "zones": 0, "telemetry": 64, "events": 32}
@@ -147,3 +149,25 @@ def test_as_a_command(run: Run, tmp_path: Path) -> None:
     nowhere = run("export", "csv", "-o", "no/such/place")
     assert nowhere.returncode == 1
     assert b"name another place" in nowhere.stderr
+
+
+@pytest.mark.system
+@pytest.mark.timeout(60)  # a process that starts, as above
+@pytest.mark.parametrize("command", ["csv", "parquet", "fhir"])
+def test_a_disk_that_fills_up_leaves_nothing(command: str, state: Path, tmp_path: Path) -> None:
+    """For real: files end after four blocks of 512 bytes, as on a disk that has no more room."""
+    place = tmp_path / "out"
+    place.mkdir()
+    target = place / "session.json" if command == "fhir" else place
+    words = shlex.join([NEEDLEWORK, "export", command, "-o", str(target), "--state", str(state)])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -f 4; exec {words}"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Nothing of it was left there" in " ".join(done.stderr.split())
+    assert list(place.iterdir()) == []

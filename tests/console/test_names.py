@@ -110,5 +110,13 @@ def test_a_treatment_of_somebody_found_by_name_has_the_pseudonym_alone(short_dir
         done = house.call(*house.prepare, "--find", "maria", lines="close\n")
         assert done.returncode == 0, done.stderr
         assert json.loads(call(short_dir, "sessions", "show", "last", "--json"))["patient"] == maria
+        looked = ("lookback", "--operator", "demo-master-aesthetician", "--json")
+        assert "Maria" not in call(short_dir, *looked)
+        (session,) = json.loads(call(short_dir, *looked, *BY))
+        assert session["person"] == "Maria Muster, 1990-02-03"
+        call(short_dir, "patients", "rename", maria, *BY, "--contact", "0100")
         call(short_dir, "site", "backup", str(short_dir / "backup"))
         assert "already runs here" in call(short_dir, "site", "restore", str(short_dir / "backup"), "--replace", code=1)
+    assert json.loads(call(short_dir, *looked, *BY))[0]["person"] == "Maria Muster, 1990-02-03, 0100"
+    call(short_dir, "patients", "hold", maria, *BY, "--reason", "lookback")
+    assert "is on hold: lookback" in call(short_dir, "patients", "erase", maria, *BY, "--confirm", maria, code=1)

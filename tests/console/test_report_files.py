@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from typer.testing import CliRunner
 from console.actions.report_files import course, session
 from console.report_app import report_app
 from console.trouble import ConsoleError
+from logger.anchors import read_anchor
 from logger.entry import Entry
 from logger.report import Heading, read_session, session_report
 from logger.store import Store
+from logger.verify import verify_store
 from proving.recorded import treatment
 from station.settings import StationSettings
 
@@ -54,6 +58,24 @@ def test_the_newest_session_goes_where_it_is_told(
     assert session(settings, FIRST[:12], output=into, **{**how, "paper": "a4"}) == 0
     assert into.read_bytes() != made
     assert [path.name for path in into.parent.iterdir()] == ["visit.pdf"], "nothing is left beside it"
+
+
+def test_the_code_on_the_paper_finds_a_record_that_was_rewritten(
+    settings: StationSettings, kept: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "visit.pdf"
+    session(settings, "last", output=into, paper=None, journal=None, store=str(kept), as_json=False)
+    text = subprocess.run(["pdftotext", str(into), "-"], capture_output=True, check=True, text=True).stdout
+    (code,) = {found[0] for found in re.finditer(r"\b\d+(-[0-9A-Z]{5}){5}\b", text)}
+    store = Store.open(kept)
+    assert verify_store(store, "room-1", anchors=[read_anchor(code)]).verdict == "intact"
+    store.close()
+    rewritten = treatment(1, session=FIRST, zones=("nose",), eventful=False)
+    store = Store.open(tmp_path / "another.sqlite")
+    store.append(rewritten, seen_utc_us=1)
+    assert verify_store(store, "room-1").verdict == "intact", "by itself a chain that was made anew is whole"
+    assert verify_store(store, "room-1", anchors=[read_anchor(code)]).verdict == "damaged"
+    store.close()
 
 
 def test_a_course_is_of_the_patient_that_is_named(

@@ -6,8 +6,10 @@ own recorder, with a defect planted. Without one the product's own command runs 
 
 import asyncio
 import json
+import os
 import random
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +69,12 @@ async def _load(path: Path, broker: str, first: int, seed: int) -> None:
             await asyncio.sleep(chance.uniform(0, 2 * EVERY_S))
 
 
+def _leash() -> None:
+    """Ends the process with whoever started it: a load that nobody watches would fill the disk."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main() -> int:
     """Runs one part; its exit code."""
     part, defect = sys.argv[1:3]
@@ -79,6 +87,7 @@ def main() -> int:
 
         return recorder()
     given = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leash, name="leash", daemon=True).start()
     asyncio.run(_load(Path(given["journal"]), given["broker"], given["first"], given["seed"]))
     return 0
 

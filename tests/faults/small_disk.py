@@ -10,15 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from logger.journal import Journal
 from logger.journal_reader import JournalReader
+from logger.journal_writer import JournalLimits
 from logger.store import Store
 from logger.verify import verify_journal
 from station.client import SeatClient, StationClient
 from station.errors import StationError
 from station.settings import StationSettings
 from station.supervise import Supervisor
-from tests.faults.house import LoadHouse
+from tests.faults.house import ROOT, LoadHouse
 from tests.fixtures_brokers import STATION
+from tests.logger.making import START, closed, grouped, opened
 from tests.station.conftest import OPERATOR, plan, simulated
 
 FULL_S = 1.5
@@ -174,10 +177,65 @@ async def _prepare_and_arm(seat: SeatClient, patient: str) -> None:
     await seat.arm()
 
 
+def files(folder: Path) -> dict[str, Any]:
+    """The folder for files is full: each command says so and leaves no half a file; with room it makes its file."""
+    disk = SmallDisk(folder / "small", "8m")
+    journal, store = folder / "journal.db", folder / "store.db"
+    record_of_a_session(journal, store)
+    into = folder / "small"
+    commands = {
+        "csv": ("export", "csv", "--output", str(into / "csv"), "--journal", str(journal)),
+        "report": ("report", "session", "--output", str(into / "report.pdf"), "--journal", str(journal)),
+        "backup": ("store", "backup", str(into / "backup.db"), "--store", str(store)),
+    }
+
+    def tried() -> dict[str, Any]:
+        return {name: called(command, folder) for name, command in commands.items()}
+
+    disk.fill()
+    full = tried()
+    left = sorted(path.name for path in into.rglob("*") if path.is_file() and path.name != "ballast")
+    disk.free()
+    return {"full": full, "left": left, "again": tried()}
+
+
+def record_of_a_session(journal: Path, store: str | Path) -> None:
+    """A journal with one session in it, and the store that took it."""
+
+    async def write() -> None:
+        async with Journal(
+            journal, station=STATION, utc_now=lambda: START, monotonic_ms=lambda: 1,
+            limits=JournalLimits(min_free_bytes=0),
+        ) as opening:  # fmt: skip
+            opening.emit(opened(), session="s-1")
+            for number in range(200):
+                opening.emit(grouped(number), session="s-1")
+            opening.emit(closed(), session="s-1")
+
+    asyncio.run(write())
+    reader, taking = JournalReader(journal), Store.open(store)
+    taking.append(reader.read(0, 1000), seen_utc_us=1)
+    taking.close()
+    reader.close()
+
+
+def called(command: tuple[str, ...], folder: Path) -> dict[str, Any]:
+    """`needlework` with these arguments: its exit code and what it said."""
+    program = "import sys; from console.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command, "--state", str(folder / "state")],
+        capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+    return {"code": done.returncode, "said": " ".join((done.stdout + done.stderr).split())}
+
+
 def main() -> int:
     """Does it and says what came of it."""
     what, folder = sys.argv[1], Path(sys.argv[2])
-    said = asyncio.run(private(folder) if what == "private" else under_load(what, folder))
+    if what == "files":
+        said = files(folder)
+    else:
+        said = asyncio.run(private(folder) if what == "private" else under_load(what, folder))
     sys.stdout.write(json.dumps(said) + "\n")
     return 0
 

@@ -19,7 +19,7 @@ from tests.station.conftest import OPERATOR, House, short_path, simulated
 
 __all__ = ["short_path"]
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
 HOUR_MS = 3_600_000
 BACK_MS, FORWARD_MS, RESTART_MS = -3 * HOUR_MS, 5 * HOUR_MS, -21 * HOUR_MS

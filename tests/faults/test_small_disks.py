@@ -6,6 +6,7 @@ The journal's own disk has its tests in ``tests/logger/test_disk_full.py``.
 import asyncio
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.station.conftest import short_path
 
 __all__ = ["short_path"]
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
 
 async def on_a_small_disk(what: str, folder: Path) -> Any:
@@ -64,3 +65,14 @@ async def test_private_databases_that_are_full_let_no_session_begin_and_forget_n
     assert not said["motor"]
     assert [visit["outcome"] for visit in said["visits"]["visits"]] == ["completed"]
     assert said["verdict"] == "intact"
+
+
+async def test_a_folder_for_files_that_is_full_gets_no_half_a_file(short_path: Path) -> None:
+    said = await on_a_small_disk("files", short_path)
+    for name, full in said["full"].items():
+        assert full["code"] != 0, name
+        assert re.search("no space left|disk is full", full["said"], re.IGNORECASE), full
+        assert "Traceback" not in full["said"]
+        assert "room" in full["said"], "it says what to do"
+    assert said["left"] == []
+    assert {name: again["code"] for name, again in said["again"].items()} == dict.fromkeys(said["full"], 0)

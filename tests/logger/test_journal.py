@@ -31,7 +31,7 @@ async def test_what_is_emitted_is_read_back_in_order_with_its_times(open_journal
     for event in events:
         journal.emit(event, session="s-1")
     await journal.flush()
-    entries = await journal.read(0, 1000)
+    entries = journal.reader.read(0, 1000)
     assert [entry.event() for entry in entries] == events
     assert [entry.sequence for entry in entries] == list(range(1, len(events) + 1))
     assert [entry.monotonic_ms for entry in entries] == list(range(1, len(events) + 1))
@@ -48,7 +48,7 @@ async def test_the_chain_goes_on_after_reopening(open_journal: OpenJournal) -> N
     second = open_journal()
     second.emit(safety(2), session=None)
     await second.flush()
-    one, two = await second.read(0, 10)
+    one, two = second.reader.read(0, 10)
     assert (one.sequence, two.sequence, two.previous) == (1, 2, one.hash)
 
 
@@ -133,10 +133,10 @@ async def test_a_read_ends_before_too_many_bytes_but_never_empty(open_journal: O
     for number in range(10):
         journal.emit(grouped(number), session=None)
     await journal.flush()
-    size = len((await journal.read(0, 1))[0].body)
-    assert len(await journal.read(0, 10, max_bytes=3 * size + 10)) == 3
-    assert len(await journal.read(0, 10, max_bytes=1)) == 1
-    assert await journal.read(10, 10) == []
+    size = len((journal.reader.read(0, 1))[0].body)
+    assert len(journal.reader.read(0, 10, max_bytes=3 * size + 10)) == 3
+    assert len(journal.reader.read(0, 10, max_bytes=1)) == 1
+    assert journal.reader.read(10, 10) == []
 
 
 async def test_the_cursor_survives_and_moves_both_ways_but_not_beyond_the_disk(open_journal: OpenJournal) -> None:
@@ -239,7 +239,7 @@ async def test_a_journal_that_cannot_be_written_says_so_and_catches_up_in_order(
         await journal.wait_committed(6)
     await journal.flush()
     assert journal.problem() is None
-    entries = await journal.read(0, 100)
+    entries = journal.reader.read(0, 100)
     assert [entry.sequence for entry in entries] == list(range(1, 8))
     assert [entry.type for entry in entries] == ["refused"] * 6 + ["setpoint_changed"]
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 
 import pikepdf
@@ -14,6 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SoftLimitOverridden
+from controller.inputs import Input
+from controller.state import MachineState, Step
+from firmware_bridge.wire.messages import Setpoint
 from logger.checkpoints import checkpoint
 from logger.entry import GENESIS, Entry
 from logger.errors import RecordNotFound, ReportExtraMissing
@@ -29,7 +32,10 @@ from logger.report import (
 )
 from logger.report.typeset import typeset
 from logger.verification_code import VerificationCode, read_code
-from proving.recorded import treatment
+from proving.playing import Player
+from proving.recorded import Recorded, treatment
+from proving.rig import Observer, Rig
+from proving.stories import story
 
 THREE = ("forehead", "cheek", "neck")
 
@@ -103,6 +109,10 @@ def test_it_is_pdf_a_with_everything_in_it(paper: str) -> None:
         for name in ("/OpenAction", "/AA", "/AcroForm"):
             assert name not in root
         assert not pdf.attachments
+        assert pdf.check_pdf_syntax() == []
+        figures = [item for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure"]
+        assert len(figures) == 3
+        assert all(str(figure.Alt) for figure in figures)
         wide, high = (float(number) for number in pdf.pages[0].mediabox[2:])
         assert (round(wide), round(high)) == ((595, 842) if paper == "a4" else (612, 792))
         for item in pdf.objects:
@@ -209,6 +219,42 @@ def test_a_long_word_stays_in_its_column_and_many_rows_turn_the_page() -> None:
     assert text.count("What it said") >= 3
     with pikepdf.open(io.BytesIO(made)) as pdf:
         assert len(pdf.pages) > 8
+
+
+class Both:
+    """Two who watch one rig."""
+
+    def __init__(self, *watching: Observer) -> None:
+        self.watching = watching
+
+    def passed(self, rig: Rig) -> None:
+        for one in self.watching:
+            one.passed(rig)
+
+    def took(self, rig: Rig, before: MachineState, given: Input, made: Step) -> None:
+        for one in self.watching:
+            one.took(rig, before, given, made)
+
+    def sent(self, rig: Rig, setpoint: Setpoint) -> None:
+        for one in self.watching:
+            one.sent(rig, setpoint)
+
+
+@pytest.mark.parametrize("number", [0, 3, 10, 12])
+def test_whatever_goes_wrong_in_a_treatment_its_report_can_be_made(number: int) -> None:
+    """Stories of the campaign: pens without sensors, faults of everything, sessions left open, one after another."""
+    player = Player(story(7, number))
+    recorded = Recorded("s", datetime(2026, 1, 1, 9, tzinfo=UTC))
+    player.rig._observer = Both(player, recorded)
+    player.play()
+    found = read_session(recorded.entries)
+    text = text_of(session_report(found, Heading()))
+    assert found.record.pen is not None
+    assert found.record.pen in text
+    assert found.record.alarms or found.record.refusals
+    for alarm in found.record.alarms:
+        assert alarm.sentence.split()[0] in text
+    assert text.count("HIGH") >= sum(alarm.priority == "HIGH" for alarm in found.record.alarms)
 
 
 def test_a_session_in_which_nothing_was_treated_says_so() -> None:

@@ -25,6 +25,7 @@ from logger.export.csv_files import CsvTable, quoted
 from logger.export.files import whole_files
 from logger.export.tables import COLUMNS, Row, TableName, take_session
 from logger.export.tabular import Form, export_tables
+from logger.messages import MAX_PAYLOAD_BYTES
 from tests.logger.test_records import journalled, treatment
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1")
@@ -96,6 +97,14 @@ def test_parquet_has_the_same_rows_and_types(entries: list[Entry], tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted(f"{table}.parquet" for table in COLUMNS)
 
 
+def test_the_longest_entry_that_the_bus_carries_fits_a_row(entries: list[Entry], tmp_path: Path) -> None:
+    body = b'{"type":"hologram","version":9,"said":"' + b'\\"' * (MAX_PAYLOAD_BYTES // 2 - 100) + b'"}'
+    exported([*entries, dataclasses.replace(entries[-1], sequence=100, body=body)], tmp_path, "parquet")
+    with duckdb.connect(":memory:") as connection:
+        query = "SELECT body FROM read_parquet(?) WHERE sequence = 100"
+        assert connection.execute(query, [str(tmp_path / "events.parquet")]).fetchall() == [(body.decode(),)]
+
+
 def test_twice_is_the_same_bytes(entries: list[Entry], tmp_path: Path) -> None:
     for form in ("csv", "parquet"):
         exported(entries, tmp_path / f"{form}-1", form)
@@ -108,9 +117,9 @@ def test_twice_is_the_same_bytes(entries: list[Entry], tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", FORMULAS)
 def test_text_that_begins_as_a_formula_is_not_one(text: str) -> None:
     file = StringIO(newline="")
-    CsvTable(file, "events").take(("room-1", -1, text))
-    cell = list(csv.reader(StringIO(file.getvalue(), newline="")))[1]
-    assert cell == ["room-1", "-1", f"'{text}"]
+    CsvTable(file, "events").take(("room-1", -1, text, None, -2, "", 1, True, text, "00"))
+    cells = list(csv.reader(StringIO(file.getvalue(), newline="")))[1]
+    assert cells == ["room-1", "-1", f"'{text}", "", "-2", "", "1", "true", f"'{text}", "00"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -8,11 +8,14 @@ import json
 import logging
 import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import duckdb
 import httpx
 import typer
 from typer.main import get_command
@@ -241,7 +244,7 @@ def leaving(command: typer.core.TyperGroup) -> Iterator[tuple[str, ...]]:
     for name, found in sorted(command.commands.items()):
         if name in ("export", "report") and isinstance(found, typer.core.TyperGroup):
             yield from ((name, leaf) for leaf in sorted(found.commands))
-        elif name in ("lookback", "amend", "verify", "sbom"):
+        elif name in ("lookback", "verify", "sbom"):
             yield (name,)
     yield from (("sessions", "list"), ("sessions", "show"))
 
@@ -269,6 +272,19 @@ def arguments(command: tuple[str, ...], into: Path, pseudonym: str) -> list[str]
             assert parameter.name in known, f"say in NEEDS what `{' '.join(command)}` is tried with: {parameter.name}"
             words += [*([option] if option else []), known[parameter.name]]
     return [*command, *words]
+
+
+def readable(content: bytes) -> bytes:
+    """What a person gets to see of a file that a plain search does not see into."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        if content.startswith(b"%PDF"):
+            return subprocess.run(["pdftotext", file.name, "-"], capture_output=True, check=True).stdout
+        if content.startswith(b"PAR1"):
+            with duckdb.connect() as reader:
+                return repr(reader.execute("SELECT * FROM read_parquet(?)", [file.name]).fetchall()).encode()
+    return content
 
 
 def holds(content: bytes) -> list[str]:

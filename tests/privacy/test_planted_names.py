@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from console.cli import app
-from tests.privacy.planted import MARK, Site, a_day, arguments, files_of, holds, leaving, planted_site
+from tests.privacy.planted import MARK, Site, a_day, arguments, files_of, holds, leaving, planted_site, readable
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]  # ten processes, one after the other
 
@@ -22,11 +22,11 @@ async def taken_away(site: Site, pseudonym: str) -> dict[str, bytes]:
         name = "-".join(command)
         into = site.folder / "away" / name
         into.parent.mkdir(exist_ok=True)
-        said = await site.call(*arguments(command, into, pseudonym), code=None)
+        said = await site.call(*arguments(command, into, pseudonym))
         made[f"{name} on the screen"] = said.encode()
         for path in [into, *into.rglob("*")] if into.exists() else []:
             if path.is_file():
-                made[f"{name}: {path.name}"] = path.read_bytes()
+                made[f"{name}: {path.name}"] = readable(path.read_bytes())
                 if zipfile.is_zipfile(path):
                     with zipfile.ZipFile(path) as archive:
                         made |= {f"{name}: {one}": archive.read(one) for one in archive.namelist()}
@@ -56,6 +56,8 @@ async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
     assert {what: holds(content) for what, content in files.items() if holds(content)} == {}
     assert [(topic, holds(payload)) for topic, payload in site.bus if holds(topic.encode() + payload)] == []
     assert {what: holds(content) for what, content in away.items() if holds(content)} == {}
+    for kind in ("csv", "fhir", "parquet", "report-session", "report-course"):
+        assert any(b"cheek" in content.lower() for what, content in away.items() if kind in what), kind
     for told in (pseudonym, "demo-", "isotretinoin", "T0"):
         assert told.encode() not in service
     assert b"treated_ms" in service

@@ -2,9 +2,12 @@
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from console.cli import app
 from controller.events import RecordAmended, SessionSigned
 from logger.journal_reader import JournalReader
 from logger.records import session_record
@@ -51,6 +54,28 @@ async def test_an_amendment_is_a_new_entry_its_text_stays_here_and_what_was_sign
     house.station.end("a test")
     await house.task
     await asyncio.to_thread(_look, house.settings, session)
+
+
+async def test_the_command_takes_the_text_of_a_file_and_says_what_follows(house: House, tmp_path: Path) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        session = (await house.client.pen()).view.session or ""
+        await seat.close("finished")
+    (tmp_path / "text").write_text(TEXT + "\n", encoding="utf-8")
+    words = ["amend", session, "--by", OPERATOR, "--text-file", str(tmp_path / "text")]
+    where = ["--state", str(house.settings.state_dir)]
+    lists = ["--what", "zone", "--because", "chosen_wrongly"]
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*words, *lists, *where])
+    assert done.exit_code == 0, done.output
+    assert "have it signed again" in done.output
+    for wrong in (["--what", "weather", *lists[2:]], [*lists[:2], "--because", "whim"]):
+        refused = await asyncio.to_thread(CliRunner().invoke, app, [*words, *wrong, *where])
+        assert (refused.exit_code, "Nothing was amended" in refused.output) == (2, True)
+    signed = ["sessions", "sign", session, "--as", "performed", "--by", OPERATOR, *where]
+    assert (await asyncio.to_thread(CliRunner().invoke, app, signed)).exit_code == 0
+    shown = await asyncio.to_thread(CliRunner().invoke, app, ["sessions", "show", session, *where])
+    assert "Amended afterwards" in shown.output
+    assert TEXT not in shown.output
 
 
 def _look(settings: StationSettings, session: str) -> None:

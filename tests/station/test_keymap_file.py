@@ -1,10 +1,13 @@
 """The key map on the disk: useless without the site's key, forgetful when told to, one for all stations."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from controller.history import OpenedSession
 from station.amendments import AmendmentsFile, AmendmentText
@@ -287,3 +290,55 @@ def test_a_damaged_key_map_is_refused_and_left_as_it_is(at: StationSettings) -> 
     with pytest.raises(KeyMapError, match="left as it was"):
         opened(at)
     assert at.key_map_path.read_bytes() == before
+
+
+STATIONS = 3
+steps = st.lists(
+    st.tuples(st.sampled_from(["add", "revise", "erase", "rotate", "meet"]), st.integers(0, 2), st.integers(0, 9)),
+    max_size=14,
+)
+
+
+@settings_of(max_examples=10)
+@given(steps)
+def test_whatever_stations_do_they_come_to_the_same_once_each_has_met_the_others(
+    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("stations")
+    with ExitStack() as undo:
+        files = [
+            undo.enter_context(closing(KeyMapFile(folder / f"{number}.sqlite", folder / f"{number}.key")))
+            for number in range(STATIONS)
+        ]
+        for file in files:
+            file._database.execute("PRAGMA synchronous = OFF")  # nothing here is about power cuts
+        said: dict[str, set[str]] = {}
+        gone: set[str] = set()
+
+        def meet(one: int, other: int) -> None:
+            files[one].take(files[other].content(), read_ring(folder / f"{other}.key"), 1)
+
+        for now_us, (what, at, which) in enumerate(done, 1):
+            file = files[at]
+            known = file.pseudonyms()
+            if what == "add":
+                said[file.add(Details(name=f"n{now_us}"), "boss", now_us, another=True)] = {f"n{now_us}"}
+            elif what == "meet":
+                meet(at, which % STATIONS)
+            elif what == "rotate":
+                file.rotate(now_us)
+            elif known and what == "revise":
+                file.revise(known[which % len(known)], Details(contact=f"c{now_us}"), "boss", now_us)
+            elif known:
+                file.erase(known[which % len(known)], "boss", now_us)
+                gone.add(known[which % len(known)])
+        for _ in range(2):
+            for one in range(STATIONS):
+                for other in range(STATIONS):
+                    meet(one, other)
+        first, *others = [file.content() for file in files]
+        assert all(other == first for other in others)
+        assert set(first.entries) == set(said) - gone
+        assert set(first.tombstones) == gone
+        assert all(file.people() == files[0].people() for file in files)
+        assert {person.name for person in files[0].people()} == {name for one in set(said) - gone for name in said[one]}

@@ -16,6 +16,7 @@ from station.keymap import (
     Person,
     Revision,
     Tombstone,
+    alike,
     matches,
     merge,
     person_of,
@@ -117,6 +118,18 @@ def test_the_same_name_on_another_day_is_another_person() -> None:
     assert not same_person(maria, who("P-0002", "Maria Muster", date(1990, 2, 4)))
     assert not same_person(who("P-0001", "Maria Muster", None), who("P-0002", "Maria Muster", None))
     assert not same_person(maria, maria)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Maria M", "maria  m", "Otto"]), st.sampled_from([None, 1, 2])), max_size=8))
+def test_whoever_may_be_one_person_is_told_with_the_first_of_them(given_: list[tuple[str, int | None]]) -> None:
+    people = [
+        person_of(f"P-{number}", (said("a", 1, name=name, born=None if day is None else date(1990, 1, day)),))
+        for number, (name, day) in enumerate(given_)
+    ]
+    told = {other: one for one, other in alike(people)}
+    for number, person in enumerate(people):
+        same = [one.pseudonym for one in people[:number] if same_person(one, person)]
+        assert told.get(person.pseudonym) == (same[0] if same else None)
 
 
 def test_a_person_shows_no_name_in_an_error_or_a_log() -> None:
