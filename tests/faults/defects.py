@@ -37,10 +37,10 @@ class RecordDefect:
 def _receipt_before_commit() -> None:
     original = Recorder._take
 
-    async def take(self: Recorder, bus: Any, message: Any, asked: Any) -> None:
+    async def take(self: Recorder, there: Any, message: Any) -> None:
         last = recorder_module._entries(message)[-1]
-        await self._send_receipt(bus, StationSpan(last.station, last.sequence, last.hash))
-        await original(self, bus, message, asked)
+        await self._send_receipt(there.bus, StationSpan(last.station, last.sequence, last.hash))
+        await original(self, there, message)
 
     Recorder._take = take  # type: ignore[method-assign]
 
