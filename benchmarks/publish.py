@@ -28,9 +28,9 @@ from benchmarks.measuring import BUILD, ROOT, Effort, alternated, built, median_
 from benchmarks.results import Row, at_least
 from controller.events import SetpointChanged
 from controller.units import Micrometres, Millihertz
+from logger.broker_url import BrokerUrl
 from logger.journal import Journal
 from logger.messages import BatchMessage
-from logger.mqtt import BrokerUrl
 from logger.publisher import Publisher
 from logger.topics import Topics
 from station.orders import Orders

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from logger.mqtt import BrokerUrl
+from logger.broker_url import BrokerUrl
 from station.settings import StationSettings
 
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 
 from logger.broker import Account, embedded_broker, recorder_account, station_account
+from logger.broker_url import BrokerUrl
 from logger.errors import EmbeddedBrokerError, RecordError
-from logger.mqtt import BrokerUrl
 from logger.recorder import Recorder
 from logger.store import Store
 from logger.topics import Topics

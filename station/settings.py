@@ -22,8 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from logger.broker_url import BrokerUrl
 from logger.errors import BrokerUrlError
-from logger.mqtt import BrokerUrl
 from station.errors import SettingsError, Trouble
 
 STOP_PORT = 7472

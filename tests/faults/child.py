@@ -13,9 +13,9 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logger.broker_url import BrokerUrl
 from logger.journal import Journal
 from logger.journal_writer import JournalLimits
-from logger.mqtt import BrokerUrl
 from logger.publisher import Publisher, PublisherSettings
 from logger.reconnect import BackoffSettings
 from logger.topics import Topics

@@ -96,6 +96,20 @@ async def carried(
 async def test_whatever_the_bus_does_the_record_arrives_whole_and_once(
     of_batches: list[str], of_receipts: list[str], batch_entries: int
 ) -> None:
+    await flow(of_batches, of_receipts, batch_entries)
+
+
+@pytest.mark.soak
+@settings(max_examples=500, deadline=None)
+@given(OF_BATCHES, OF_RECEIPTS, st.integers(1, 25))
+async def test_whatever_the_bus_does_five_hundred_times(
+    of_batches: list[str], of_receipts: list[str], batch_entries: int
+) -> None:
+    await flow(of_batches, of_receipts, batch_entries)
+
+
+async def flow(of_batches: list[str], of_receipts: list[str], batch_entries: int) -> None:
+    """A journal's way to a store over such a bus; both are compared."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as directory:
         place = str(Path(directory) / "store.db")
