@@ -12,8 +12,8 @@ STAMP := $(VENV)/set-up-from-these-constraints
 # The second pen and the wire's proof are C programs that the tests build; a real broker is part of what is tested.
 FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients openssl postgresql iproute2 poppler-utils
 
-# The schema of AsyncAPI is its makers': fetched as they publish it, by its pinned digest, and kept out of the sources.
-ASYNCAPI := build/asyncapi/node_modules/@asyncapi/specs/package.json
+# Schemas of AsyncAPI and FHIR are their makers': fetched by pinned digests as published, and kept out of the sources.
+OFFICIAL := build/official/node_modules/@asyncapi/specs/package.json
 
 HOURS ?= 20
 SEED ?= 1
@@ -24,7 +24,7 @@ JOBS ?= 2
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
 
-setup: system-for-tests $(STAMP) $(ASYNCAPI)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
+setup: system-for-tests $(STAMP) $(OFFICIAL)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
 
 demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; of limits: make demo STORY=limits; on the pen in C: make demo PEN=c
 	$(if $(filter c,$(PEN)),$(MAKE) --silent --no-print-directory -C tests/c)
@@ -109,8 +109,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,all]'
 	@touch $@
 
-$(ASYNCAPI): .ci/asyncapi/package-lock.json | $(STAMP)
-	mkdir -p build/asyncapi
-	cp .ci/asyncapi/package*.json build/asyncapi/
-	$(BIN)/npm ci --prefix build/asyncapi --ignore-scripts --no-audit --no-fund --silent
+$(OFFICIAL): .ci/official/package-lock.json | $(STAMP)
+	mkdir -p build/official
+	cp .ci/official/package*.json build/official/
+	$(BIN)/npm ci --prefix build/official --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -13,7 +13,9 @@ from logger.entry import GENESIS, HASH_BYTES
 from logger.errors import JournalDamaged, JournalRuined, JournalUnusable
 from logger.sqlite_files import create_private
 
-FORMAT = 1
+FORMAT = 2
+"""2: new entries are hashed over their content's digest. A version before it would take them for changed ones."""
+READ_FORMATS = (1, 2)
 APPLICATION_ID = 0x4E574A31  # "NWJ1", so that `file` and we can tell a journal from any other database
 
 _SCHEMA = (
@@ -99,6 +101,7 @@ class JournalFile:
                 f"The journal {self.path} belongs to station {owner}, not to {self.station}. Two stations in one "
                 f"journal would break its chain. Name this station {owner}, or give it a journal of its own."
             )
+        execute("UPDATE about SET format = ? WHERE format < ?", (FORMAT, FORMAT))
 
     def _last(self) -> tuple[int, bytes]:
         row = self._connection.execute("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -174,8 +177,8 @@ def check_is_journal(connection: sqlite3.Connection, path: Path) -> None:
     if not ours:
         raise JournalUnusable(f"{path} is not a journal of this product. Give the path of a station's journal.")
     row = connection.execute("SELECT format FROM about").fetchone()
-    if row is None or row[0] != FORMAT:
+    if row is None or row[0] not in READ_FORMATS:
         raise JournalUnusable(
-            f"The journal {path} has format {row and row[0]}, this version reads format {FORMAT}. Use the version that "
+            f"The journal {path} has format {row and row[0]}, this version reads up to {FORMAT}. Use the version that "
             "wrote it."
         )

@@ -123,7 +123,7 @@ def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | N
         writer.writeheader()
         for session in sessions:
             data = _data(session, people)
-            for use in data["uses"] or [{}]:  # type: ignore[attr-defined]
+            for use in data["uses"] or [{}]:  # type: ignore[attr-defined] # plain data, as it is printed
                 writer.writerow({name: _cell(value) for name, value in {**data, **use}.items()})
 
 

@@ -18,6 +18,8 @@ from generator.contract import (
     tidied,
     unreadable,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.validators import validator_for
 from pydantic import create_model
@@ -28,7 +30,7 @@ from logger.reading import UPGRADES
 from tests.logger.making import chain
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECS = ROOT / "build" / "asyncapi" / "node_modules" / "@asyncapi" / "specs"
+SPECS = ROOT / "build" / "official" / "node_modules" / "@asyncapi" / "specs"
 REFUSED, SIGNED = "events/refused.v1.json", "events/session_signed.v2.json"
 
 Json = dict[str, Any]
@@ -103,6 +105,19 @@ def test_what_is_sent_is_what_the_schemas_say() -> None:
     by["messages/live.v1.json"].validate(json.loads(live.payload()))
     del batch["entries"][0]["hash"]
     assert not by["messages/journal.v1.json"].is_valid(batch)
+
+
+@pytest.mark.parametrize("model", event_models(), ids=lambda model: model.model_fields["type"].default)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_whatever_is_journalled_is_as_its_schema_says(model: type[EventBase], data: st.DataObject) -> None:
+    """Events with any values, by the published schema; and by the same, without their type, refused."""
+    event = json.loads(data.draw(st.builds(model)).model_dump_json())
+    name = f"events/{event['type']}.v{event['version']}.json"
+    validator = Draft202012Validator(json.loads((ROOT / "docs" / "schemas" / name).read_text(encoding="utf-8")))
+    validator.validate(event)
+    assert not validator.is_valid({**event, "type": "hologram"})
+    assert not validator.is_valid({**event, "name": "somebody"})
 
 
 def test_all_schemas_are_schemas_and_published() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.codesystem import CodeSystem
+from jsonschema import Draft6Validator
 from pydantic import ValidationError
 
 from controller.events import (
@@ -35,6 +36,7 @@ from logger.export.fhir_codes import CODES, Coded, Coding, code_system
 from logger.export.fhir_file import check, rendered, write_bundle
 from tests.logger.test_records import CALIBRATION, CARTRIDGE, MHZ, UM, journalled, treatment
 
+ROOT = Path(__file__).resolve().parents[2]
 Json = dict[str, Any]
 OURS = Coded("https://clinic.example/needlework")
 
@@ -98,6 +100,43 @@ def test_it_is_valid_and_complete(bundle: Json) -> None:
         "Provenance": 4,
         "AuditEvent": 10,
     }
+
+
+@pytest.fixture(scope="module")
+def official() -> Draft6Validator:
+    """HL7's own schema of FHIR R4, 4.0."""
+    path = (
+        ROOT / "build" / "official" / "node_modules" / "@asymmetrik" / "fhir-json-schema-validator" / "fhir.schema.json"
+    )
+    assert path.is_file(), "HL7's schema is not here: `make setup` fetches it"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert schema["id"] == "http://hl7.org/fhir/json-schema/4.0"
+    return Draft6Validator({"$ref": "#/definitions/Bundle", "definitions": schema["definitions"]})
+
+
+def by_hl7(official: Draft6Validator, bundle: Json) -> list[str]:
+    """What HL7's schema has against a bundle and each resource in it, by the resource's own definition."""
+    found = [error.message for error in official.iter_errors({**bundle, "entry": []})]
+    for entry in bundle["entry"]:
+        kind = entry["resource"]["resourceType"]
+        one = official.evolve(schema={"$ref": f"#/definitions/{kind}", "definitions": official.schema["definitions"]})
+        found += [f"{kind}{error.json_path}: {error.message}" for error in one.iter_errors(entry["resource"])]
+    return found
+
+
+def test_it_is_r4_by_hl7s_own_schema(official: Draft6Validator, bundle: Json) -> None:
+    assert by_hl7(official, bundle) == []
+    assert official.is_valid(bundle)
+    of(bundle, "Procedure")[0]["performed"] = "today"  # R4 says performedPeriod, performedDateTime …
+    of(bundle, "Device")[0]["status"] = 7
+    assert {line.partition("$")[0] for line in by_hl7(official, bundle)} == {"Procedure", "Device"}
+
+
+def test_the_code_system_is_r4_too(official: Draft6Validator) -> None:
+    definitions = official.schema["definitions"]
+    made = code_system()
+    one = official.evolve(schema={"$ref": "#/definitions/CodeSystem", "definitions": definitions})
+    assert list(one.iter_errors(made)) == []
 
 
 def test_every_beginning_of_a_session_makes_a_valid_bundle() -> None:

@@ -5,10 +5,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing as closing_
 from pathlib import Path
 
 import pytest
 
+from logger.entry import first_hash
 from logger.errors import (
     JournalBusy,
     JournalClosed,
@@ -21,6 +23,8 @@ from logger.errors import (
 from logger.journal import Journal
 from logger.journal_reader import JournalReader
 from logger.journal_writer import JournalLimits
+from logger.verify import verify_journal
+from tests.fixtures_brokers import STATION
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import START, closed, grouped, opened, safety
 
@@ -333,3 +337,25 @@ async def test_a_writer_that_ended_by_a_fault_is_told_of(
     assert "its thread ended" in (journal.problem() or "")
     with pytest.raises(JournalUnwritable, match="are lost"):
         await journal.close()
+
+
+async def test_a_journal_of_before_goes_on_and_is_whole_and_the_version_before_refuses_it(
+    open_journal: OpenJournal, journal_path: Path
+) -> None:
+    journal = open_journal()
+    journal.emit(safety(1), session=None)
+    await journal.close()
+    with closing_(sqlite3.connect(journal_path, isolation_level=None)) as connection:
+        sequence, utc_us, monotonic_ms, session, type_, version, previous, _, body = connection.execute(
+            "SELECT * FROM entries"
+        ).fetchone()
+        old = first_hash(STATION.encode(), previous, sequence, utc_us, monotonic_ms, session, type_, version, body)
+        connection.execute("UPDATE entries SET hash = ?", (old,))
+        connection.execute("UPDATE about SET format = 1")
+    assert verify_journal(journal_path).verdict == "intact"
+    again = open_journal()
+    again.emit(safety(2), session=None)
+    await again.close()
+    assert verify_journal(journal_path).verdict == "intact"
+    with closing_(sqlite3.connect(journal_path)) as connection:
+        assert connection.execute("SELECT format FROM about").fetchone() == (2,)
