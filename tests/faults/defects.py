@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from logger import recorder as recorder_module
 from logger import store as store_module
 from logger import store_place
 from logger.entry import Entry
@@ -37,10 +36,11 @@ class RecordDefect:
 def _receipt_before_commit() -> None:
     original = Recorder._take
 
-    async def take(self: Recorder, there: Any, message: Any) -> None:
-        last = recorder_module._entries(message)[-1]
-        await self._send_receipt(there.bus, StationSpan(last.station, last.sequence, last.hash))
-        await original(self, there, message)
+    async def take(self: Recorder, there: Any, read: Any) -> None:
+        if read.entries:
+            last = read.entries[-1]
+            await self._send_receipt(there.bus, self._receipt(StationSpan(last.station, last.sequence, last.hash)))
+        await original(self, there, read)
 
     Recorder._take = take  # type: ignore[method-assign]
 
