@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from logger import recorder as recorder_module
 from logger import store as store_module
 from logger import store_place
 from logger.entry import Entry
@@ -19,7 +18,7 @@ from logger.publisher import Publisher
 from logger.recorder import Recorder
 from logger.store import Appended, StationSpan, Store
 from logger.store_place import WRITES
-from logger.store_tables import ENTRIES
+from logger.store_tables import ENTRIES, ENTRY_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,14 @@ class RecordDefect:
 
 
 def _receipt_before_commit() -> None:
-    original = Recorder._take
+    waiting: list[Any] = []
 
-    async def take(self: Recorder, bus: Any, message: Any, asked: Any) -> None:
-        last = recorder_module._entries(message)[-1]
-        await self._send_receipt(bus, StationSpan(last.station, last.sequence, last.hash))
-        await original(self, bus, message, asked)
+    async def take(self: Recorder, there: Any, read: Any) -> None:
+        last = read.entries[-1]
+        await self._send_receipt(there.bus, self._receipt(StationSpan(last.station, last.sequence, last.hash)))
+        waiting.append(read)
+        if len(waiting) > 1:
+            await self._in_thread(lambda: self._store.append(waiting.pop(0).entries, seen_utc_us=1))
 
     Recorder._take = take  # type: ignore[method-assign]
 
@@ -58,10 +59,11 @@ def _cursor_by_the_broker() -> None:
 
 def _insert_or_replace() -> None:
     def append(self: Store, entries: Sequence[Entry], *, seen_utc_us: int) -> Appended:
+        names = [column.name for column in ENTRY_COLUMNS]
         statement = sqlite_insert(ENTRIES).prefix_with("OR REPLACE")
         writing = self._engine.connect().execution_options(**{WRITES: True})
         with writing as connection, connection.begin():
-            connection.execute(statement, [store_module._row(entry) for entry in entries])
+            connection.execute(statement, [{name: getattr(entry, name) for name in names} for entry in entries])
             return Appended(store_module._span(connection, entries[0].station), len(entries), 0)
 
     Store.append = append  # type: ignore[method-assign]
@@ -101,7 +103,7 @@ def _flush_does_not_wait() -> None:
 
 RECORD_DEFECTS = (
     RecordDefect(
-        "receipt before commit", "recorder", "a batch is receipted, then stored",
+        "receipt before commit", "recorder", "a batch is receipted, and stored with the next",
         _receipt_before_commit, ("recorder",),
     ),
     RecordDefect(
