@@ -290,9 +290,7 @@ class Publisher:
             and receipt.number <= self._receipt_number
             and receipt.contiguous <= self._journal.acknowledged
         ):
-            if receipt.number < self._receipt_number:
-                self._suspect("old_receipt", "Receipts came in an order in which no recorder gives them.")
-            return
+            return  # overtaken by a later one
         known = GENESIS if receipt.contiguous == 0 else None
         if 0 < receipt.contiguous <= self._journal.committed:
             known = next((sent.hash for sent in self._unreceipted if sent.last == receipt.contiguous), None)

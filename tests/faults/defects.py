@@ -37,6 +37,8 @@ def _receipt_before_commit() -> None:
     waiting: list[Any] = []
 
     async def take(self: Recorder, there: Any, read: Any) -> None:
+        if not read.entries:
+            return
         last = read.entries[-1]
         await self._send_receipt(there.bus, self._receipt(StationSpan(last.station, last.sequence, last.hash)))
         waiting.append(read)
