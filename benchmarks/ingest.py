@@ -98,7 +98,7 @@ def _taken(journal: Path, copy: Path, place: str, broker: str) -> float:
 
 
 def _compared(effort: Effort, folder: Path, server: PostgresServer) -> list[Row]:
-    entries = effort.pick(5_000, 40_000)
+    entries = effort.pick(4_000, 40_000)
     journal, numbers = folder / "journal.sqlite", count()
     asyncio.run(_journal(journal, entries))
     with _mosquitto(folder) as broker:
@@ -157,7 +157,7 @@ class _Growing:
 
 
 def _grown(effort: Effort, folder: Path, server: PostgresServer) -> list[Row]:
-    small, large = effort.pick(2_000, 10_000), effort.pick(20_000, 1_000_000)
+    small, large = effort.pick(1_000, 10_000), effort.pick(5_000, 1_000_000)
     rows = []
     for kind in ("SQLite", "PostgreSQL"):
         stores = []

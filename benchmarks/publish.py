@@ -34,6 +34,7 @@ from logger.messages import BatchMessage
 from logger.publisher import Publisher
 from logger.topics import Topics
 from station.orders import Orders
+from station.running import tune_collector
 from station.settings import StationSettings
 
 SUBJECT = "publish"
@@ -169,6 +170,7 @@ def _entry_bytes(folder: Path) -> int:
 
 def measure(effort: Effort) -> list[Row]:
     """Entries a second against the floor and the peer."""
+    tune_collector()  # as a station does when it is ready
     program = built("publish")
     entries, messages = effort.pick(4_000, 15_000), effort.pick(200, 1_000)
     BUILD.mkdir(parents=True, exist_ok=True)

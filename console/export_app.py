@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from logger.export.tabular import Form
 
 export_app = typer.Typer(
-    help="Files made from the record, patients by pseudonym: `fhir`, `csv`, `parquet`, `incident`.",
+    help="Files made from the record, patients by pseudonym: `fhir`, `csv`, `parquet`, `incident`, `service`.",
     no_args_is_help=False,
 )
 export_app.command("incident")(export_incident)

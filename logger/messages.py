@@ -75,7 +75,8 @@ class BatchMessage(Message):
         Raises MessageError for an entry that no station journals: its journal was damaged.
         """
         try:
-            return cls(station=entries[0].station, entries=tuple(map(_entry_message, entries)))
+            # Validated as a whole: a model made for each entry costs a third more.
+            return cls.model_validate({"station": entries[0].station, "entries": tuple(map(_fields, entries))})
         except (ValidationError, UnicodeDecodeError) as error:
             raise MessageError(
                 f"Entries {entries[0].sequence} to {entries[-1].sequence} of {entries[0].station} cannot be sent: one "
@@ -109,18 +110,19 @@ class BatchMessage(Message):
         return entries
 
 
-def _entry_message(entry: Entry) -> EntryMessage:
-    return EntryMessage(
-        sequence=entry.sequence,
-        utc_us=entry.utc_us,
-        monotonic_ms=entry.monotonic_ms,
-        session=entry.session,
-        type=entry.type,
-        event_version=entry.version,
-        body=entry.body.decode(),
-        previous=entry.previous.hex(),
-        hash=entry.hash.hex(),
-    )
+def _fields(entry: Entry) -> dict[str, object]:
+    """What an :class:`EntryMessage` of this entry holds. Raises UnicodeDecodeError."""
+    return {
+        "sequence": entry.sequence,
+        "utc_us": entry.utc_us,
+        "monotonic_ms": entry.monotonic_ms,
+        "session": entry.session,
+        "type": entry.type,
+        "event_version": entry.version,
+        "body": entry.body.decode(),
+        "previous": entry.previous.hex(),
+        "hash": entry.hash.hex(),
+    }
 
 
 class Refusal(BaseModel):

@@ -58,6 +58,7 @@ class _Conversation:
         self.asked: dict[str, int] = {}  # where a station was last asked to begin, so that a burst is answered once
         self.owing = asyncio.Event()
         self.again = again
+        self.read: asyncio.Queue[list[_Read]] = asyncio.Queue(1)
         self.confirming = asyncio.Event()
         self._confirmed: dict[str, ReceiptMessage] = {}
         self._owed: set[str] = set()  # stations that sent what could not be stored
@@ -147,12 +148,18 @@ class Recorder:
             there = _Conversation(bus, self._again[broker])  # each station knows now where to begin
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(there), name="recorder: batches")
+                group.create_task(self._keep(there), name="recorder: store")
                 group.create_task(self._confirm(there), name="recorder: receipts")
                 group.create_task(self._ask_again(there), name="recorder: batches that were not stored")
 
     async def _listen(self, there: "_Conversation") -> None:
         async for messages in there.bus.bunches(_BUNCH_BATCHES):
-            for read in await self._in_thread(partial(_read, messages)):
+            await there.read.put(await asyncio.to_thread(_read, messages))
+
+    async def _keep(self, there: "_Conversation") -> None:
+        """Stores what was read, while the next is read."""
+        while True:
+            for read in await there.read.get():
                 await self._take(there, read)
 
     async def _confirm(self, there: "_Conversation") -> None:

@@ -105,14 +105,16 @@ def _at(utc_us: int | None) -> str | None:
 
 
 def _data(session: SessionUsed, people: Mapping[str, str | None]) -> dict[str, object]:
-    uses = [
-        {"used_at": _at(use.utc_us), **{name: getattr(use, name) for name in _COLUMNS[10:]}} for use in session.uses
-    ]
     times = {"opened_at": _at(session.opened_utc_us), "closed_at": _at(session.closed_utc_us)}
     texts = ("station", "session", "outcome", "patient", "operator", "protocol", "pen")
     kept = {name: getattr(session, name) for name in texts}
     person = {"person": people[session.patient]} if people else {}
-    return {**kept, **person, **times, "uses": uses}
+    return {**kept, **person, **times, "uses": _uses(session)}
+
+
+def _uses(session: SessionUsed) -> list[dict[str, object]]:
+    names = ("lot", "serial", "unused", "pen_serial")
+    return [{"used_at": _at(use.utc_us), **{name: getattr(use, name) for name in names}} for use in session.uses]
 
 
 def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | None]) -> None:
@@ -123,7 +125,7 @@ def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | N
         writer.writeheader()
         for session in sessions:
             data = _data(session, people)
-            for use in data["uses"] or [{}]:  # type: ignore[attr-defined] # plain data, as it is printed
+            for use in _uses(session) or [{}]:
                 writer.writerow({name: _cell(value) for name, value in {**data, **use}.items()})
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,13 @@ def test_look_back_prints_and_writes_what_was_used(state: Path, tmp_path: Path) 
 def test_people_are_told_where_somebody_knows_them(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings(state_dir=state)
     given = Given(lot="L1", pen=None, operator=None, since=None, until=None)
-    lookback(settings, given, csv=None, journal=None, store=None, as_json=True, names={"p-2": "Somebody"}.get)
+
+    def names(pseudonyms: Collection[str]) -> dict[str, str | None]:
+        return {pseudonym: {"p-2": "Somebody"}.get(pseudonym) for pseudonym in pseudonyms}
+
+    lookback(settings, given, csv=None, journal=None, store=None, as_json=True, names=names)
     assert [found["person"] for found in json.loads(capsys.readouterr().out)] == [None, "Somebody"]
-    lookback(settings, given, csv=None, journal=None, store=None, as_json=False, names={"p-2": "Somebody"}.get)
+    lookback(settings, given, csv=None, journal=None, store=None, as_json=False, names=names)
     told = capsys.readouterr().out
     assert "Somebody" in told
     assert "not known here" in told

@@ -225,6 +225,10 @@ class LoadHouse:
         """The newest run of the load has something on the disk."""
         return self.said.runs in self.said.durable
 
+    def trouble(self) -> str:
+        """Nothing the load would know of."""
+        return ""
+
     def promised(self) -> Mapping[int, int]:
         """Of each run the highest number that is durable."""
         return dict(self.said.durable)

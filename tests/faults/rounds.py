@@ -47,6 +47,9 @@ class House(Protocol):
     def at_work(self) -> bool:
         """Whether what was started last is seen to journal."""
 
+    def trouble(self) -> str:
+        """What keeps it from its work, where it knows."""
+
     def promised(self) -> Mapping[int, int]:
         """What the journal called durable up to now, in the house's own terms."""
 
@@ -200,8 +203,10 @@ class Rounds:
                     target = await asyncio.to_thread(self._journalled)
                 if target and await asyncio.to_thread(self._contiguous) >= target:
                     return
-        if not self.tally.violations:
-            self._violated(f"what was journalled up to {target} was not stored within {self._deadline_s:.0f} s")
+        if self.tally.violations:
+            return
+        what = f"what was journalled up to {target} was not" if target else "nobody was at work, and nothing was"
+        self._violated(f"{what} stored within {self._deadline_s:.0f} s. {self._house.trouble()}")
 
     def _journalled(self) -> int:
         reader = JournalReader(self._house.journal_path)

@@ -138,6 +138,8 @@ async def private(folder: Path) -> dict[str, Any]:
             supervisor.client() as client,
             client.seat(OPERATOR) as seat,
         ):
+            while (await client.pen()).view.link != "connected":
+                await asyncio.sleep(0.05)
             await seat.prepare(plan(patient="P-0001"))
             disk.fill()
             said["arm"] = await refused(seat.arm())

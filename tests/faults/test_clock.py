@@ -54,6 +54,7 @@ async def test_a_clock_set_by_hours_is_told_and_changes_no_duration(
             client.seat(OPERATOR) as seat,
         ):
             house = House(supervisor.settings, pen, endpoint, None, client, {}, None)  # type: ignore[arg-type]
+            await house.until(lambda status: status.view.link == "connected", "the pen answers")
             await house.treat(seat)
             for offset_ms in (BACK_MS, FORWARD_MS):
                 treated_ms = (await client.pen()).view.treated_ms

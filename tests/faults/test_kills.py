@@ -10,7 +10,7 @@ from tests.faults.defects import RECORD_DEFECTS, RecordDefect
 from tests.faults.rounds import POWER, played, schedule
 from tests.faults.treated import played_under_treatment
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 SEED = 3
 

@@ -90,26 +90,33 @@ class TreatedHouse:
         self.treating = False
         self.treatments = 0
         self._committed = 0
+        self._refused = ""
+        self._treatments: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["TreatedHouse"]:
         """Everything runs, and somebody is treated, until the block ends."""
-        treating: asyncio.Task[None] | None = None
         try:
             await self._broker.start()
             async with self.supervisor:
-                treating = asyncio.create_task(self._treat_for_ever(), name="treatments")
+                self._treatments = asyncio.create_task(self._treat_for_ever(), name="treatments")
                 try:
                     yield self
                 finally:
-                    treating.cancel()
-                    await asyncio.wait({treating})
+                    self._treatments.cancel()
+                    await asyncio.wait({self._treatments})
         finally:
             await self._broker.kill()
 
     def at_work(self) -> bool:
         """Somebody is treated by the station that was started last."""
+        if self._treatments is not None and self._treatments.done():
+            self._treatments.result()
         return self.treating
+
+    def trouble(self) -> str:
+        """Why nobody is treated, as the station put it last."""
+        return self._refused
 
     def promised(self) -> Mapping[int, int]:
         """The last entry that the station said is on the disk."""
@@ -123,9 +130,11 @@ class TreatedHouse:
 
     async def _treat_for_ever(self) -> None:
         while True:
-            with suppress(StationError, ExceptionGroup):
+            try:
                 async with self.supervisor.client() as client, client.seat(OPERATOR) as seat:
                     await self._treat(client, seat)
+            except* StationError as errors:
+                self._refused = str(errors.exceptions[0])
             await asyncio.sleep(_AGAIN_S)
 
     async def _treat(self, client: StationClient, seat: SeatClient) -> None:

@@ -1,7 +1,9 @@
 """The recorder's store pins a station's first key, and keeps and tells of every other one."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +13,9 @@ from logger.entry import Entry
 from logger.store import Store
 from logger.verify import verify_store
 from tests.fixtures_brokers import STATION
+from tests.logger.house import House
 from tests.logger.making import safety
-from tests.logger.test_checkpoints import KEY_ID, OTHER, follow, signed_chain, signing
+from tests.logger.test_checkpoints import KEY, KEY_ID, OTHER, follow, signed_chain, signing
 
 
 def with_another_key() -> list[Entry]:
@@ -64,6 +67,20 @@ def test_a_checkpoint_nobody_signed_or_by_a_key_nobody_announced_is_told_of(stor
     assert [notice.sequence for notice in result.notices] == [9, 10]
     assert "did not sign" in result.notices[0].reason
     assert "did not announce" in result.notices[1].reason
+
+
+@pytest.mark.system
+async def test_the_recorder_says_so_to_whoever_runs_it(house: House) -> None:
+    for key in (KEY, OTHER):
+        house.journal.emit(announcement(key), session=None)
+    await house.journal.flush()
+    async with house.recording() as recorder, house.publishing() as publisher, asyncio.timeout(10):
+        while house.journal.acknowledged < 2:
+            await publisher.drained()
+            await asyncio.sleep(0.01)
+    assert recorder.counts.notices == 1
+    (said,) = [sentence for sentence in house.problems if "announces the key" in sentence]
+    assert "The entry is stored" in said
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

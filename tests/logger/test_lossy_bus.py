@@ -63,7 +63,9 @@ class Carrier:
                 parts = (entries[:cut], entries[cut:])
                 return [*late, *(BatchMessage.of(part).payload() for part in parts if part)]
             case "joined":
-                self._joined += BatchMessage.parse(payload).to_entries()
+                entries = BatchMessage.parse(payload).to_entries()
+                follows = self._joined and entries[0].sequence == self._joined[-1].sequence + 1
+                self._joined = [*self._joined, *entries] if follows else entries
                 return late
         joined, self._joined = self._joined, []
         if joined:
