@@ -36,6 +36,7 @@ from controller.datafile import nearest
 from logger.errors import ReportExtraMissing
 from logger.records import session_record
 from logger.verify import verify_journal
+from logger.whole_file import replace_whole
 from station.client import StationClient
 from station.libraries import clinic_library
 from station.settings import PenSetting, StationSettings, load_settings
@@ -195,7 +196,7 @@ async def _delivered(station: StationClient) -> None:
 
 def _report(console: Console, settings: StationSettings, session: str, path: Path) -> None:
     """The session as a PDF, and where it is; what to install where it cannot be made: the treatment was played."""
-    from console.actions.report_files import read_whole, write_whole  # noqa: PLC0415 only where a report is asked for
+    from console.actions.report_files import read_whole  # noqa: PLC0415 only where a report is asked for
     from logger.report import Heading, session_report  # noqa: PLC0415 as above
 
     try:
@@ -204,7 +205,8 @@ def _report(console: Console, settings: StationSettings, session: str, path: Pat
             read = read_whole(found, session)
         finally:
             found.close()
-        write_whole(path, session_report(read, Heading(site=settings.site, paper=settings.paper)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(path, session_report(read, Heading(site=settings.site, paper=settings.paper)))
     except ReportExtraMissing as missing:
         console.print(Text(str(missing), style="yellow"))
     else:

@@ -10,7 +10,6 @@ away; the broker keeps a hash of it, which a later run leaves as it is.
 """
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -26,6 +25,7 @@ from logger import certificates, mosquitto
 from logger.broker_url import DEFAULT_TLS_PORT
 from logger.errors import BrokerFolderError
 from logger.topics import check_name
+from logger.whole_file import replace_whole
 
 _PASSWORD_BYTES = 24
 _RENEW_BEFORE = timedelta(days=60)
@@ -309,12 +309,4 @@ def _url_host(host: str) -> str:
 
 
 def _write(path: Path, content: str | bytes) -> None:
-    """Puts a whole file in the place of the old one; readable by its owner alone from its first byte on."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace_whole(path, content.encode() if isinstance(content, str) else content)

@@ -1,10 +1,10 @@
 """Where the running station is reached: a small file the station writes and its clients read."""
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from logger.whole_file import replace_whole
 from station.settings import StationSettings
 
 
@@ -25,13 +25,7 @@ class Endpoint(BaseModel):
 
 def write_endpoint(settings: StationSettings, endpoint: Endpoint) -> None:
     """Puts the file in place at once and whole, readable by this user alone. Raises OSError."""
-    path = settings.endpoint_file
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(endpoint.model_dump_json())
-    fresh.replace(path)
+    replace_whole(settings.endpoint_file, endpoint.model_dump_json().encode())
 
 
 def read_endpoint(settings: StationSettings) -> Endpoint | None:

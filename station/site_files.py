@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from logger.ownership import Ownership
 from logger.sqlite_files import read_only_uri
+from logger.whole_file import replace_whole
 from station.amendments import erase_texts
 from station.errors import KeyMapRefused, KeyMapUnusable, Trouble
 from station.history_file import HistoryFile
@@ -246,16 +247,9 @@ def _copy(path: Path) -> bytes:
 
 def _put(path: Path, content: bytes) -> None:
     """A file in place at once and whole, for its owner alone; what SQLite kept beside the one before goes with it."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     for beside in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + beside).unlink(missing_ok=True)
-    fresh.replace(path)
+    replace_whole(path, content)
 
 
 def _reason(error: Exception) -> str:

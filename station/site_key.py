@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from logger.whole_file import replace_whole
 from station.errors import KeyMapUnusable, Trouble
 from station.spoken_bytes import from_words, to_words
 
@@ -101,16 +102,9 @@ def read_ring(path: Path) -> KeyRing:
 
 def write_ring(path: Path, ring: KeyRing) -> None:
     """Puts the file in place at once and whole, for its owner alone. Raises KeyMapUnusable."""
-    fresh = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(ring_as_json(ring))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        replace_whole(path, ring_as_json(ring).encode())
     except OSError as error:
         raise KeyMapUnusable(_unusable(path, (error.strerror or str(error)).lower())) from error
 

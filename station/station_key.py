@@ -6,7 +6,6 @@ backed up: a station without its old key makes another, and the record shows the
 """
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from logger.whole_file import new_whole
 from station.errors import StationFailure, Trouble
 from station.exits import Exit
 
@@ -92,23 +92,8 @@ _OF_A_BACKUP = "Put a backup in its place, or move it away; a new key is made th
 def _make(path: Path) -> None:
     """Makes a key that is whole or not there, and never in place of another."""
     content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        with suppress(FileExistsError):  # another process made one meanwhile: that one counts
-            os.link(beside, path)
-    finally:
-        beside.unlink()
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with suppress(FileExistsError):  # another process made one meanwhile: that one counts
+        new_whole(path, content)
 
 
 def _refused(path: Path, what: str, do: str) -> StationKeyRefused:

@@ -62,8 +62,8 @@ def tables(
     if as_json:
         print_json({"folder": str(folder), "rows": rows})
     else:
-        said = ", ".join(f"{count} {table}" for table, count in rows.items())
-        err().print(f"{folder}: {said}. From {place.name}; patients are pseudonyms.")
+        said = ", ".join(f"{table} {count}" for table, count in rows.items())
+        err().print(f"{folder}, rows written: {said}. From {place.name}; patients are pseudonyms.")
     return Code.DONE
 
 

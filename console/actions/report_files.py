@@ -1,8 +1,6 @@
 """`needlework report session|course`: PDFs from the record, written whole or not at all."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from rich.text import Text
@@ -23,6 +21,7 @@ from logger.report import (
     read_session,
     session_report,
 )
+from logger.whole_file import replace_whole
 from station.settings import StationSettings
 
 
@@ -82,22 +81,9 @@ def _sessions_of(source: Source, patient: str) -> list[str]:
     return found
 
 
-def write_whole(path: Path, made: bytes) -> None:
-    """Writes a file so that what stands under its name is all of it, or what was there before. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(made)
-        Path(beside).chmod(0o600)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
 def _written(path: Path, made: bytes, *, as_json: bool) -> int:
-    write_whole(path, made)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_whole(path, made)
     digest = hashlib.sha256(made).hexdigest()
     if as_json:
         print_json({"file": str(path), "bytes": len(made), "sha256": digest})

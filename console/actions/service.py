@@ -11,8 +11,10 @@ from console.records import Source, opened
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from logger.entry import Entry
+from logger.findings import counted
 from logger.journal_reader import JournalReader
 from logger.service_record import service_record
+from logger.whole_file import new_whole
 from station.settings import StationSettings
 
 
@@ -24,13 +26,13 @@ def export(settings: StationSettings, into: Path | None, *, journal: Path | None
         print_json(record)
         return Code.DONE
     try:
-        with into.open("x", encoding="utf-8") as file:
-            json.dump(record, file, ensure_ascii=False, indent=2)
-            file.write("\n")
+        new_whole(into, (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode())
     except FileExistsError as error:
         told = Told("file_there", f"{into} is there already.", "It was left as it is.", "Name another file.")
         raise ConsoleError(told) from error
-    out().print(Text(f"{into}: {len(record['pens'])} pens, by day; no session, patient or operator is in it."))
+    out().print(
+        Text(f"{into}: {counted(len(record['pens']), 'pen')}, by day; no session, patient or operator is in it.")
+    )
     return Code.DONE
 
 

@@ -1,7 +1,6 @@
 """`needlework site`: the key of a site, sharing its key map with another station, backups of what stays there."""
 
 import asyncio
-import os
 import secrets
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from console.exits import Code
 from console.passwords import ask
 from console.screen import err, out, print_json
 from console.trouble import ConsoleError, Told
+from logger.whole_file import new_whole
 from station.accounts import Role
 from station.keymap import KeyMap
 from station.keymap_file import KeyMapFile
@@ -97,7 +97,7 @@ class Caller:
         """Writes every private file of the station, sealed."""
         self.settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = backup(self.settings, _now_us())
-        _write(into, content)
+        new_whole(into, content)
         told = {"file": str(into), "bytes": len(content), "key": kind_of(content)[1]}
         if self.as_json:
             print_json(told)
@@ -154,7 +154,7 @@ class Caller:
             if passphrase_file is None
             else ask("Passphrase", passphrase_file, option="--passphrase-file")
         )
-        _write(into, share(self.settings, passphrase, _now_us(), people=people))
+        new_whole(into, share(self.settings, passphrase, _now_us(), people=people))
         if self.as_json:
             print_json({**told, "file": str(into), **({"passphrase": passphrase} if made else {})})
             return
@@ -200,19 +200,6 @@ def _read(path: Path, most: int = FILE_MAX_BYTES + 4096) -> bytes:
     if len(content) > most:
         raise ConsoleError(Told("too_large", f"{path} is larger than any such file.", "Nothing was changed."))
     return content
-
-
-def _write(into: Path, content: bytes) -> None:
-    """A new file for its owner alone, whole or not at all. Raises OSError; one that is there is not replaced."""
-    handle = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        into.unlink(missing_ok=True)
-        raise
 
 
 def _now_us() -> int:
