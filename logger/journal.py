@@ -7,7 +7,6 @@ cursor in the same file, moved by the recorder's receipts alone.
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from controller.events import Event
+from logger.disk_room import DiskRoom
 from logger.entry import MAX_NAME
 from logger.errors import JournalFull, JournalUnwritable
 from logger.journal_file import JournalFile
@@ -68,6 +68,7 @@ class Journal:
             self._ownership.release()
             raise
         self._writer = JournalWriter(self._file, self._limits)
+        self._room = DiskRoom(path.parent)
         self._closed = False
 
     def emit(self, event: Event, *, session: str | None) -> None:
@@ -136,7 +137,7 @@ class Journal:
         """
         reserve = self._limits.min_free_bytes
         try:
-            free = shutil.disk_usage(self.path.parent).free
+            free = self._room.free_bytes()
         except OSError:
             return 0
         return min(1000, max(0, 1000 - (free - reserve) * 1000 // max(1, ROOM * reserve)))
@@ -156,11 +157,9 @@ class Journal:
                 "treatment; find what keeps the disk busy."
             )
         try:
-            free = shutil.disk_usage(self.path.parent).free
+            free = self._room.free_bytes()
         except OSError as error:
-            return (
-                f"The folder of the journal {self.path} cannot be read: {error.strerror}. Check that the disk is there."
-            )
+            return f"The disk of the journal {self.path} fails: {error.strerror}. Check that it is there."
         if free < self._limits.min_free_bytes:
             return (
                 f"Only {free // _MIB} MiB are free on the disk of the journal {self.path}, "
@@ -206,6 +205,7 @@ class Journal:
         self._closed = True
         self._writer.stop()
         ended = await asyncio.to_thread(self._writer.join, self._limits.flush_deadline_ms / 1000)
+        await asyncio.to_thread(self._room.close, self._limits.flush_deadline_ms / 1000)
         self.reader.close()
         if ended:
             self._file.close()

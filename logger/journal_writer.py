@@ -71,6 +71,7 @@ class JournalWriter:
         self._looked = False  # group_ms went by since the last commit
         self._urgent = False
         self._chained: list[Row] = []  # chained and not on the disk yet; rows of a failed commit stay here as they are
+        self._hashing = 0  # taken from the queue, and not chained yet
         self._waiters: list[Waiter] = []
         self._closing = False
         self._failure: JournalError | None = None
@@ -108,7 +109,7 @@ class JournalWriter:
 
     def _full(self, *, for_safety_row: bool) -> bool:
         share = 1.0 if for_safety_row else self._limits.nearly_full
-        waiting = len(self._queue) + len(self._chained)
+        waiting = len(self._queue) + self._hashing + len(self._chained)
         return (
             waiting >= share * self._limits.max_queued_entries
             or self._queued_bytes >= share * self._limits.max_queued_bytes
@@ -189,11 +190,17 @@ class JournalWriter:
             with self._changed:
                 if not self._wait_for_work():
                     return
+                batch: list[Pending] = []
                 if not self._chained:
-                    self._chain([self._queue.popleft() for _ in range(min(_ROWS_PER_COMMIT, len(self._queue)))])
+                    batch = [self._queue.popleft() for _ in range(min(_ROWS_PER_COMMIT, len(self._queue)))]
+                    self._hashing = len(batch)
                 if not self._queue:
                     self._urgent = False
                 cursor = self._cursor if self._cursor != self._file.acknowledged else None
+            if batch:
+                rows = self._hashed(batch)  # megabytes of them take milliseconds, for which nobody who emits waits
+                with self._changed:
+                    self._chained, self._hashing = rows, 0
             try:
                 if self._failure is not None:
                     self._file.reopen()
@@ -242,14 +249,16 @@ class JournalWriter:
             return not last_attempt_made
         return bool(self._queue) or self._cursor != self._file.acknowledged
 
-    def _chain(self, batch: list[Pending]) -> None:
-        """Gives what was emitted its sequence and hash."""
+    def _hashed(self, batch: list[Pending]) -> list[Row]:
+        """What was emitted, with its sequence and hash."""
+        rows: list[Row] = []
         sequence, previous = self._file.last_sequence, self._file.last_hash
         for utc_us, monotonic_ms, session, type_, version, body, _durable in batch:
             sequence += 1
             digest = entry_hash(self._station, previous, sequence, utc_us, monotonic_ms, session, type_, version, body)
-            self._chained.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, body))
+            rows.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, body))
             previous = digest
+        return rows
 
     def _drop_what_is_on_disk(self) -> None:
         """After a failed commit: it may have reached the disk.

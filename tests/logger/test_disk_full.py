@@ -17,6 +17,7 @@ from datetime import datetime, UTC
 from pathlib import Path
 from logger.errors import JournalError
 from logger.journal import Journal
+from logger.disk_room import LOOK_S
 from logger.journal_writer import JournalLimits
 from logger.verify import verify_journal
 from tests.logger.making import grouped, safety
@@ -28,6 +29,7 @@ async def fill_and_free(path, fill, free, **limits):
     journal.emit(safety(0), session="s-1")
     await journal.flush()
     fill()
+    await asyncio.sleep(2 * LOOK_S)
     said["full"] = journal.problem()
     said["error"] = None
     sent = 1
@@ -46,6 +48,7 @@ async def fill_and_free(path, fill, free, **limits):
     async with asyncio.timeout(10):
         await journal.wait_committed(sent - 1)
     await journal.flush()
+    await asyncio.sleep(2 * LOOK_S)
     said.update(after=journal.problem(), sent=sent, lost=journal.lost)
     said["types"] = [entry.type for entry in journal.reader.entries()]
     await journal.close()
