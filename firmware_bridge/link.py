@@ -41,6 +41,7 @@ REQUEST_S = 0.5  # the longest a pen may take for an ordinary request
 SELF_TEST_S = 2.0  # a self-test moves parts
 REPEATS = 2  # more tries for what is repeatable
 STALE_CLOSE_DEAD_MANS = 3  # silence after which a link is given up, in dead-man times
+LATE_CLOSE_DEAD_MANS = 10  # STATUS that is always more than half a dead-man time old, after which one is given up too
 U32_MAX = 0xFFFF_FFFF
 
 
@@ -79,6 +80,7 @@ class Link:
         self._tick = 0
         self._closed = False
         self._silent = False
+        self._late_since_ms: int | None = None
         self._lost_cause: WireError | None = None
         self._armed_waiter: asyncio.Future[Armed] | None = None
         self._armed_key = 0
@@ -249,7 +251,11 @@ class Link:
         """Gives the link up (LinkStale) after three dead-man times without STATUS, seen on two calls in a row.
 
         Two, because after a pause of this process the frames that came meanwhile are read between them.
+
+        And, while no lease lives, where STATUS comes and is old news all the time: the pen's clock was held up, or a
+        buffer on the way never empties. Nothing can be armed on it, and only a new connection can tell which.
         """
+        self._check_late()
         limit_ms = STALE_CLOSE_DEAD_MANS * self.welcome.dead_man_ms
         age_ms = self.status_age_ms()
         silent_before, self._silent = self._silent, age_ms > limit_ms
@@ -258,6 +264,21 @@ class Link:
                 LinkStale(
                     f"{self.url}: no STATUS for {age_ms} ms. The pen stops by itself after "
                     f"{self.welcome.dead_man_ms} ms; check the cable. The connection is opened anew.",
+                    url=self.url,
+                )
+            )
+
+    def _check_late(self) -> None:
+        now_ms, dead_man_ms = self._port.monotonic_ms(), self.welcome.dead_man_ms
+        if self._lease or self._closed or 2 * self.status_age_ms() <= dead_man_ms:
+            self._late_since_ms = None
+        elif self._late_since_ms is None:
+            self._late_since_ms = now_ms
+        elif now_ms - self._late_since_ms > LATE_CLOSE_DEAD_MANS * dead_man_ms:
+            self.abandon(
+                LinkStale(
+                    f"{self.url}: for {now_ms - self._late_since_ms} ms every STATUS came late, the last one by "
+                    f"{self.status_age_ms()} ms. The pen or the line to it is held up; the connection is opened anew.",
                     url=self.url,
                 )
             )

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from firmware_bridge.errors import LinkClosed, PenBusy, RequestRefused, RequestUncertain, TransportError
+from firmware_bridge.errors import LinkClosed, LinkStale, PenBusy, RequestRefused, RequestUncertain, TransportError
 from firmware_bridge.handshake import open_link
 from firmware_bridge.supervisor import Supervisor, SupervisorState
 from firmware_bridge.wire.capture import CaptureReader, CaptureWriter, Direction, messages_of
@@ -500,6 +500,34 @@ async def test_unplugging_is_told_once_with_its_cause_and_ends_what_was_waiting(
             await host.link.request(CARTRIDGE_READ)
         host.link.check_fresh()
         assert host.lost == [cause]
+
+
+@pytest.mark.parametrize("kind", [VIRTUAL])
+async def test_a_line_on_which_everything_is_old_news_is_given_up_once_nothing_is_armed_on_it(kind: str) -> None:
+    """Late by less than what counts as silence: nothing can be armed on it, and it never gets better by itself."""
+    async with SIMULATED[kind]() as pen, connected((line := BadLine(pen.url)).url) as host:
+        await host.next_status()
+        for _ in range(50):
+            await asyncio.sleep(0.1)
+            host.link.check_fresh()
+        assert not host.lost
+        at_once, late_s = line.to_host.deliver, host.link.welcome.dead_man_ms * 0.95 / 1000
+        loop = asyncio.get_running_loop()
+
+        def later(data: bytes) -> None:
+            loop.call_later(late_s, at_once, data)
+
+        line.to_host.deliver = later
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            host.link.check_fresh()
+        assert not host.lost, "a moment is forgiven"
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            host.link.check_fresh()
+        (cause,) = host.lost
+        assert isinstance(cause, LinkStale)
+        assert "came late" in str(cause)
 
 
 class Keeper(Host):
