@@ -105,16 +105,21 @@ def _learn(source: Source, station: str, session: str, own: list[Entry]) -> _Fac
     first, last = own[0].sequence, own[-1].sequence
     facts = _Facts(first=_begin(source, station, first))
     facts.last = _end(source, station, last)
+    # The key was announced when the station got it, which is before nearly every session.
+    _note_newest(facts, source, station, "station_key", facts.first)
     for part in parts_of(_around(source, station, facts.first, facts.last), session):
         facts.shown += isinstance(part, Entry)
         facts.withheld += isinstance(part, Withheld)
         facts.older += part.last - part.sequence + 1 if isinstance(part, Older) else 0
         _walk(facts, part)
-    for kind, upto in (("station_key", facts.last), ("station_started", last)):
-        entry = source.newest(station, kind, upto) if isinstance(source, Store) else source.newest(kind, upto)
-        if entry is not None:
-            _note(facts, entry)
+    _note_newest(facts, source, station, "station_started", last)
     return facts
+
+
+def _note_newest(facts: _Facts, source: Source, station: str, kind: str, upto: int) -> None:
+    entry = source.newest(station, kind, upto) if isinstance(source, Store) else source.newest(kind, upto)
+    if entry is not None:
+        _note(facts, entry)
 
 
 def _walk(facts: _Facts, part: Part) -> None:
