@@ -109,6 +109,8 @@ class _Check:
         self._progress = progress
         self._walk = Walk(Trail(trusted))
         self._own: list[Entry] = []
+        self._chained_by_digests = False
+        self._hole_behind_own = 0
         self._counts = {Entry: 0, Withheld: 0, Older: 0}
         self._notes: list[str] = []
         self._manifest = self._read_manifest()
@@ -130,6 +132,7 @@ class _Check:
         self._digests(digest.hexdigest())
         self._against_the_manifest()
         self._derived()
+        self._across_a_hole(anchored=bool(self._anchored.words))
         self._anchored.finish(self._findings, walk.last, walk.first or 1)
         if manifest.withheld:
             entries = counted(manifest.withheld, "entry", "entries")
@@ -181,6 +184,7 @@ class _Check:
         match part:
             case Entry():
                 walk.entry(part, findings)
+                self._chained_by_digests = self._chained_by_digests or part.content() is not None
                 self._anchored.take(part.sequence, part.hash)
                 if part.session == self._manifest.session:
                     self._own.append(part)
@@ -188,6 +192,7 @@ class _Check:
                     self._bad(f"Entry {part.sequence} is none of this session and may not be in its bundle.")
             case Withheld():
                 walk.withheld(part, findings)
+                self._chained_by_digests = True
                 self._anchored.take(part.sequence, part.hash)
             case Older():
                 self._older(part)
@@ -196,6 +201,13 @@ class _Check:
         walk = self._walk
         if part.sequence != walk.expected or bytes.fromhex(part.previous) != walk.previous or part.last < part.sequence:
             self._findings.add(part.sequence, "does_not_follow", f"Entry {part.sequence} does not follow.")
+        if self._chained_by_digests:
+            self._findings.add(
+                part.sequence,
+                "does_not_follow",
+                f"Entry {part.sequence} is withheld as one of an older version, behind entries of a newer: no station "
+                "writes that, and what is behind it proves nothing of what is before it.",
+            )
         self._notes.append(
             f"Entries {part.sequence} to {part.last} are withheld and were journalled by a version whose hashes allow "
             "no proof without their content: that the entries on both sides belong to one chain is not shown here."
@@ -204,8 +216,21 @@ class _Check:
         walk.count += part.last - part.sequence + 1
         walk.last, walk.last_hash = part.last, bytes.fromhex(part.hash)
         walk.expected, walk.previous = part.last + 1, walk.last_hash
-        walk.trail.withheld(part.last, walk.last_hash)
+        walk.trail.hole(part.last)
         self._anchored.take(part.last, walk.last_hash)
+        if self._own:
+            self._hole_behind_own = part.last
+
+    def _across_a_hole(self, *, anchored: bool) -> None:
+        """Nothing behind a hole, signature or anchor, proves what of the session is before it."""
+        if self._hole_behind_own and (anchored or self._walk.trail.signed_to is not None):
+            self._findings.add(
+                self._own[0],
+                "does_not_follow",
+                f"From entry {self._own[0].sequence} on the session is before withheld entries that no digest stands "
+                f"for, up to {self._hole_behind_own}: what is signed or noted behind those proves nothing of it. Ask "
+                "for the journal itself.",
+            )
 
     def _digests(self, entries: str) -> None:
         for name in MEMBERS:

@@ -18,7 +18,7 @@ from logger.conflicts import Conflict
 from logger.entry import Entry
 from logger.errors import BundleError
 from logger.findings import Findings
-from logger.incident.lines import Older, Part, parts_of, written
+from logger.incident.lines import Older, Part, leaves_a_hole, parts_of, written
 from logger.incident.manifest import ENTRIES, FORMAT, MANIFEST, Manifest
 from logger.incident.readme import readme
 from logger.journal_reader import JournalReader
@@ -104,7 +104,7 @@ def _learn(source: Source, station: str, session: str, own: list[Entry]) -> _Fac
     """Where the part of the chain begins and ends, and what is in it; its entries go by once, nothing is kept."""
     first, last = own[0].sequence, own[-1].sequence
     facts = _Facts(first=_begin(source, station, first))
-    facts.last = _end(source, station, last)
+    facts.last = _end(source, station, session, own)
     # The key was announced when the station got it, which is before nearly every session.
     _note_newest(facts, source, station, "station_key", facts.first)
     for part in parts_of(_around(source, station, facts.first, facts.last), session):
@@ -132,7 +132,7 @@ def _walk(facts: _Facts, part: Part) -> None:
         case Withheld():
             facts.walk.withheld(part, facts.findings)
         case Older():
-            facts.walk.trail.withheld(part.last, bytes.fromhex(part.hash))
+            facts.walk.trail.hole(part.last)
 
 
 def _note(facts: _Facts, entry: Entry) -> None:
@@ -159,10 +159,20 @@ def _begin(source: Source, station: str, first: int) -> int:
     return begin
 
 
-def _end(source: Source, station: str, last: int) -> int:
-    """The first checkpoint that signs all of the session; else the newest entry there is."""
+def _end(source: Source, station: str, session: str, own: list[Entry]) -> int:
+    """The first checkpoint that signs all of the session; else the newest entry there is.
+
+    The session's own end where entries of an older version leave a hole in the chain behind its beginning: a signature
+    behind that would prove nothing of the session.
+    """
+    first, last = own[0].sequence, own[-1].sequence
+    may_have_holes = own[0].content() is None
     end = last
-    for entry in _entries(source, station, last):
+    for entry in _entries(source, station, first if may_have_holes else last):
+        if may_have_holes and leaves_a_hole(entry, session):
+            return last
+        if entry.sequence <= last:
+            continue
         end = entry.sequence
         signed = _signed_by(entry)
         if signed is not None and signed >= last:
