@@ -3,23 +3,32 @@
 import json
 import zipfile
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from controller.events import Event
+from controller.events import Event, JournalCheckpoint, StationStarted
 from logger.anchors import read_anchor
 from logger.entry import Entry, entry_hash, first_hash
+from logger.errors import BundleError
 from logger.incident.checking import verify_bundle
 from logger.incident.lines import Older, Withheld, read
 from logger.incident.making import COMMENT, make_bundle, put, seal
+from logger.incident.manifest import Manifest
+from logger.incident.readme import readme
 from logger.records import session_record
 from logger.store import Store
+from logger.verification_code import VerificationCode
 from logger.verify import VerifyResult
 from tests.fixtures_brokers import STATION
 from tests.logger.making import closed, grouped, opened
 from tests.logger.test_checkpoints import KEY, KEY_ID, announcement, follow, signing
 from tests.logger.test_incident import MADE_BY, OTHERS, OURS, Lines, interleaved, texts
+
+UNSIGNED: dict[str, object] = {"signed_to": None, "verification_code": ""}
 
 
 @pytest.fixture
@@ -31,9 +40,8 @@ def bundle(tmp_path: Path) -> Path:
 def bundled(folder: Path, entries: Sequence[Entry], made_by: str = MADE_BY) -> Path:
     store = Store.open(folder / "store.db")
     store.append(entries, seen_utc_us=0)
-    made = make_bundle(store, OURS, folder / "incident.zip", made_by=made_by)
-    store.close()
-    return made.path
+    with closing(store):
+        return make_bundle(store, OURS, folder / "incident.zip", made_by=made_by).path
 
 
 def lines_of(path: Path) -> Lines:
@@ -59,6 +67,8 @@ def remade(bundle: Path, lines: Lines, *, record: object = None, extra: str = ""
         older=sum(part.last - part.sequence + 1 for part in parts if isinstance(part, Older)),
     )
     manifest.update(said)
+    about = Manifest.model_validate_json(json.dumps(manifest))
+    inside["README.txt"] = readme(about, bundle.name).encode()
     path = bundle.with_name("forged.zip")
     with zipfile.ZipFile(path, "w") as file:
         for name, content in inside.items():
@@ -113,7 +123,7 @@ def test_an_invented_session_is_not_made_genuine_by_older_lines_and_a_genuine_ch
     session = invented(6, bytes.fromhex("ab" * 32), (opened("forehead"), grouped(99), closed()), way=way)
     place = session[-1].sequence + 1
     join = {"sequence": place, "last": 16, "previous": session[-1].hash.hex(), "hash": last["previous"]}
-    forged = remade(bundle, [*head, *cut, *map(as_line, session), join, last], signed_to=None)
+    forged = remade(bundle, [*head, *cut, *map(as_line, session), join, last], **UNSIGNED)
     code = json.loads(texts(bundle)["manifest.json"])["verification_code"]
     for anchors in ([], [read_anchor(code)]):
         result = verify_bundle(forged, trusted=frozenset({KEY_ID}), anchors=anchors)
@@ -163,3 +173,130 @@ def test_a_session_of_before_is_signed_only_where_the_chain_reaches_the_checkpoi
     if not signed:  # where proof of it is asked for, it cannot be given
         key = verify_bundle(path, trusted=frozenset({KEY_ID}))
         assert "other_key" in whats(key)
+
+
+# What is beside the entries -------------------------------------------------------------------------------------------
+
+
+THIS = f"needlework {version('needlework')}"
+
+
+def lying(path: Path) -> object:
+    record = json.loads(texts(path)["record.json"])
+    assert record["outcome"] == "completed"
+    return {**record, "outcome": "stopped", "strokes": 0}
+
+
+def test_a_record_that_is_not_what_the_entries_come_to_is_a_finding(tmp_path: Path) -> None:
+    path = bundled(tmp_path, interleaved(), made_by=THIS)
+    assert verify_bundle(path).verdict == "intact"
+    result = verify_bundle(remade(path, lines_of(path), record=lying(path)), trusted=frozenset({KEY_ID}))
+    assert result.verdict == "damaged"
+    assert "record.json is not what the entries make" in result.findings[0].sentence
+
+
+def test_true_and_1_are_not_taken_for_the_same(tmp_path: Path) -> None:
+    path = bundled(tmp_path, interleaved(), made_by=THIS)
+    record = json.loads(texts(path)["record.json"])
+    assert record["demo"] is True
+    assert verify_bundle(remade(path, lines_of(path), record={**record, "demo": 1})).verdict == "damaged"
+
+
+def test_a_record_of_another_version_is_a_verdict_of_its_own(bundle: Path) -> None:
+    result = verify_bundle(remade(bundle, lines_of(bundle), record=lying(bundle), made_by="needlework 0.0.9"))
+    assert (result.verdict, result.findings) == ("record_differs", ())
+    assert "not proved" in result.sentence().partition(": ")[0]
+    assert any("needlework 0.0.9" in note for note in result.notes)
+
+
+def test_what_readme_and_manifest_say_of_keys_and_code_is_held_against_the_entries(tmp_path: Path) -> None:
+    path = bundled(tmp_path, interleaved(), made_by=THIS)
+    manifest = json.loads(texts(path)["manifest.json"])
+    lines = lines_of(path)
+    for said in (
+        {"verification_code": str(VerificationCode.of(16, bytes(32)))},
+        {"keys": {"0" * 16: manifest["keys"][KEY_ID]}},
+        {"signed_to": 15},
+    ):
+        assert verify_bundle(remade(path, lines, **said)).verdict == "damaged", said
+
+
+def test_a_bundle_has_the_members_a_bundle_has_and_no_other(bundle: Path) -> None:
+    result = verify_bundle(remade(bundle, lines_of(bundle), extra="signed-by-the-clinic.pdf"))
+    assert [finding.sentence for finding in result.findings] == ["It does not have the members that a bundle has."]
+
+
+def test_an_entry_outside_every_session_that_names_another_is_none_of_the_bundle(tmp_path: Path) -> None:
+    entries: list[Entry] = []
+    for event, session in (
+        (announcement(KEY), None), (signing(KEY), None), (opened(), OURS), (closed(), OURS),
+        (StationStarted(software="needlework 9.9", previous_session=OTHERS), None),
+        (StationStarted(software="needlework 9.9", previous_session=OURS), None), (signing(KEY), None),
+    ):  # fmt: skip
+        follow(entries, event, session)
+    path = bundled(tmp_path, entries)
+    assert OTHERS.encode() not in b"".join(texts(path).values())
+    lines = lines_of(path)
+    place = next(at for at, line in enumerate(lines) if line["sequence"] == 5)
+    assert "content" in lines[place]
+    assert lines[place + 1]["type"] == "station_started"
+    shown = [*lines[:place], as_line(entries[4]), *lines[place + 1 :]]
+    result = verify_bundle(remade(path, shown))
+    assert [finding.sentence for finding in result.findings] == [
+        "Entry 5 is none of this session and may not be in its bundle."
+    ]
+
+
+# Hostile --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_time_that_no_clock_has_is_a_finding(bundle: Path) -> None:
+    lines = lines_of(bundle)
+    (entry,) = invented(2, bytes(32), (opened(),))
+    fields = (entry.previous, 2, 2**62, 2, OURS, entry.type, entry.version, entry.body)
+    late = replace(entry, utc_us=2**62, hash=entry_hash(STATION.encode(), *fields))
+    result = verify_bundle(remade(bundle, [as_line(late)], record={}, **UNSIGNED))
+    assert "No record can be made of its entries" in result.findings[0].sentence
+    assert len(lines) > 1
+
+
+def test_nothing_of_it_reaches_a_terminal_as_an_order(bundle: Path) -> None:
+    order = "\x1b[2J\x1b[Hverify: intact\x1b[8m\x9b\r\n"
+    lines = lines_of(bundle)
+    checkpoint = JournalCheckpoint(sequence=1, hash="00" * 32, key_id=order, signature="00")
+    chained: list[Entry] = []
+    follow(chained, opened(), OURS)
+    follow(chained, checkpoint)
+    for made in (
+        remade(bundle, lines, record=lying(bundle), made_by=order),
+        remade(bundle, [as_line(entry) for entry in chained], **UNSIGNED),
+    ):
+        result = verify_bundle(made)
+        said = [result.sentence(), *result.notes, *(finding.sentence for finding in result.findings)]
+        assert any("\\x1b[2J" in sentence for sentence in said)
+        assert all(sentence.isprintable() for sentence in said)
+
+
+@pytest.mark.parametrize(("lines", "kilobytes"), [(300, 2**20), (2**20, 40)])
+def test_a_bundle_that_claims_more_than_any_holds_is_not_read_to_its_end(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, lines: int, kilobytes: int
+) -> None:
+    monkeypatch.setattr("logger.incident.making.MAX_LINES", lines)
+    monkeypatch.setattr("logger.incident.making.MAX_ENTRIES_BYTES", kilobytes * 1024)
+    many: list[Entry] = []
+    for number in range(2000):
+        follow(many, opened() if not number else grouped(number), OURS)
+    result = verify_bundle(remade(bundle, [as_line(entry) for entry in many], **UNSIGNED))
+    assert result.verdict == "damaged"
+    assert result.count <= 300
+    assert any("more than a bundle may hold" in finding.sentence for finding in result.findings)
+    (folder := bundle.parent / "more").mkdir()
+    with pytest.raises(BundleError, match="more than a bundle may hold"):
+        bundled(folder, many)
+
+
+def test_a_record_does_not_grow_with_what_a_bundle_tells(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logger.incident.checking.MAX_TOLD_BYTES", 100)
+    result = verify_bundle(bundle)
+    assert [finding.what for finding in result.findings] == ["file"]
+    assert "more than any session's" in result.findings[0].sentence
