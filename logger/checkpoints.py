@@ -128,6 +128,13 @@ class Trail:
         """The chain's next entry, of which only the hash is here."""
         self.passed.append((sequence, digest))
 
+    def hole(self, last: int) -> None:
+        """Up to ``last`` the chain is not here: what is signed before and behind that are two things, and a signature
+        behind it says nothing of what was before it."""
+        self.passed.clear()
+        self.begins = last + 1
+        self.signed_to, self.signed_hash, self.by = None, "", ""
+
     def finish(self, findings: Findings) -> None:
         """Behind the last entry: with keys known from elsewhere, a chain that none of them signed is no proof."""
         if self.trusted and self.by not in self.trusted and not findings.total:

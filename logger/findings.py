@@ -46,15 +46,19 @@ class Findings:
         if len(self.named) >= MAX_FINDINGS:
             return
         if isinstance(where, Entry):
-            self.named.append(Finding(where.sequence, what, sentence, session or where.session))
-        else:
-            self.named.append(Finding(where, what, sentence, session))
+            session, where = session or where.session, where.sequence
+        self.named.append(Finding(where, what, printable(sentence), None if session is None else printable(session)))
 
     def of_the_file(self, problems: Sequence[str]) -> None:
         """What SQLite finds wrong with the file: before everything else, because it may be why."""
         self.total += len(problems)
         named = [Finding(None, "file", f"The database file is not whole: {problem}.") for problem in problems]
         self.named = [*named, *self.named][:MAX_FINDINGS]
+
+
+def printable(text: str) -> str:
+    """Text of a file that anybody may have written, for a terminal: what is not printable is written out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def counted(count: int, one: str, many: str = "") -> str:

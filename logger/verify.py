@@ -19,7 +19,7 @@ from logger.chain import ROW_HASH, Walk, check_chain
 from logger.checkpoints import Trail
 from logger.entry import Entry, Quick
 from logger.errors import JournalRuined, JournalUnusable, StoreUnusable
-from logger.findings import MAX_FINDINGS, Finding, Findings, counted
+from logger.findings import MAX_FINDINGS, Finding, Findings, counted, printable
 from logger.journal_reader import JournalReader
 from logger.store import Store
 
@@ -39,6 +39,9 @@ _STORE = "the recorder's store"
 class VerifyResult:
     """What was found. ``count`` entries were read, ``first`` to ``last``; ``findings_total`` counts also unnamed ones.
 
+    ``record_differs`` is a verdict of an exported file alone: its entries are intact, and what another version of the
+    product made of them beside is not what this one makes, so that nothing here says whether it is true.
+
     ``anchor`` says against what the end was compared, None when against nothing; ``not_yet_stored`` is how many entries
     the anchor has not got yet, which is no fault. ``store_findings`` of the findings are the anchor's own damage: when
     there are no others, the journal itself is intact.
@@ -49,7 +52,7 @@ class VerifyResult:
     """
 
     station: str
-    verdict: Literal["intact", "damaged"]
+    verdict: Literal["intact", "damaged", "record_differs"]
     count: int
     sessions: int
     first: int | None
@@ -81,9 +84,11 @@ class VerifyResult:
         anchor = (
             f"compared with {self.anchor}" if self.anchor else "compared with no anchor, so a cut end would not show"
         )
-        if self.verdict == "intact":
+        if self.verdict != "damaged":
             waiting = f"; {self.not_yet_stored} not stored there yet" if self.not_yet_stored else ""
             to = f" to checkpoint {self.signed_to}" if self.signed_to and not self.anchor else ""
+            if self.verdict == "record_differs":
+                to = f"{to} as to its entries, the record beside them not proved"
             return (
                 f"intact{to}: station {self.station}, {span}, {counted(self.sessions, 'session')}, {self._signed()}, "
                 f"{anchor}{waiting}."
@@ -319,12 +324,16 @@ def result_of(
     not_yet_stored: int = 0,
     store_findings: int = 0,
     notes: tuple[str, ...] = (),
+    record_differs: bool = False,
 ) -> VerifyResult:
     """What a walk that has ended comes to."""
     walk.trail.finish(findings)
+    told = [printable(note) for note in (*walk.trail.notes(), *notes)]
+    if len(told) > MAX_FINDINGS:
+        told = [*told[:MAX_FINDINGS], f"And {len(told) - MAX_FINDINGS} notes more."]
     return VerifyResult(
-        station=station,
-        verdict="damaged" if findings.total else "intact",
+        station=printable(station),
+        verdict="damaged" if findings.total else "record_differs" if record_differs else "intact",
         count=walk.count,
         sessions=walk.sessions,
         first=walk.first,
@@ -341,5 +350,5 @@ def result_of(
         checkpoints=walk.trail.checkpoints,
         behind=(walk.last or 0) - (walk.trail.signed_to or 0),
         keys=tuple(dict.fromkeys(key for _, key in walk.trail.announced)),
-        notes=(*walk.trail.notes(), *notes),
+        notes=tuple(told),
     )

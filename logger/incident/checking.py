@@ -1,6 +1,6 @@
 """Verifies an incident bundle, on any machine and with nothing else."""
 
-import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +15,23 @@ from logger.anchors import Anchor, Anchored
 from logger.chain import Walk, Withheld
 from logger.checkpoints import Trail, key_id
 from logger.entry import Entry
-from logger.errors import BundleError, RecordNotFound
-from logger.findings import Findings, counted
+from logger.errors import BundleError
+from logger.findings import Findings, counted, printable
 from logger.incident.lines import MAX_LINE_BYTES, Older, Part, may_be_shown, read
-from logger.incident.making import COMMENT, COMMENT_BYTES
+from logger.incident.making import COMMENT, COMMENT_BYTES, bounded, json_text
 from logger.incident.manifest import ENTRIES, MANIFEST, MEMBERS, Manifest
+from logger.incident.readme import readme
 from logger.records import session_record
 from logger.verify import PROGRESS_ENTRIES, Progress, VerifyResult, result_of
 
 MAX_MEMBER_BYTES: Final = 64 * 1024 * 1024
 """Of every member but the entries, which are read line by line."""
+
+MAX_TOLD_BYTES: Final = 16 * 1024 * 1024
+"""Of a session's entries that end up in its record word by word. Its inputs, which are nearly all of it, are summed."""
+
+_NAMED: Final = re.compile(r"^  needlework verify (.+)$", re.MULTILINE)
+"""Where README.txt says how the file was called."""
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -34,6 +41,7 @@ _BROKEN = (
     ValueError,
     OSError,
     LookupError,
+    ArithmeticError,
     zlib.error,
 )
 """What a damaged ZIP can raise."""
@@ -66,7 +74,8 @@ def verify_bundle(
     except _Unusable as error:
         raise BundleError(f"{path} is no bundle that can be verified: {error} Ask for it again.") from error
     except _BROKEN as error:
-        raise BundleError(f"{path} is damaged and cannot be read as a ZIP: {error}. Ask for it again.") from error
+        why = printable(str(error))
+        raise BundleError(f"{path} is damaged and cannot be read as a ZIP: {why}. Ask for it again.") from error
 
 
 class _Unusable(Exception):
@@ -108,17 +117,22 @@ class _Check:
         self._anchored = Anchored(anchors)
         self._progress = progress
         self._walk = Walk(Trail(trusted))
-        self._own: list[Entry] = []
+        self._first_own: Entry | None = None
+        self._chained_by_digests = False
+        self._hole_behind_own = 0
         self._counts = {Entry: 0, Withheld: 0, Older: 0}
         self._notes: list[str] = []
+        self._record_differs = False
         self._manifest = self._read_manifest()
 
     def result(self) -> VerifyResult:
         """Goes through the file once."""
         manifest, walk = self._manifest, self._walk
-        for public_key in manifest.keys.values():
+        for name, public_key in manifest.keys.items():
             raw = bytes.fromhex(public_key)
             walk.trail.known[key_id(raw)] = raw
+            if key_id(raw) != name:
+                self._bad(f"The manifest gives a key the id {name}, which is {key_id(raw)}.")
         if list(self._bundle.namelist()) != [*MEMBERS, MANIFEST]:
             self._bad("It does not have the members that a bundle has.")
         digest = sha256()
@@ -130,12 +144,18 @@ class _Check:
         self._digests(digest.hexdigest())
         self._against_the_manifest()
         self._derived()
+        self._across_a_hole(anchored=bool(self._anchored.words))
         self._anchored.finish(self._findings, walk.last, walk.first or 1)
         if manifest.withheld:
             entries = counted(manifest.withheld, "entry", "entries")
             self._notes.append(f"{entries} of others withheld: their places in the chain are proved by digests.")
         return result_of(
-            manifest.station, self._findings, walk, self._anchored.words, notes=(*self._notes, *self._which_key())
+            manifest.station,
+            self._findings,
+            walk,
+            self._anchored.words,
+            notes=(*self._notes, *self._which_key()),
+            record_differs=self._record_differs,
         )
 
     def _which_key(self) -> tuple[str, ...]:
@@ -162,9 +182,8 @@ class _Check:
     def _parts(self, update: Callable[[bytes], object]) -> Iterator[Part]:
         try:
             with self._bundle.open(ENTRIES) as member:
-                number = 0
-                while line := member.readline(MAX_LINE_BYTES):
-                    number += 1
+                lines = bounded(iter(lambda: member.readline(MAX_LINE_BYTES), b""))
+                for number, line in enumerate(lines, 1):
                     update(line)
                     yield read(line, number, self._manifest.station)
                     if self._progress is not None and number % PROGRESS_ENTRIES == 0:
@@ -181,13 +200,15 @@ class _Check:
         match part:
             case Entry():
                 walk.entry(part, findings)
+                self._chained_by_digests = self._chained_by_digests or part.content() is not None
                 self._anchored.take(part.sequence, part.hash)
                 if part.session == self._manifest.session:
-                    self._own.append(part)
+                    self._first_own = self._first_own or part
                 if not may_be_shown(part, self._manifest.session):
                     self._bad(f"Entry {part.sequence} is none of this session and may not be in its bundle.")
             case Withheld():
                 walk.withheld(part, findings)
+                self._chained_by_digests = True
                 self._anchored.take(part.sequence, part.hash)
             case Older():
                 self._older(part)
@@ -196,6 +217,13 @@ class _Check:
         walk = self._walk
         if part.sequence != walk.expected or bytes.fromhex(part.previous) != walk.previous or part.last < part.sequence:
             self._findings.add(part.sequence, "does_not_follow", f"Entry {part.sequence} does not follow.")
+        if self._chained_by_digests:
+            self._findings.add(
+                part.sequence,
+                "does_not_follow",
+                f"Entry {part.sequence} is withheld as one of an older version, behind entries of a newer: no station "
+                "writes that, and what is behind it proves nothing of what is before it.",
+            )
         self._notes.append(
             f"Entries {part.sequence} to {part.last} are withheld and were journalled by a version whose hashes allow "
             "no proof without their content: that the entries on both sides belong to one chain is not shown here."
@@ -204,8 +232,22 @@ class _Check:
         walk.count += part.last - part.sequence + 1
         walk.last, walk.last_hash = part.last, bytes.fromhex(part.hash)
         walk.expected, walk.previous = part.last + 1, walk.last_hash
-        walk.trail.withheld(part.last, walk.last_hash)
+        walk.trail.hole(part.last)
         self._anchored.take(part.last, walk.last_hash)
+        if self._first_own is not None:
+            self._hole_behind_own = part.last
+
+    def _across_a_hole(self, *, anchored: bool) -> None:
+        """Nothing behind a hole, signature or anchor, proves what of the session is before it."""
+        own = self._first_own
+        if own is not None and self._hole_behind_own and (anchored or self._walk.trail.signed_to is not None):
+            self._findings.add(
+                own,
+                "does_not_follow",
+                f"From entry {own.sequence} on the session is before withheld entries that no digest stands "
+                f"for, up to {self._hole_behind_own}: what is signed or noted behind those proves nothing of it. Ask "
+                "for the journal itself.",
+            )
 
     def _digests(self, entries: str) -> None:
         for name in MEMBERS:
@@ -230,28 +272,50 @@ class _Check:
         )
         if found != said:
             self._bad("The manifest does not say what the entries are: entries are missing, or were put in.")
+        if manifest.verification_code != trail.code():
+            self._bad("The manifest's verification code is not that of the last checkpoint.")
         if manifest.signed_to is not None and (walk.last or 0) < manifest.signed_to:
             self._findings.add(walk.last, "cut_tail", f"The file ends before entry {manifest.signed_to}: it was cut.")
 
     def _derived(self) -> None:
-        """Whether the record beside the entries is the one they make."""
-        try:
-            made = session_record(self._own).model_dump(mode="json")
-            said = json.loads(self._member("record.json"))
-        except RecordNotFound:
+        """Whether the record and the text beside the entries are what those come to."""
+        if self._first_own is None:
             self._bad("No entry of the session is in it.")
             return
+        try:
+            record, text = self._member("record.json"), self._member("README.txt").decode()
         except _BROKEN:
             return  # told of by its digest
-        if made == said:
+        try:
+            made = json_text(session_record(self._own()).model_dump(mode="json"))
+        except (*_BROKEN, BundleError) as error:
+            self._bad(f"No record can be made of its entries, which are none that a station writes: {error}.")
             return
-        if self._manifest.made_by == f"needlework {version('needlework')}":
-            self._bad("record.json is not what the entries make: it was changed.")
-        else:
-            self._notes.append(
-                f"record.json was made by {self._manifest.made_by} and is not what this version makes of the entries; "
-                "the entries are what is proved."
-            )
+        named = _NAMED.search(text)
+        differing = []
+        if made != record:
+            differing.append("record.json")
+        if named is None or readme(self._manifest, named[1]) != text:
+            differing.append("README.txt")
+        for name in differing:
+            if self._manifest.made_by == f"needlework {version('needlework')}":
+                self._bad(f"{name} is not what the entries make: it was changed.")
+            else:
+                self._record_differs = True
+                self._notes.append(
+                    f"{name} is said to be made by {self._manifest.made_by} and is not what this version makes of the "
+                    "entries: only the entries are proved. Verify it with that version, or have it exported again."
+                )
+
+    def _own(self) -> Iterator[Entry]:
+        """The session's entries, read once more: an hour of them is more than has to be kept."""
+        told = 0
+        for part in self._parts(lambda _line: None):
+            if isinstance(part, Entry) and part.session == self._manifest.session:
+                told += len(part.body) if part.type != "input_chunk" else 0
+                if told > MAX_TOLD_BYTES:
+                    raise BundleError("what they tell beside measurements is more than any session's")
+                yield part
 
     def _bad(self, sentence: str) -> None:
         self._findings.add(None, "file", sentence)

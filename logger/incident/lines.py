@@ -98,6 +98,14 @@ def may_be_shown(entry: Entry, session: str) -> bool:
     return others <= {None, session}
 
 
+def leaves_a_hole(entry: Entry, session: str) -> bool:
+    """Whether an entry may not be shown in the bundle of ``session`` and has no digest that could stand for it.
+
+    Raises BundleError for one that is not what was journalled.
+    """
+    return isinstance(_part(entry, session), Older)
+
+
 def parts_of(entries: Iterable[Entry], session: str) -> Iterator[Part]:
     """What is shown of a part of a chain to whoever gets the bundle of ``session``. Raises BundleError."""
     older: Older | None = None

@@ -17,8 +17,8 @@ from logger.checkpoints import CHECKPOINT_ENTRIES, Trail, public_key_of
 from logger.conflicts import Conflict
 from logger.entry import Entry
 from logger.errors import BundleError
-from logger.findings import Findings
-from logger.incident.lines import Older, Part, parts_of, written
+from logger.findings import Findings, printable
+from logger.incident.lines import Older, Part, leaves_a_hole, parts_of, written
 from logger.incident.manifest import ENTRIES, FORMAT, MANIFEST, Manifest
 from logger.incident.readme import readme
 from logger.journal_reader import JournalReader
@@ -29,6 +29,11 @@ COMMENT: Final = b"needlework-record/1 sha256:"
 COMMENT_BYTES: Final = len(COMMENT) + 64
 LOOK_BACK: Final = 2 * CHECKPOINT_ENTRIES
 """How far before the session the checkpoint before it is looked for: they are never farther apart by much."""
+
+MAX_LINES: Final = 250_000
+"""Three times what four pens at work write beside a session of four hours."""
+MAX_ENTRIES_BYTES: Final = 256 * 1024 * 1024
+"""A second's inputs are some 10 kB: seven hours of them. What claims more is somebody's who wants to fill a memory."""
 
 _FIXED = (1980, 1, 1, 0, 0, 0)  # no time of making: the same record makes the same bytes
 
@@ -76,18 +81,18 @@ def make_bundle(source: Source, session: str, path: Path, *, made_by: str) -> Ma
             facts = _learn(source, station, session, own)
             manifest = _manifest(facts, station, session, source, made_by)
             texts = {
-                "README.txt": readme(manifest, path.name).encode(),
-                "record.json": _json(record.model_dump(mode="json")),
-                "conflicts.json": _json([_conflict(one) for one in conflicts]),
+                "README.txt": readme(manifest, printable(path.name)).encode(),
+                "record.json": json_text(record.model_dump(mode="json")),
+                "conflicts.json": json_text([_conflict(one) for one in conflicts]),
             }
             digests = {name: sha256(text).hexdigest() for name, text in texts.items()}
             put(bundle, "README.txt", [texts["README.txt"]])
             lines = (written(part) for part in parts_of(_around(source, station, facts.first, facts.last), session))
-            digests[ENTRIES] = put(bundle, ENTRIES, lines)
+            digests[ENTRIES] = put(bundle, ENTRIES, bounded(lines))
             for name in ("record.json", "conflicts.json"):
                 put(bundle, name, [texts[name]])
             manifest = manifest.model_copy(update={"sha256": digests})
-            put(bundle, MANIFEST, [_json(manifest.model_dump(mode="json"))])
+            put(bundle, MANIFEST, [json_text(manifest.model_dump(mode="json"))])
             bundle.comment = COMMENT + b"0" * 64
         seal(beside)
         os.link(beside, path)  # never over another file
@@ -104,17 +109,22 @@ def _learn(source: Source, station: str, session: str, own: list[Entry]) -> _Fac
     """Where the part of the chain begins and ends, and what is in it; its entries go by once, nothing is kept."""
     first, last = own[0].sequence, own[-1].sequence
     facts = _Facts(first=_begin(source, station, first))
-    facts.last = _end(source, station, last)
+    facts.last = _end(source, station, session, own)
+    # The key was announced when the station got it, which is before nearly every session.
+    _note_newest(facts, source, station, "station_key", facts.first)
     for part in parts_of(_around(source, station, facts.first, facts.last), session):
         facts.shown += isinstance(part, Entry)
         facts.withheld += isinstance(part, Withheld)
         facts.older += part.last - part.sequence + 1 if isinstance(part, Older) else 0
         _walk(facts, part)
-    for kind, upto in (("station_key", facts.last), ("station_started", last)):
-        entry = source.newest(station, kind, upto) if isinstance(source, Store) else source.newest(kind, upto)
-        if entry is not None:
-            _note(facts, entry)
+    _note_newest(facts, source, station, "station_started", last)
     return facts
+
+
+def _note_newest(facts: _Facts, source: Source, station: str, kind: str, upto: int) -> None:
+    entry = source.newest(station, kind, upto) if isinstance(source, Store) else source.newest(kind, upto)
+    if entry is not None:
+        _note(facts, entry)
 
 
 def _walk(facts: _Facts, part: Part) -> None:
@@ -127,7 +137,7 @@ def _walk(facts: _Facts, part: Part) -> None:
         case Withheld():
             facts.walk.withheld(part, facts.findings)
         case Older():
-            facts.walk.trail.withheld(part.last, bytes.fromhex(part.hash))
+            facts.walk.trail.hole(part.last)
 
 
 def _note(facts: _Facts, entry: Entry) -> None:
@@ -154,10 +164,20 @@ def _begin(source: Source, station: str, first: int) -> int:
     return begin
 
 
-def _end(source: Source, station: str, last: int) -> int:
-    """The first checkpoint that signs all of the session; else the newest entry there is."""
+def _end(source: Source, station: str, session: str, own: list[Entry]) -> int:
+    """The first checkpoint that signs all of the session; else the newest entry there is.
+
+    The session's own end where entries of an older version leave a hole in the chain behind its beginning: a signature
+    behind that would prove nothing of the session.
+    """
+    first, last = own[0].sequence, own[-1].sequence
+    may_have_holes = own[0].content() is None
     end = last
-    for entry in _entries(source, station, last):
+    for entry in _entries(source, station, first if may_have_holes else last):
+        if may_have_holes and leaves_a_hole(entry, session):
+            return last
+        if entry.sequence <= last:
+            continue
         end = entry.sequence
         signed = _signed_by(entry)
         if signed is not None and signed >= last:
@@ -210,7 +230,8 @@ def _conflict(conflict: Conflict) -> dict[str, object]:
     return {**asdict(conflict), "hash": conflict.hash.hex()}
 
 
-def _json(data: object) -> bytes:
+def json_text(data: object) -> bytes:
+    """The text of a JSON member."""
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -226,6 +247,19 @@ def put(bundle: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> str:
             digest.update(piece)
             member.write(piece)
     return digest.hexdigest()
+
+
+def bounded(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of the entries, as far as a bundle may go. Raises BundleError where they go farther."""
+    total = 0
+    for number, line in enumerate(lines, 1):
+        total += len(line)
+        if number > MAX_LINES or total > MAX_ENTRIES_BYTES:
+            raise BundleError(
+                f"Its entries are more than a bundle may hold ({MAX_LINES} lines, {MAX_ENTRIES_BYTES >> 20} MiB). The "
+                "station's journal itself can be handed over and verified."
+            )
+        yield line
 
 
 def seal(path: Path) -> None:

@@ -6,13 +6,15 @@ are intact.
 
 import asyncio
 import random
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from logger.entry import GENESIS
+from logger.entry import GENESIS, first_hash
 from logger.messages import BatchMessage, ReceiptMessage
 from logger.store import Store
 from tests.fixtures_brokers import SITE, STATION
@@ -47,6 +49,34 @@ async def test_the_cursor_is_kept_and_nothing_is_sent_again_after_a_restart(hous
             await house.emit(5)
             await house.drained()
         assert (recorder.counts.entries, recorder.counts.duplicates) == (55, 0)
+
+
+async def test_what_was_journalled_before_a_station_was_brought_up_to_date_arrives_too(
+    house: House, open_journal: OpenJournal
+) -> None:
+    await house.emit(30)
+    await house.journal.close()
+    hashed_the_first_way(house.journal.path)
+    house.journal = open_journal()
+    await house.emit(10)
+    assert [entry.content() is None for entry in house.journal.reader.entries()] == [True] * 30 + [False] * 10
+    async with house.recording() as recorder, house.publishing():
+        await house.drained()
+        assert recorder.counts.entries == 40
+
+
+def hashed_the_first_way(path: Path) -> None:
+    """Makes a journal's entries those of a station of the first version."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        previous = GENESIS
+        columns = "sequence, utc_us, monotonic_ms, session, type, version, body"
+        for row in connection.execute(f"SELECT {columns} FROM entries ORDER BY sequence").fetchall():
+            digest = first_hash(STATION.encode(), previous, *row)
+            connection.execute(
+                "UPDATE entries SET previous = ?, hash = ? WHERE sequence = ?", (previous, digest, row[0])
+            )
+            previous = digest
+        connection.execute("UPDATE about SET format = 1")
 
 
 async def test_a_recorder_that_comes_late_gets_everything(house: House) -> None:

@@ -159,6 +159,46 @@ def test_it_can_be_made_of_a_journal_too_and_says_what_station_it_was(pristine: 
     assert verify_bundle(made.path).verdict == "intact"
 
 
+@pytest.mark.parametrize("from_store", [True, False])
+def test_a_later_run_of_a_station_makes_a_bundle_that_is_signed_as_well(
+    pristine: Path, tmp_path: Path, from_store: bool
+) -> None:
+    entries = later_run()
+    source: Store | JournalReader
+    if from_store:
+        source = Store.open(tmp_path / "store.db")
+        source.append(entries, seen_utc_us=0)
+    else:
+        source = JournalReader(journal_of(tmp_path / "j.db", pristine, entries))
+    try:
+        made = make_bundle(source, OURS, tmp_path / "incident.zip", made_by=MADE_BY)
+    finally:
+        source.close()
+    assert made.manifest.first > entries[0].sequence  # the key was announced before what is shown
+    result = verify_bundle(made.path, trusted=frozenset({KEY_ID}))
+    assert (result.verdict, result.findings) == ("intact", ())
+    assert (result.signed_to, result.signed_by) == (made.manifest.signed_to, KEY_ID) == (8, KEY_ID)
+    assert made.manifest.verification_code == result.code != ""
+
+
+def later_run() -> list[Entry]:
+    """A session long behind the announcement of the station's key."""
+    entries: list[Entry] = []
+    for made, session in (
+        (announcement(KEY), None),
+        (signing(KEY), None),
+        (grouped(1), None),
+        (signing(KEY), None),
+        (StationStarted(software="needlework 9.9", previous_session=None), None),
+        (opened(), OURS),
+        (grouped(2), OURS),
+        (closed(), OURS),
+        (signing(KEY), None),
+    ):
+        follow(entries, made, session)
+    return entries
+
+
 def test_a_session_that_is_not_signed_yet_has_its_bundle_too(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store.db")
     store.append(interleaved()[:12], seen_utc_us=0)
