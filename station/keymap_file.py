@@ -143,8 +143,10 @@ class KeyMapFile:
         """Says something anew of somebody. Raises KeyMapRefused where the pseudonym stands for nobody."""
         with self._database.change():
             self._known(pseudonym)
-            data_key = self._entry(pseudonym, read_ring(self._keys)).data_key
-            self._say(pseudonym, data_key, said, by, now_us)
+            entry = self._entry(pseudonym, read_ring(self._keys))
+            # After all that was said before, wherever the clock stands: a hold that is older than its release is none.
+            newest = max((one.at_us for one in self._opened(pseudonym, entry)), default=now_us)
+            self._say(pseudonym, entry.data_key, said, by, max(now_us, newest + 1))
 
     def erase(self, pseudonym: str, by: str, now_us: int) -> None:
         """Destroys data key and revisions, leaves a tombstone, and notes it for the record. Needs no key."""
