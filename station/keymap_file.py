@@ -19,7 +19,7 @@ from station.keymap import Details, Entry, KeyMap, Person, Revision, Tombstone, 
 from station.private_database import PrivateDatabase
 from station.pseudonyms import made_pseudonym
 from station.sealing import CannotOpen, seal, unseal
-from station.site_key import KEY_BYTES, KeyRing, SiteKey, merged_rings, read_ring, write_ring
+from station.site_key import KEY_BYTES, KeyRing, SiteKey, add_to_ring, first_ring, merged_rings, read_ring
 
 _APPLICATION_ID = 0x4E574B4D  # "NWKM"
 _SCHEMA = (
@@ -221,8 +221,7 @@ class KeyMapFile:
         with self._database.change():
             ring = merged_rings(read_ring(self._keys), keys)  # a key that was lost here may be among those that come
             whole = merge(self._content(ring), other)
-            if ring:
-                write_ring(self._keys, ring)
+            add_to_ring(self._keys, ring)
             ring = self._ring(now_us)
             for table in ("entries", "revisions", "tombstones", "visited"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 our own tables
@@ -253,14 +252,15 @@ class KeyMapFile:
             ring = self._ring(now_us)
             opened = {name: entry.data_key for name, entry in self.content().entries.items()}
             fresh = SiteKey(max(now_us, ring[-1].made_us + 1), self._random_bytes(KEY_BYTES))
-            write_ring(self._keys, merged_rings(ring, (fresh,)))  # first: until all is wrapped anew, both are needed
+            add_to_ring(self._keys, (fresh,))  # first: until all is wrapped anew, both are needed
             for pseudonym, data_key in opened.items():
                 self._wrap(pseudonym, data_key, fresh)
         return fresh
 
     def ring(self, now_us: int) -> KeyRing:
         """The keys of the site; the first one is made where there is none. Raises KeyMapUnusable where it is lost."""
-        return self._ring(now_us)
+        with self._database.change():  # one at a time: two first keys would each open half of the patients
+            return self._ring(now_us)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -271,9 +271,7 @@ class KeyMapFile:
         with self._database.reading():
             if self._database.execute("SELECT EXISTS (SELECT 1 FROM entries)").fetchone()[0]:
                 raise KeyMapUnusable(self._no_key())
-        ring = (SiteKey(now_us, self._random_bytes(KEY_BYTES)),)
-        write_ring(self._keys, ring)
-        return ring
+        return first_ring(self._keys, (SiteKey(now_us, self._random_bytes(KEY_BYTES)),))
 
     def _has(self, table: Literal["entries", "tombstones"], pseudonym: str) -> bool:
         found = self._database.execute(f"SELECT 1 FROM {table} WHERE pseudonym = ?", (pseudonym,))  # noqa: S608 as above

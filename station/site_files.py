@@ -27,7 +27,7 @@ from station.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, alike,
 from station.keymap_file import KeyMapFile
 from station.sealing import FILE_MAX_BYTES, CannotOpen, RandomBytes, file_kind, open_file, seal_file
 from station.settings import StationSettings
-from station.site_key import KeyRing, merged_rings, read_ring, ring_as_json, ring_of_json, write_ring
+from station.site_key import KeyRing, add_to_ring, merged_rings, read_ring, ring_as_json, ring_of_json
 
 SHARE, BACKUP = "share", "backup"
 _KEYS, _MAP, _KEY_MAP_NAME = "keys.json", "keymap.json", "keymap.sqlite"
@@ -169,7 +169,7 @@ def restore(
                     "Back up what is there, then restore with --replace.",
                 )
             )
-        write_ring(settings.site_key_path, ring)
+        add_to_ring(settings.site_key_path, ring)
         known = _key_map_back(settings, found.get(_KEY_MAP_NAME), ring, frozenset(erased), now_us)
         for name, path in places.items():
             if name != _KEY_MAP_NAME:

@@ -1,15 +1,18 @@
 """What a key map keeps to when the clock, another process or a kill comes between."""
 
+import threading
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from station import keymap_file
 from station.errors import KeyMapRefused
 from station.keymap import Details
 from station.retention import check_erasure, load_retention
-from tests.station.test_keymap_file import MARIA, add, opened, settings
+from station.site_key import KeyRing, SiteKey, add_to_ring, first_ring, read_ring
+from tests.station.test_keymap_file import MARIA, add, names, opened, settings
 
 YEAR_US = 365 * 86400 * 1_000_000
 
@@ -31,3 +34,36 @@ def test_what_is_said_last_counts_though_the_clock_was_set_back(tmp_path: Path, 
     if said.hold:
         with pytest.raises(KeyMapRefused, match="on hold"):
             check_erasure(load_retention(), person, None, date(2026, 11, 26), demo=False)
+
+
+def test_two_first_keys_at_once_leave_everybody_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = settings(tmp_path, "one")
+    adding, looked = threading.Thread(target=add, args=(at, MARIA)), threading.Event()
+
+    def slowly(path: Path) -> KeyRing:
+        """As it is; the second time somebody looks for keys, the first one has seen that there are none."""
+        ring = read_ring(path)
+        if threading.current_thread() is adding:
+            looked.set()
+        elif not adding.ident:
+            adding.start()
+            looked.wait(0.3)  # while one makes the first key nobody else gets to see that there is none
+            assert not looked.is_set()
+        return ring
+
+    with closing(opened(at)):
+        monkeypatch.setattr(keymap_file, "read_ring", slowly)
+        with closing(opened(at)) as file:
+            ring = file.ring(2000)
+        adding.join()
+        assert read_ring(at.site_key_path) == ring
+        assert names(at) == ["Maria Muster"]
+
+
+def test_a_first_key_never_replaces_one_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "site.key"
+    one, other = SiteKey(1, bytes(32)), SiteKey(2, bytes([1]) * 32)
+    assert first_ring(path, (one,)) == first_ring(path, (other,)) == read_ring(path) == (one,)
+    assert add_to_ring(path, (other,)) == add_to_ring(path, ()) == read_ring(path) == (one, other)
+    assert [found.name for found in tmp_path.iterdir()] == ["site.key"]
+    assert path.stat().st_mode & 0o777 == 0o600
