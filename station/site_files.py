@@ -207,6 +207,7 @@ def _key_map_back(
         if content is not None:
             with closing(KeyMapFile(beside, settings.site_key_path)) as file:
                 known, came = frozenset(file.pseudonyms()), file.content()
+                file.take(buried, ring, now_us)  # before it has its name: whoever is erased is never in the key map
             if not settings.key_map_path.exists():
                 beside.replace(settings.key_map_path)  # with who looked at whom
         with closing(_key_map(settings)) as file:

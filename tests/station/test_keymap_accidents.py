@@ -1,5 +1,8 @@
 """What a key map keeps to when the clock, another process or a kill comes between."""
 
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from datetime import date
@@ -11,8 +14,9 @@ from station import keymap_file
 from station.errors import KeyMapRefused
 from station.keymap import Details
 from station.retention import check_erasure, load_retention
+from station.site_files import backup, restore
 from station.site_key import KeyRing, SiteKey, add_to_ring, first_ring, read_ring
-from tests.station.test_keymap_file import MARIA, add, names, opened, settings
+from tests.station.test_keymap_file import MARIA, OTTO, add, names, opened, settings
 
 YEAR_US = 365 * 86400 * 1_000_000
 
@@ -67,3 +71,42 @@ def test_a_first_key_never_replaces_one_that_is_there(tmp_path: Path) -> None:
     assert add_to_ring(path, (other,)) == add_to_ring(path, ()) == read_ring(path) == (one, other)
     assert [found.name for found in tmp_path.iterdir()] == ["site.key"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from station.keymap_file import KeyMapFile
+from station.settings import StationSettings
+from station.site_files import restore
+from station.site_key import read_ring
+
+state, sealed, keys, erased, moment = sys.argv[1:]
+real, calls = KeyMapFile.take, []
+
+def take(*given):
+    calls.append(given)
+    if len(calls) == int(moment):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given)
+
+KeyMapFile.take = take
+settings = StationSettings(station="new", state_dir=Path(state))
+restore(settings, Path(sealed).read_bytes(), read_ring(Path(keys)), 4000, replace=False, erased=[erased])
+"""
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_restore_that_is_killed_brings_nobody_back(tmp_path: Path, moment: int) -> None:
+    one, new = settings(tmp_path, "one"), settings(tmp_path, "new")
+    maria = add(one, MARIA)
+    add(one, OTTO)
+    sealed = tmp_path / "site.backup"
+    sealed.write_bytes(backup(one, 1))
+    given = [str(new.state_dir), str(sealed), str(one.site_key_path), maria, str(moment)]
+    assert subprocess.run([sys.executable, "-c", KILLED, *given], check=False).returncode == -signal.SIGKILL
+    with closing(opened(new)) as file:
+        assert file.standing(maria) != "known"
+    restore(new, sealed.read_bytes(), read_ring(one.site_key_path), 5000, replace=False, erased=[maria])
+    assert names(new) == ["Otto Normal"]
+    assert not list(new.state_dir.glob("*.restored"))
