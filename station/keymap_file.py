@@ -97,9 +97,9 @@ class KeyMapFile:
             ).fetchone()
         return not row[0]
 
-    def people(self) -> tuple[Person, ...]:
-        """Everybody, by pseudonym."""
-        whole = self.content()
+    def people(self, keys: KeyRing = ()) -> tuple[Person, ...]:
+        """Everybody, by pseudonym; ``keys`` open too what the site's own cannot."""
+        whole = self._content(merged_rings(read_ring(self._keys), keys))
         return tuple(
             person_of(pseudonym, self._opened(pseudonym, whole.entries[pseudonym]))
             for pseudonym in sorted(whole.entries)
