@@ -26,12 +26,12 @@ from logger.conflicts import Conflict, conflict_of, keep_conflict, keep_notices,
 from logger.entry import GENESIS, Entry, rises
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.key_pins import KeyPins
-from logger.lookback import Asked, SessionUsed, Used
+from logger.lookback import Asked, SessionUsed, Used, kept
 from logger.projections import project, select_sessions, select_uses
 from logger.store_place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
 from logger.store_rows import insert_entries
 from logger.store_schema import HEAD, migrate, revision_of
-from logger.store_tables import ENTRIES, ENTRY_COLUMNS
+from logger.store_tables import ENTRIES, ENTRY_COLUMNS, SESSIONS_USED
 
 _PAGE_ENTRIES = 200
 
@@ -269,6 +269,12 @@ class Store:
         """The sessions that fit, oldest first, with what was used in them. Raises StoreUnusable."""
         with self._reading() as connection:
             return select_sessions(connection, asked)
+
+    def last_opened(self, patient: str) -> int | None:
+        """When the last session of a pseudonym was opened, at any station (µs since 1970 UTC). Raises StoreUnusable."""
+        query = select(func.max(SESSIONS_USED.c.opened_utc_us)).where(SESSIONS_USED.c.patient == kept(patient))
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
         query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)

@@ -19,7 +19,7 @@ from station.keymap import Details, Entry, KeyMap, Person, Revision, Tombstone, 
 from station.private_database import PrivateDatabase
 from station.pseudonyms import made_pseudonym
 from station.sealing import CannotOpen, seal, unseal
-from station.site_key import KEY_BYTES, KeyRing, SiteKey, merged_rings, read_ring, write_ring
+from station.site_key import KEY_BYTES, KeyRing, SiteKey, add_to_ring, first_ring, merged_rings, read_ring
 
 _APPLICATION_ID = 0x4E574B4D  # "NWKM"
 _SCHEMA = (
@@ -97,9 +97,9 @@ class KeyMapFile:
             ).fetchone()
         return not row[0]
 
-    def people(self) -> tuple[Person, ...]:
-        """Everybody, by pseudonym."""
-        whole = self.content()
+    def people(self, keys: KeyRing = ()) -> tuple[Person, ...]:
+        """Everybody, by pseudonym; ``keys`` open too what the site's own cannot."""
+        whole = self._content(merged_rings(read_ring(self._keys), keys))
         return tuple(
             person_of(pseudonym, self._opened(pseudonym, whole.entries[pseudonym]))
             for pseudonym in sorted(whole.entries)
@@ -143,8 +143,10 @@ class KeyMapFile:
         """Says something anew of somebody. Raises KeyMapRefused where the pseudonym stands for nobody."""
         with self._database.change():
             self._known(pseudonym)
-            data_key = self._entry(pseudonym, read_ring(self._keys)).data_key
-            self._say(pseudonym, data_key, said, by, now_us)
+            entry = self._entry(pseudonym, read_ring(self._keys))
+            # After all that was said before, wherever the clock stands: a hold that is older than its release is none.
+            newest = max((one.at_us for one in self._opened(pseudonym, entry)), default=now_us)
+            self._say(pseudonym, entry.data_key, said, by, max(now_us, newest + 1))
 
     def erase(self, pseudonym: str, by: str, now_us: int) -> None:
         """Destroys data key and revisions, leaves a tombstone, and notes it for the record. Needs no key."""
@@ -219,8 +221,7 @@ class KeyMapFile:
         with self._database.change():
             ring = merged_rings(read_ring(self._keys), keys)  # a key that was lost here may be among those that come
             whole = merge(self._content(ring), other)
-            if ring:
-                write_ring(self._keys, ring)
+            add_to_ring(self._keys, ring)
             ring = self._ring(now_us)
             for table in ("entries", "revisions", "tombstones", "visited"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 our own tables
@@ -251,14 +252,15 @@ class KeyMapFile:
             ring = self._ring(now_us)
             opened = {name: entry.data_key for name, entry in self.content().entries.items()}
             fresh = SiteKey(max(now_us, ring[-1].made_us + 1), self._random_bytes(KEY_BYTES))
-            write_ring(self._keys, merged_rings(ring, (fresh,)))  # first: until all is wrapped anew, both are needed
+            add_to_ring(self._keys, (fresh,))  # first: until all is wrapped anew, both are needed
             for pseudonym, data_key in opened.items():
                 self._wrap(pseudonym, data_key, fresh)
         return fresh
 
     def ring(self, now_us: int) -> KeyRing:
         """The keys of the site; the first one is made where there is none. Raises KeyMapUnusable where it is lost."""
-        return self._ring(now_us)
+        with self._database.change():  # one at a time: two first keys would each open half of the patients
+            return self._ring(now_us)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -269,9 +271,7 @@ class KeyMapFile:
         with self._database.reading():
             if self._database.execute("SELECT EXISTS (SELECT 1 FROM entries)").fetchone()[0]:
                 raise KeyMapUnusable(self._no_key())
-        ring = (SiteKey(now_us, self._random_bytes(KEY_BYTES)),)
-        write_ring(self._keys, ring)
-        return ring
+        return first_ring(self._keys, (SiteKey(now_us, self._random_bytes(KEY_BYTES)),))
 
     def _has(self, table: Literal["entries", "tombstones"], pseudonym: str) -> bool:
         found = self._database.execute(f"SELECT 1 FROM {table} WHERE pseudonym = ?", (pseudonym,))  # noqa: S608 as above

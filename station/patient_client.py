@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 from urllib.parse import quote
 
+from station import last_visits
 from station.client import PersonClient, StationClient, read_answer
 from station.clock import StationClock
 from station.errors import StationUnreachable
@@ -136,6 +137,7 @@ async def _at_files(settings: StationSettings, by: str, password: str, undo: Asy
         memory,
         retention,
         amendments=settings.amendments_path,
+        in_record=lambda pseudonym: last_visits.in_record(settings, pseudonym),
         journal=NoJournal(),
         clock=StationClock(),
     )

@@ -21,7 +21,7 @@ from station.history import SiteHistory
 from station.keymap import Details, Person, matches
 from station.keymap_file import KeyMapFile, Look
 from station.people import People, SecurityRecord
-from station.retention import Retention, check_erasure
+from station.retention import Retention, check_erasure, record_unread
 from station.worker import Worker, WorkerBusy
 
 DEADLINE_S = 5.0
@@ -45,14 +45,17 @@ class Patients:
         retention: Retention,
         *,
         amendments: Path,
+        in_record: Callable[[str], date | None],
         journal: SecurityRecord,
         clock: StationClock,
     ) -> None:
+        """``in_record`` says when a pseudonym was treated last, at any station, as far as the record knows."""
         self._file = file
         self._people = people
         self._memory = memory
         self._retention = retention
         self._amendments = amendments
+        self._in_record = in_record
         self._journal = journal
         self._clock = clock
         self.being_treated: Callable[[], Iterable[str]] = tuple
@@ -154,8 +157,7 @@ class Patients:
             what = f"A session of {pseudonym} is open."
             raise KeyMapRefused(Trouble("session_open", what, "Nothing was erased.", "Close it first."))
         person = await self._do(lambda: self._file.person(pseudonym))
-        days = (await self._memory.last_day(pseudonym), await self._do(lambda: self._file.visited(pseudonym)))
-        last = max((date.fromisoformat(day) for day in days if day is not None), default=None)
+        last = await self._last_visit(pseudonym)
         check_erasure(self._retention, person, last, self._clock.utc().date(), demo=self._people.demo)
         # The rest first: were it to fail, the entry would still be there to be erased again.
         await self._forget(pseudonym)
@@ -180,6 +182,15 @@ class Patients:
         sessions = await self._memory.sessions_of(pseudonym)
         await self._do(lambda: erase_texts(self._amendments, sessions))
         await self._memory.forget(pseudonym)
+
+    async def _last_visit(self, pseudonym: str) -> date | None:
+        days = (await self._memory.last_day(pseudonym), await self._do(lambda: self._file.visited(pseudonym)))
+        known = [date.fromisoformat(day) for day in days if day is not None]
+        try:
+            recorded = await self._do(lambda: self._in_record(pseudonym))
+        except RecordError as error:
+            raise KeyMapRefused(record_unread(pseudonym, error)) from error
+        return max([*known, *([] if recorded is None else [recorded])], default=None)
 
     async def _reader(self, token: str) -> str:
         return await self._people.names_for(token, READERS)

@@ -84,5 +84,16 @@ def check_erasure(retention: Retention, person: Person, last_visit: date | None,
         )
 
 
+def record_unread(pseudonym: str, error: Exception) -> Trouble:
+    """Why nobody is erased while the record cannot be asked."""
+    return Trouble(
+        "record_unread",
+        f"When {pseudonym} was treated last is not known: {error}",
+        "Nothing was erased: another station may have treated this patient since.",
+        "Try again when the record can be read; `needlework doctor` looks at the journal, `needlework store check` at "
+        "the store.",
+    )
+
+
 def _refused(code: str, what: str, do: str) -> KeyMapRefused:
     return KeyMapRefused(Trouble(code, what, "Nothing was erased.", do))

@@ -22,6 +22,7 @@ from logger.journal import Journal
 from logger.messages import AlarmItem
 from logger.publisher import Publisher
 from logger.topics import Topics
+from station import last_visits
 from station.accounts import Accounts
 from station.amendments import Amendments
 from station.api import build_api
@@ -255,6 +256,7 @@ class Station:
             memory,
             load_retention(settings.retention),
             amendments=settings.amendments_path,
+            in_record=lambda pseudonym: last_visits.in_record(settings, pseudonym),
             journal=journal,
             clock=self._clock,
         )

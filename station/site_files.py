@@ -12,7 +12,8 @@ import sqlite3
 import zipfile
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,27 +21,34 @@ from pydantic import ValidationError
 from logger.ownership import Ownership
 from logger.sqlite_files import read_only_uri
 from logger.whole_file import replace_whole
+from station import last_visits
 from station.amendments import erase_texts
 from station.errors import KeyMapRefused, KeyMapUnusable, Trouble
 from station.history_file import HistoryFile
 from station.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, alike, merge
 from station.keymap_file import KeyMapFile
+from station.retention import check_erasure, load_retention
 from station.sealing import FILE_MAX_BYTES, CannotOpen, RandomBytes, file_kind, open_file, seal_file
 from station.settings import StationSettings
-from station.site_key import KeyRing, merged_rings, read_ring, ring_as_json, ring_of_json, write_ring
+from station.site_key import KeyRing, add_to_ring, merged_rings, read_ring, ring_as_json, ring_of_json
 
 SHARE, BACKUP = "share", "backup"
+_MICROSECONDS = 1_000_000
 _KEYS, _MAP, _KEY_MAP_NAME = "keys.json", "keymap.json", "keymap.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What another station's share brought: how many people were new, erased here by it, and who may be one person."""
+    """What another station's share brought: how many people were new, erased here by it, and who may be one person.
+
+    ``kept`` says whom the other station erased and this one keeps, each with the reason, until a person decides.
+    """
 
     people: int
     new: int
     erased: int
     alike: tuple[tuple[str, str], ...]
+    kept: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,16 @@ def join(settings: StationSettings, sealed: bytes, passphrase: str, now_us: int)
 
 
 def join_ring(settings: StationSettings, ring: KeyRing, content: KeyMap, now_us: int) -> Joined:
-    """Brings keys and a key map in; whoever is erased by it is forgotten by the history here too.
+    """Brings keys and a key map in; whoever is erased by it is forgotten by the history here too. An erasure that would
+    be refused here, for a hold or a visit of which the other station did not know, is not brought in.
 
-    Raises KeyMapRefused, KeyMapUnusable, MemoryUnavailable.
+    Raises KeyMapRefused, KeyMapUnusable, MemoryUnavailable, RecordError, DataError.
     """
     with closing(_key_map(settings)) as file:
         before, stones = set(file.pseudonyms()), file.tombstones()
+        kept = _kept(settings, file, content, ring, now_us)
+        spared = {name: stone for name, stone in content.tombstones.items() if name not in kept}
+        content = replace(content, tombstones=spared)
         try:
             whole = file.take(content, ring, now_us)
         except KeyMapConflict as error:
@@ -107,7 +119,7 @@ def join_ring(settings: StationSettings, ring: KeyRing, content: KeyMap, now_us:
         _forget(settings, file.tombstones())
         people = file.people()
     erased = len(before & (set(whole.tombstones) - stones))
-    return Joined(len(people), len(set(whole.entries) - before), erased, alike(people))
+    return Joined(len(people), len(set(whole.entries) - before), erased, alike(people), tuple(kept.values()))
 
 
 # Backups --------------------------------------------------------------------------------------------------------------
@@ -169,7 +181,7 @@ def restore(
                     "Back up what is there, then restore with --replace.",
                 )
             )
-        write_ring(settings.site_key_path, ring)
+        add_to_ring(settings.site_key_path, ring)
         known = _key_map_back(settings, found.get(_KEY_MAP_NAME), ring, frozenset(erased), now_us)
         for name, path in places.items():
             if name != _KEY_MAP_NAME:
@@ -193,6 +205,31 @@ def kind_of(sealed: bytes) -> tuple[str, str | None]:
 # Inside ---------------------------------------------------------------------------------------------------------------
 
 
+def _kept(
+    settings: StationSettings, file: KeyMapFile, content: KeyMap, ring: KeyRing, now_us: int
+) -> dict[str, Trouble]:
+    """Whom the other station erased and this one would not, with the reason."""
+    asked = set(content.tombstones) & set(file.pseudonyms())
+    if not asked:
+        return {}
+    retention = load_retention(settings.retention)
+    today = datetime.fromtimestamp(now_us / _MICROSECONDS, UTC).date()
+    kept: dict[str, Trouble] = {}
+    with closing(HistoryFile(settings.history_path)) as history:
+        for person in file.people(ring):
+            if person.pseudonym not in asked:
+                continue
+            told = (history.last_day(person.pseudonym), file.visited(person.pseudonym))
+            days = [date.fromisoformat(day) for day in told if day is not None]
+            recorded = last_visits.in_record(settings, person.pseudonym)
+            days += [] if recorded is None else [recorded]
+            try:
+                check_erasure(retention, person, max(days, default=None), today, demo=False)
+            except KeyMapRefused as refused:
+                kept[person.pseudonym] = refused.trouble
+    return kept
+
+
 def _key_map_back(
     settings: StationSettings, content: bytes | None, ring: KeyRing, erased: frozenset[str], now_us: int
 ) -> frozenset[str]:
@@ -207,6 +244,7 @@ def _key_map_back(
         if content is not None:
             with closing(KeyMapFile(beside, settings.site_key_path)) as file:
                 known, came = frozenset(file.pseudonyms()), file.content()
+                file.take(buried, ring, now_us)  # before it has its name: whoever is erased is never in the key map
             if not settings.key_map_path.exists():
                 beside.replace(settings.key_map_path)  # with who looked at whom
         with closing(_key_map(settings)) as file:

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from logger.whole_file import replace_whole
+from logger.whole_file import new_whole, replace_whole
 from station.errors import KeyMapUnusable, Trouble
 from station.spoken_bytes import from_words, to_words
 
@@ -100,11 +100,33 @@ def read_ring(path: Path) -> KeyRing:
         raise KeyMapUnusable(_unusable(path, str(error))) from error
 
 
-def write_ring(path: Path, ring: KeyRing) -> None:
-    """Puts the file in place at once and whole, for its owner alone. Raises KeyMapUnusable."""
+def first_ring(path: Path, ring: KeyRing) -> KeyRing:
+    """Makes the file where there is none; what is in it then. Keys that somebody else made meanwhile are never
+    replaced: what they seal would be lost. Raises KeyMapUnusable."""
+    try:
+        _place(path, ring, new_whole)
+    except FileExistsError:
+        return read_ring(path)
+    return ring
+
+
+def add_to_ring(path: Path, more: KeyRing) -> KeyRing:
+    """Adds keys to those in the file; all that are in it then. Raises KeyMapUnusable."""
+    there = read_ring(path)
+    if not there and more:
+        there = first_ring(path, more)
+    ring = merged_rings(there, more)
+    if ring != there:
+        _place(path, ring, replace_whole)
+    return ring
+
+
+def _place(path: Path, ring: KeyRing, place: Callable[[Path, bytes], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_whole(path, ring_as_json(ring).encode())
+        place(path, ring_as_json(ring).encode())
+    except FileExistsError:
+        raise
     except OSError as error:
         raise KeyMapUnusable(_unusable(path, (error.strerror or str(error)).lower())) from error
 

@@ -52,8 +52,16 @@ LOUD = """
 import logging, os, pathlib
 where = pathlib.Path(os.environ["PLANTED_LOGS"]) / f"debug-{os.getpid()}.log"
 logging.basicConfig(level=logging.DEBUG, filename=where)
+
+import datetime
+from station import last_visits
+def in_record(*asked, real=last_visits.in_record):
+    years_went_by = where.with_name("years-went-by").exists()
+    return datetime.date(2010, 1, 1) if years_went_by else real(*asked)
+last_visits.in_record = in_record
 """
-"""Python runs this at the start of every process of the test: whatever logs, logs everything."""
+"""Python runs this at the start of every process of the test: whatever logs, logs everything. A record that was made
+just now is as old as somebody's has to be who is erased, once there is a file that says so."""
 
 
 def mark(place: str) -> str:

@@ -14,7 +14,7 @@ from controller.events import PatientErased
 from controller.plan import SessionPlan
 from logger.journal_reader import JournalReader
 from logger.verify import verify_journal
-from station import models, patient_models
+from station import last_visits, models, patient_models
 from station.errors import KeyMapRefused, NotAllowed, StationRefused
 from station.keymap import Details
 from station.keymap_file import KeyMapFile
@@ -96,7 +96,9 @@ async def test_the_examples_without_a_password_read_no_names_once_the_site_has_a
         assert len(await people.find("Maria")) == 1
 
 
-async def test_a_pseudonym_that_stands_for_nobody_is_not_treated_where_there_is_a_key_map(house: House) -> None:
+async def test_a_pseudonym_that_stands_for_nobody_is_not_treated_where_there_is_a_key_map(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with house.client.seat(OPERATOR) as seat:
         await seat.prepare(plan())  # none yet: any pseudonym does
         await seat.close()
@@ -114,6 +116,10 @@ async def test_a_pseudonym_that_stands_for_nobody_is_not_treated_where_there_is_
                 await people.erase(told.pseudonym)
         with closing(sqlite3.connect(house.settings.history_path)) as history, history:
             history.execute("UPDATE visits SET on_day = '2010-01-01'")
+        async with register(house.settings) as people:
+            with pytest.raises(StationRefused, match="is kept until"):
+                await people.erase(told.pseudonym)  # the record knows better
+        monkeypatch.setattr(last_visits, "in_record", lambda *_: date(2010, 1, 1))  # years went by
         async with register(house.settings) as people:
             await people.erase(told.pseudonym)
         with pytest.raises(StationRefused, match="was erased"):
