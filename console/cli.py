@@ -18,6 +18,7 @@ from console.report_app import report_app
 from console.service_app import export_service
 from console.site_app import site_app
 from console.store_app import lookback, store_app
+from console.store_option import StorePlace
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
 from console.verify_app import verify
@@ -57,9 +58,6 @@ app.command()(verify)
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
-StorePlace = Annotated[
-    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-]
 Log = Annotated[str | None, typer.Option("--log", help="`json`: a line of JSON an event, to standard error.")]
 PenName = Annotated[str, typer.Argument(help="The pen's name; may be left out where there is one.", metavar="[PEN]")]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.incident_app import export_incident
+from console.store_option import StorePlace
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ Until = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Write over files that are there.")]
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
-StorePlace = Annotated[
-    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 

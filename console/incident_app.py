@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.store_option import StorePlace
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def export_incident(
     journal: Annotated[
         Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")
     ] = None,
-    store: Annotated[
-        str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-    ] = None,
+    store: StorePlace = None,
     state: Annotated[
         Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")
     ] = None,

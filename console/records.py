@@ -10,6 +10,7 @@ from controller.datafile import nearest
 from logger.entry import Entry
 from logger.journal_reader import JournalReader
 from logger.store import Store
+from logger.store_place import shown
 from station.settings import StationSettings
 
 NEWEST = "last"
@@ -44,13 +45,13 @@ def opened(settings: StationSettings, *, journal: Path | None, store: str | None
 
 def _open(settings: StationSettings, *, journal: Path | None, store: str | None) -> Place:
     if store is not None:
-        return Place(open_store(store), f"the store {store}")
+        return Place(open_store(store), f"the store {shown(store)}")
     if journal is not None:
         return Place(JournalReader(journal), f"the journal {journal}")
     if settings.journal_path.is_file():
         return Place(JournalReader(settings.journal_path), f"the journal {settings.journal_path}")
     if "://" in settings.store_place or Path(settings.store_place).is_file():
-        return Place(open_store(settings.store_place), f"the store {settings.store_place}")
+        return Place(open_store(settings.store_place), f"the store {shown(settings.store_place)}")
     raise ConsoleError(
         Told(
             "no_record",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.exits import Code
+from console.store_option import StorePlace
 from console.trouble import ConsoleError, Told, Troubles
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ Since = Annotated[
 ]
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
-StorePlace = Annotated[
-    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where the PDF goes; here, by its own name.", metavar="FILE.pdf")
 ]

@@ -5,13 +5,11 @@ from typing import Annotated
 
 import typer
 
+from console.store_option import StorePlace
 from console.trouble import Troubles
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
-StorePlace = Annotated[
-    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-]
 Json = Annotated[bool, typer.Option("--json", help="Tell troubles as JSON; what is written is JSON always.")]
 
 

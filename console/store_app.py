@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.people_app import PasswordFile
+from console.store_option import StorePlace
 from console.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ store_app = typer.Typer(
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Journal = Annotated[Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")]
-StorePlace = Annotated[
-    str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 

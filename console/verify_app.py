@@ -5,20 +5,23 @@ from typing import Annotated
 
 import typer
 
+from console.store_option import StorePlace, no_password
 from console.trouble import Troubles
 
 
 def verify(
     place: Annotated[
         str | None,
-        typer.Argument(help="An exported record, a journal or a store; none: the station's.", metavar="[FILE]"),
+        typer.Argument(
+            help="An exported record, a journal or a store; none: the station's.",
+            metavar="[FILE]",
+            callback=no_password,
+        ),
     ] = None,
     journal: Annotated[
         Path | None, typer.Option("--journal", help="A journal other than the station's.", metavar="PATH")
     ] = None,
-    store: Annotated[
-        str | None, typer.Option("--store", help="A recorder's store: SQLite file or database URL.", metavar="PATH")
-    ] = None,
+    store: StorePlace = None,
     anchor: Annotated[
         list[str] | None,
         typer.Option(

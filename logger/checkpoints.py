@@ -12,6 +12,7 @@ with Ed25519 (RFC 8032). The public key is in the record too, in the entry that 
 key signed all along: whose key it is, is told by a key that was noted elsewhere.
 """
 
+import re
 import struct
 from collections import deque
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ REMEMBERED = 25_000
 """Hashes kept while a chain is walked. A checkpoint signs what was on the disk when it was made, and at most the
 journal's whole queue (20 000 entries) can come between the two."""
 
+_KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_CHARS}}}")
 _PUBLIC_BYTES = 32
 _SIGNATURE_BYTES = 64
 
@@ -72,6 +74,18 @@ def public_key_of(event: StationKey) -> bytes | None:
     """The raw public key an announcement gives; None when it is none, or not the one its id is of."""
     raw = _bytes(event.public_key, _PUBLIC_BYTES)
     return raw if raw is not None and key_id(raw) == event.key_id else None
+
+
+def read_checkpoint(body: bytes) -> JournalCheckpoint | None:
+    """The checkpoint in an entry; None when it is none that can be read, or names a key by what is no key's id.
+
+    Anybody who may write entries chooses that name, and it gets into sentences: it is looked at first.
+    """
+    try:
+        event = JournalCheckpoint.model_validate_json(body)
+    except ValidationError:
+        return None
+    return event if _KEY_ID.fullmatch(event.key_id) else None
 
 
 def fits(event: JournalCheckpoint, station: str, public_key: bytes) -> bool:
@@ -182,9 +196,8 @@ class Trail:
     def _checkpoint(self, entry: Entry, findings: Findings) -> None:
         self.checkpoints += 1
         here = f"The checkpoint in entry {entry.sequence}"
-        try:
-            event = JournalCheckpoint.model_validate_json(entry.body)
-        except ValidationError:
+        event = read_checkpoint(entry.body)
+        if event is None:
             findings.add(entry, "signature", f"{here} cannot be read.")
             return
         public_key = self.known.get(event.key_id)

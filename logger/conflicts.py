@@ -2,39 +2,44 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from logger.entry import Entry
 from logger.key_pins import Notice
-from logger.store_tables import CONFLICTS
+from logger.lookback import kept
+from logger.store_tables import CONFLICTS, ENTRIES
 
 EVIDENCE_KEPT = 200
 """Of one station. Somebody who sends nothing but contradictions must not fill the disk that the record is on."""
+
+Kind = Literal["refused", "key", "checkpoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """An entry that was refused because the store has another one in its place, or that was stored and is worth a look;
-    ``reason`` says which."""
+    ``kind`` says which: what is stored is the announcement of a key, or a checkpoint."""
 
     station: str
     sequence: int
     hash: bytes
     seen_utc_us: int
     reason: str
+    kind: Kind = "refused"
 
 
-def conflict_of(entry: Entry, seen_utc_us: int, reason: str) -> Conflict:
-    """An entry with the reason for which it is kept."""
-    return Conflict(entry.station, entry.sequence, entry.hash, seen_utc_us, reason)
+def conflict_of(entry: Entry, seen_utc_us: int, reason: str, kind: Kind = "refused") -> Conflict:
+    """An entry with the reason for which it is kept, as every database can keep it."""
+    return Conflict(entry.station, entry.sequence, entry.hash, seen_utc_us, kept(reason), kind)
 
 
 def keep_conflict(connection: Connection, conflict: Conflict, entry: Entry) -> None:
     """Keeps the entry as evidence; the same one again is kept once, and of a station no more than ``EVIDENCE_KEPT``."""
-    kept = select(func.count()).select_from(CONFLICTS).where(CONFLICTS.c.station == conflict.station)
-    if connection.execute(kept).scalar_one() >= EVIDENCE_KEPT:
+    count = select(func.count()).select_from(CONFLICTS).where(CONFLICTS.c.station == conflict.station)
+    if connection.execute(count).scalar_one() >= EVIDENCE_KEPT:
         return
     try:
         with connection.begin_nested():
@@ -54,16 +59,27 @@ def keep_conflict(connection: Connection, conflict: Conflict, entry: Entry) -> N
 
 def keep_notices(connection: Connection, notices: Iterable[Notice], seen_utc_us: int) -> tuple[Conflict, ...]:
     """Keeps what was stored and is worth a look; as conflicts."""
-    kept = []
+    told = []
     for notice in notices:
-        conflict = conflict_of(notice.entry, seen_utc_us, notice.reason)
+        conflict = conflict_of(notice.entry, seen_utc_us, notice.reason, notice.kind)
         keep_conflict(connection, conflict, notice.entry)
-        kept.append(conflict)
-    return tuple(kept)
+        told.append(conflict)
+    return tuple(told)
 
 
 def select_conflicts(connection: Connection, station: str) -> list[Conflict]:
     """What was kept of a station, by sequence."""
-    columns = [CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")]
-    query = select(*columns).where(CONFLICTS.c.station == station).order_by(CONFLICTS.c.sequence)
-    return [Conflict(*row) for row in connection.execute(query)]
+    columns: list[ColumnElement[Any]] = [
+        *(CONFLICTS.c[name] for name in ("station", "sequence", "hash", "seen_utc_us", "reason")),
+        _KIND,
+    ]
+    query = select(*columns).select_from(_STORED).where(CONFLICTS.c.station == station)
+    return [Conflict(*row) for row in connection.execute(query.order_by(CONFLICTS.c.sequence))]
+
+
+_STORED: Final = CONFLICTS.outerjoin(
+    ENTRIES,
+    and_(*(CONFLICTS.c[name] == ENTRIES.c[name] for name in ("station", "sequence", "hash"))),
+)
+"""What is kept, beside the entry that is stored where it was not refused."""
+_KIND: Final = case((ENTRIES.c.type.is_(None), "refused"), (ENTRIES.c.type == "station_key", "key"), else_="checkpoint")

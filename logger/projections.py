@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, tuple_, update
 
 from logger.entry import Entry
 from logger.lookback import TYPES, Asked, Closed, Connected, Fact, Follower, Opened, SessionUsed, Used, kept
@@ -20,6 +20,10 @@ SERIAL_START_CHARS: Final = 16
 _USE: Final = tuple(Used.__dataclass_fields__)
 _SESSION: Final = tuple(name for name in SessionUsed.__dataclass_fields__ if name != "uses")
 PROJECTIONS: Final = (CARTRIDGE_USES, SESSIONS_USED, PENS_CONNECTED)
+_TABLES: Final = {Used: CARTRIDGE_USES, Opened: SESSIONS_USED, Connected: PENS_CONNECTED}
+_WHAT: Final = {CARTRIDGE_USES: "cartridges used", SESSIONS_USED: "sessions", PENS_CONNECTED: "pens"}
+
+_Row = dict[str, object]
 
 
 def project(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -48,49 +52,66 @@ def project_again(connection: Connection) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """Where these tables are not what the entries say, in sentences. Raises SQLAlchemyError."""
+    """Where these tables are not what the entries say, row by row and column by column, in sentences.
+
+    Raises SQLAlchemyError.
+    """
     telling = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(TYPES)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
-    used: list[Used] = []
-    opened: set[tuple[str, str]] = set()
+    ought: dict[Table, dict[tuple[object, ...], _Row]] = {table: {} for table in PROJECTIONS}
     for fact in Follower().facts(Entry(*row) for row in connection.execute(telling)):
-        if isinstance(fact, Used):
-            used.append(fact)
-        elif isinstance(fact, Opened):
-            opened.add((fact.station, fact.session))
-    found = []
-    if sorted(used, key=_place) != sorted(_uses(connection, true()), key=_place):
-        found.append("cartridges used")
-    table = SESSIONS_USED.c
-    if opened != {(row.station, row.session) for row in connection.execute(select(table.station, table.session))}:
-        found.append("sessions")
+        if isinstance(fact, Closed):
+            opened = ought[SESSIONS_USED].get((fact.station, fact.session))
+            if opened is not None:
+                opened |= _end(fact)
+        else:
+            table = _TABLES[type(fact)]
+            row = _row(fact)
+            ought[table].setdefault(_key(table, row), row)
     return [
-        f"What is looked up of {what} is not what the entries say: a look-back would miss some. The entries stand; "
-        "`needlework store migrate` makes it anew."
-        for what in found
+        f"What is looked up of {what} is not what the entries say: a look-back would miss some, or say something else "
+        "of them. The entries stand; `needlework store migrate` makes it anew."
+        for table, what in _WHAT.items()
+        if not _is(connection, table, ought[table])
     ]
 
 
-def _place(use: Used) -> tuple[str, int]:
-    return use.station, use.sequence
+def _is(connection: Connection, table: Table, ought: dict[tuple[object, ...], _Row]) -> bool:
+    """Whether a table has these rows and no other."""
+    for found in connection.execute(select(table)):
+        row = dict(found._mapping)  # noqa: SLF001 SQLAlchemy's public name for it
+        if ought.pop(_key(table, row), None) != row:
+            return False
+    return not ought
+
+
+def _key(table: Table, row: _Row) -> tuple[object, ...]:
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+def _row(fact: Used | Opened | Connected) -> _Row:
+    """The row that a fact is kept as."""
+    if isinstance(fact, Used):
+        return asdict(fact) | {"serial_start": fact.serial[:SERIAL_START_CHARS]}
+    if isinstance(fact, Opened):
+        return asdict(fact) | {"closed_utc_us": None, "outcome": None}
+    return asdict(fact)
+
+
+def _end(fact: Closed) -> _Row:
+    """What a session's end adds to its row."""
+    return {"closed_utc_us": fact.closed_utc_us, "outcome": fact.outcome}
 
 
 def _note(connection: Connection, fact: Fact) -> None:
-    if isinstance(fact, Used):
-        row = asdict(fact) | {"serial_start": fact.serial[:SERIAL_START_CHARS]}
-        connection.execute(insert(CARTRIDGE_USES).values(row))
-    elif isinstance(fact, Connected):
-        connection.execute(insert(PENS_CONNECTED).values(asdict(fact)))
-    else:
-        _note_session(connection, fact)
-
-
-def _note_session(connection: Connection, fact: Opened | Closed) -> None:
-    this = and_(SESSIONS_USED.c.station == fact.station, SESSIONS_USED.c.session == fact.session)
     if isinstance(fact, Closed):
-        values = {"closed_utc_us": fact.closed_utc_us, "outcome": fact.outcome}
-        connection.execute(update(SESSIONS_USED).where(this).values(values))
-    elif connection.execute(select(SESSIONS_USED.c.session).where(this)).first() is None:
-        connection.execute(insert(SESSIONS_USED).values(asdict(fact)))
+        this = and_(SESSIONS_USED.c.station == fact.station, SESSIONS_USED.c.session == fact.session)
+        connection.execute(update(SESSIONS_USED).where(this).values(_end(fact)))
+        return
+    if isinstance(fact, Opened):
+        this = and_(SESSIONS_USED.c.station == fact.station, SESSIONS_USED.c.session == fact.session)
+        if connection.execute(select(SESSIONS_USED.c.session).where(this)).first() is not None:
+            return
+    connection.execute(insert(_TABLES[type(fact)]).values(_row(fact)))
 
 
 def select_uses(connection: Connection, serial: str) -> list[Used]:

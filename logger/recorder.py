@@ -224,10 +224,11 @@ class Recorder:
         counts, span, bus, asked = self.counts, result.span, there.bus, there.asked
         for notice in result.notices:
             counts.notices += 1
-            self._on_problem(
+            self._suspicions.note(
+                f"{notice.kind} of {span.station}",
                 f"Station {span.station}, entry {notice.sequence}: {notice.reason}. The entry is stored, and this is "
                 "kept beside it. Ask whoever looks after the station; where nobody changed its machine, run "
-                "`needlework verify` on its journal."
+                "`needlework verify` on its journal.",
             )
         if result.conflict is not None:
             counts.conflicts += 1

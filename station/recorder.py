@@ -16,6 +16,7 @@ from logger.broker_url import BrokerUrl
 from logger.errors import EmbeddedBrokerError, RecordError
 from logger.recorder import Recorder
 from logger.store import Store
+from logger.store_place import shown
 from logger.topics import Topics
 from station.brokers import brokers_of
 from station.clock import StationClock
@@ -101,7 +102,7 @@ def recorder_main(
                     on_leash(leash, lambda _: asked.set())
                 async with _brokers(settings, kept) as (own, announced), _observed(settings, own, store) as recorder:
                     recording = asyncio.create_task(recorder.run(), name="recorder")
-                    announce({"ready": "recorder", "broker": announced, "store": settings.store_place})
+                    announce({"ready": "recorder", "broker": announced, "store": shown(settings.store_place)})
                     asking = asyncio.create_task(asked.wait(), name="asked to end")
                     await asyncio.wait({recording, asking}, return_when=asyncio.FIRST_COMPLETED)
                     for task in (recording, asking):

@@ -2,27 +2,36 @@
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from console.actions.lookback import Given, lookback
 from console.cli import app
+from console.store_option import no_password
 from logger.store import Store
+from station.exits import Exit
+from station.recorder import recorder_main
 from station.settings import load_settings
 from tests.fixtures_postgres import PASSWORD
 from tests.logger.making import chain
 from tests.logger.test_lookback import DAY, begun
 from tests.logger.test_uses import chained
 
+SECRET = PASSWORD.partition("/")[0]
+"""What is seen of the password whether a URL's quoting was undone or not."""
+
 
 def call(*words: object, code: int = 0) -> Result:
     """The command in this process."""
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == code, done.output
-    assert PASSWORD not in done.output
+    assert SECRET not in done.output
     return done
 
 
@@ -67,18 +76,62 @@ def test_damage_is_1_and_what_cannot_be_done_is_2(state: Path, tmp_path: Path) -
     assert not (tmp_path / "new.db").exists()
     for words in (("check",), ("backup", tmp_path / "other.db"), ("migrate",)):
         assert "There is no store" in call("store", *words, "--state", tmp_path / "empty", code=2).output
-    assert "cannot be" in call("store", "check", "--store", "postgresql://u:p@127.0.0.1:1/x", code=2).output
+    assert "cannot be" in call("store", "check", "--store", "postgresql://u@127.0.0.1:1/x", code=2).output
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        f"postgresql://u:{SECRET}@127.0.0.1:1/x",
+        f"postgres://u:{SECRET}/of@the@127.0.0.1:1/x",
+        f"postgresql+psycopg://127.0.0.1/x?user=u&password={SECRET}",
+        f"postgresql://127.0.0.1/x?sslpassword={SECRET}",
+    ],
+)
+@pytest.mark.parametrize("words", [("sessions", "list"), ("record",), ("lookback", "--lot", "L1"), ("verify",)])
+def test_a_password_on_the_command_line_is_refused(place: str, words: tuple[str, ...]) -> None:
+    refused = call(*words, "--store", place, code=2)
+    assert "NEEDLEWORK_STORE" in " ".join(refused.output.replace("│", " ").split())
+
+
+def test_what_is_no_password_is_let_through(state: Path) -> None:
+    for place in (state / "store.sqlite", f"sqlite:///{state / 'store.sqlite'}"):
+        assert "s-2" in call("sessions", "list", "--store", place).output
+    for place in ("postgresql://u@127.0.0.1:1/x", "postgresql://127.0.0.1:1/x?passfile=/of/u"):
+        assert no_password(place) == place
 
 
 @pytest.mark.system
-def test_over_a_database(state: Path, postgres_place: str, tmp_path: Path) -> None:
-    backup = tmp_path / "backup.db"
+def test_over_a_database(state: Path, postgres_place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup, passwords = tmp_path / "backup.db", tmp_path / "pgpass"
     call("store", "backup", backup, "--state", state)
-    assert "Restored: postgresql://recorder:***@" in call("store", "restore", backup, "--store", postgres_place).output
-    assert "(postgresql, revision" in call("store", "check", "--store", postgres_place).output
-    assert "was made anew" in call("store", "migrate", "--store", postgres_place).output
-    assert "s-2" in call("lookback", "--lot", "L2", "--store", postgres_place).output
-    assert "2 sessions" in call("lookback", "--lot", "L1", "--store", postgres_place).output
+    monkeypatch.setenv("NEEDLEWORK_STORE", postgres_place)
+    assert "Restored: postgresql://recorder:***@" in call("store", "restore", backup).output
+    assert "(postgresql, revision" in call("store", "check").output
+    assert "was made anew" in call("store", "migrate").output
+    for words in (("sessions", "list"), ("lookback", "--lot", "L2")):
+        told = call(*words, "--state", tmp_path / "empty").output
+        assert "s-2" in told
+        assert "recorder:***@" in told.replace("\n", "")
+    monkeypatch.delenv("NEEDLEWORK_STORE")
+    passwords.touch(mode=0o600)
+    passwords.write_text("*:*:*:*:" + PASSWORD.replace(":", r"\:"))
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    place = f"postgresql://recorder@{postgres_place.rpartition('@')[2]}"
+    assert "2 sessions" in call("lookback", "--lot", "L1", "--store", place).output
+
+
+@pytest.mark.system
+def test_a_recorder_names_its_store_without_the_password(postgres_place: str, short_dir: Path) -> None:
+    said: list[dict[str, Any]] = []
+
+    def announce(what: dict[str, Any]) -> None:
+        said.append(what)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert recorder_main(load_settings(state_dir=short_dir, store=postgres_place), announce=announce) == Exit.ORDERLY
+    assert [SECRET in str(what) for what in said] == [False]
+    assert "recorder:***@" in said[0]["store"]
 
 
 def test_look_back_prints_and_writes_what_was_used(state: Path, tmp_path: Path) -> None:

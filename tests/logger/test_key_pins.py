@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from controller.events import JournalCheckpoint
 from logger.checkpoints import announcement, checkpoint
 from logger.entry import Entry
 from logger.store import Store
 from logger.verify import verify_store
-from tests.fixtures_brokers import STATION
-from tests.logger.house import House
+from tests.fixtures_brokers import STATION, Embedded
+from tests.logger.conftest import HouseAt
+from tests.logger.house import House, until
 from tests.logger.making import safety
 from tests.logger.test_checkpoints import KEY, KEY_ID, OTHER, follow, signed_chain, signing
 
@@ -67,6 +69,79 @@ def test_a_checkpoint_nobody_signed_or_by_a_key_nobody_announced_is_told_of(stor
     assert [notice.sequence for notice in result.notices] == [9, 10]
     assert "did not sign" in result.notices[0].reason
     assert "did not announce" in result.notices[1].reason
+
+
+NO_ID = "evil\x00\x1b[2J\nStation room-2, entry 1: all is well"
+
+
+def in_the_name_of(key: str) -> JournalCheckpoint:
+    return JournalCheckpoint(sequence=1, hash="00" * 32, key_id=key, signature="00" * 64)
+
+
+def test_a_key_whose_name_is_no_id_is_repeated_nowhere_and_blocks_nothing(store: Store) -> None:
+    entries = signed_chain()
+    follow(entries, in_the_name_of(NO_ID))
+    follow(entries, in_the_name_of("f" * 5000))
+    follow(entries, safety(1))
+    result = store.append(entries, seen_utc_us=5)
+    assert (result.stored, result.conflict) == (11, None)
+    assert [notice.reason for notice in result.notices] == ["it is a checkpoint that cannot be read"] * 2
+    assert store.conflicts(STATION) == list(result.notices)
+    findings = verify_store(store, STATION).findings
+    assert [(finding.sequence, "cannot be read" in finding.sentence) for finding in findings] == [(9, True), (10, True)]
+
+
+def test_what_another_recorder_stored_is_known(store_place: str) -> None:
+    entries = signed_chain()
+    first, second = Store.open(store_place), Store.open(store_place)
+    try:
+        follow(entries, announcement(OTHER))
+        follow(entries, signing(OTHER))
+        follow(entries, announcement(KEY))
+        follow(entries, signing(OTHER))
+        assert first.append(entries[:2], seen_utc_us=5).notices == ()
+        assert [told.sequence for told in second.append(entries[:9], seen_utc_us=5).notices] == [9]
+        assert first.append(entries[:10], seen_utc_us=5).notices == ()
+        assert second.append(entries, seen_utc_us=5).notices == ()
+        assert (first.pinned_key(STATION), second.pinned_key(STATION)) == (KEY_ID, KEY_ID)
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_station_that_announces_no_key_is_gone_through_once(store_place: str) -> None:
+    entries: list[Entry] = []
+    for _ in range(20):
+        follow(entries, safety(2))
+        follow(entries, in_the_name_of("f" * 16))
+    before = Store.open(store_place)
+    before.append(entries[:2], seen_utc_us=5)
+    before.close()
+    store = Store.open(store_place)
+    statements: list[str] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    try:
+        for number in range(2, len(entries), 2):
+            assert len(store.append(entries[number : number + 2], seen_utc_us=5).notices) == 1
+    finally:
+        store.close()
+    assert len([one for one in statements if "FROM entries" in one and "entries.type =" in one]) == 1
+
+
+async def test_a_flood_of_them_floods_no_log(house_at: HouseAt, embedded: Embedded) -> None:
+    house = house_at(embedded)
+    house.journal.emit(announcement(KEY), session=None)
+    for _ in range(60):
+        house.journal.emit(in_the_name_of(NO_ID), session=None)
+    house.journal.emit(announcement(OTHER), session=None)
+    await house.journal.flush()
+    async with house.recording() as recorder, house.publishing() as publisher, asyncio.timeout(15):
+        await publisher.drained()
+        await until(lambda: recorder.counts.notices == 61)
+    told = [sentence for sentence in house.problems if "The entry is stored" in sentence]
+    assert len(told) < 10
+    assert not any("room-2" in sentence or "\x1b" in sentence for sentence in told)
+    assert any("announces the key" in sentence for sentence in told)
 
 
 @pytest.mark.system

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import BigInteger, Executable, delete, insert, select, update
 
 from controller.events import Event, PenConnected
 from controller.units import Micrometres, Millihertz
 from logger.entry import Entry
 from logger.journal_reader import JournalReader
 from logger.lookback import MAX_TEXT, Asked, SessionUsed, sessions_used
-from logger.projections import project_again
+from logger.projections import PROJECTIONS, differences, project_again
 from logger.store import Store
 from logger.store_place import WRITES
 from tests.logger.making import closed, grouped, opened
@@ -131,6 +132,7 @@ def test_however_it_came_in_store_and_journal_answer_alike(
     found = store.look_back(Asked())
     assert found == sessions_used(entries)
     with store._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        assert differences(connection) == []
         project_again(connection)
     assert store.look_back(Asked()) == found
     store.close()
@@ -153,3 +155,36 @@ def test_a_journal_answers_by_reading(pristine: Path) -> None:
     assert (session.session, session.patient, session.uses) == ("s-1", "p-7f3a", ())
     assert reader.look_back(Asked(lot="L1")) == []
     reader.close()
+
+
+def test_a_check_compares_every_column_of_every_row(store: Store) -> None:
+    fill(store, chained(DAY), (3, 1))
+    with store._engine.connect().execution_options(**{WRITES: True}) as connection:
+        with connection.begin():
+            assert differences(connection) == []
+        for table, what in zip(PROJECTIONS, ("cartridges used", "sessions", "pens"), strict=True):
+            with connection.begin():
+                rows = [dict(row._mapping) for row in connection.execute(select(table))]
+            assert len(rows) > 2
+            for row in rows:
+                this = [table.c[column.name] == row[column.name] for column in table.primary_key]
+                another = {name: another_than(value, table.c[name].type) for name, value in row.items()}
+                changes: list[Executable] = [
+                    *(update(table).where(*this).values({name: value}) for name, value in another.items()),
+                    delete(table).where(*this),
+                    insert(table).values(row | {"station": "room-9"}),
+                ]
+                for change in changes:
+                    with connection.begin() as transaction:
+                        connection.execute(change)
+                        found = differences(connection)
+                        transaction.rollback()
+                    assert len(found) == 1, change
+                    assert f"looked up of {what} is not" in found[0]
+
+
+def another_than(value: object, kind: object) -> object:
+    """A value that the column can have too."""
+    if value is None:
+        return 7 if isinstance(kind, BigInteger) else "completed"
+    return value + 1000 if isinstance(value, int) else f"{value}-"
