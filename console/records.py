@@ -9,6 +9,7 @@ from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
 from logger.entry import Entry
 from logger.journal_reader import JournalReader
+from logger.soundness import sound_chain, sound_session
 from logger.store import Store
 from logger.store_place import shown
 from station.settings import StationSettings
@@ -65,6 +66,20 @@ def _open(settings: StationSettings, *, journal: Path | None, store: str | None)
 def ends(source: Source, session: str) -> Iterator[Entry]:
     """Who and what, how it ended and who signed, without reading all of a session."""
     return source.session_entries(session, ENDS)
+
+
+def sound_entries(source: Source, session: str) -> Iterator[Entry]:
+    """Every entry of a session, checked as it is read. Raises RecordDamaged at the first that is not sound."""
+
+    def after(station: str, sequence: int) -> Iterator[Entry]:
+        return source.entries(sequence) if isinstance(source, JournalReader) else source.entries(station, sequence)
+
+    return sound_session(source.session_entries(session), after)
+
+
+def every_sound_entry(source: Source) -> Iterator[Entry]:
+    """As :func:`every_entry`, checked as it is read. Raises RecordDamaged at the first that is not sound."""
+    return sound_chain(every_entry(source))
 
 
 def every_entry(source: Source) -> Iterator[Entry]:

@@ -105,6 +105,7 @@ def lookback(
         datetime | None, typer.Option("--until", formats=_TIMES, help="…open before this time (UTC); a day is whole.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write a table, a row a use.", metavar="FILE")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over the table that is there.")] = False,
     by: Annotated[str, typer.Option("--as", help="Say who was treated, to somebody of the site.", metavar="ID")] = "",
     password_file: PasswordFile = None,
     journal: Journal = None,
@@ -124,7 +125,9 @@ def lookback(
         settings = _settings(state)
         names = _names(settings, by, password_file) if by else None
         raise typer.Exit(
-            action.lookback(settings, given, csv=csv, journal=journal, store=store, as_json=as_json, names=names)
+            action.lookback(
+                settings, given, csv=csv, journal=journal, store=store, as_json=as_json, names=names, force=force
+            )
         )
 
 

@@ -22,6 +22,7 @@
     ├── BundleError                 an exported file that cannot be made, or is none
     ├── CodeError                   no anchor and no verification code
     ├── RecordNotFound              no such session in the record
+    ├── RecordDamaged               what a report or an export would be made of is not what was journalled
     ├── ReportError                 a report could not be made
     │   └── ReportExtraMissing      what it is typeset with is not installed
     ├── ExportError                 a file that people take away could not be made
@@ -123,6 +124,10 @@ class BrokerFolderError(RecordError):
 
 class RecordNotFound(RecordError):
     """There is no such session in the record."""
+
+
+class RecordDamaged(RecordError):
+    """What a report or an export would be made of is not what was journalled."""
 
 
 class ReportError(RecordError):

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from console.exits import Code
-from console.records import Place, Source, every_entry, opened, session_named
+from console.records import Place, Source, every_sound_entry, opened, session_named, sound_entries
 from console.screen import err, print_json
 from console.trouble import ConsoleError, Told
 from logger.entry import Entry
@@ -82,7 +82,7 @@ def fhir(
     coded = Coded(settings.fhir_namespace, None if code is None else Coding.parse(code))
     with opened(settings, journal=journal, store=store) as place:
         name = session_named(place.source, session)
-        bundle = session_bundle(place.source.session_entries(name), coded)
+        bundle = session_bundle(sound_entries(place.source, name), coded)
     write_bundle(bundle, target, force=force)
     if as_json:
         print_json({"file": str(target), "session": name, "resources": len(bundle["entry"])})
@@ -95,18 +95,18 @@ def fhir(
 def _sessions(place: Place, choice: Choice) -> Iterator[Iterator[Entry]]:
     """The entries of each session that was chosen, oldest first."""
     if choice.session is not None:
-        yield place.source.session_entries(session_named(place.source, choice.session))
+        yield sound_entries(place.source, session_named(place.source, choice.session))
         return
     for span in place.source.sessions():
         if choice.has(span.opened_utc_us):
-            yield place.source.session_entries(span.session)
+            yield sound_entries(place.source, span.session)
 
 
 def _others(source: Source, choice: Choice) -> Iterator[Entry]:
     """Entries of no session: the station's coming and going, pens, accounts. None where one session was asked for."""
     if choice.session is not None:
         return
-    for entry in every_entry(source):
+    for entry in every_sound_entry(source):
         if entry.session is None and choice.has(entry.utc_us):
             yield entry
 

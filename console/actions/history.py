@@ -1,13 +1,15 @@
 """`needlework sessions`: what happened, in a list and one by one."""
 
+from collections import deque
 from pathlib import Path
 
 from console.exits import Code
-from console.records import ends, opened, session_named
+from console.records import ends, opened, session_named, sound_entries
 from console.render.record import record_view
 from console.render.sessions import SessionLine, sessions_view
 from console.screen import out, print_json, say
 from console.trace import moments
+from logger.errors import RecordDamaged
 from logger.records import session_record
 from station.settings import StationSettings
 
@@ -28,13 +30,24 @@ def list_sessions(settings: StationSettings, *, journal: Path | None, store: str
 def show_session(
     settings: StationSettings, name: str, *, journal: Path | None, store: str | None, as_json: bool
 ) -> int:
-    """Prints the record of one session. Raises RecordError, ConsoleError."""
+    """Prints the record of one session.
+
+    Raises RecordError, ConsoleError; RecordDamaged behind what it printed, where that is not what was journalled.
+    """
+    damaged: RecordDamaged | None = None
     with opened(settings, journal=journal, store=store) as place:
-        entries = list(place.source.session_entries(session_named(place.source, name)))
+        session = session_named(place.source, name)
+        entries = list(place.source.session_entries(session))
+        try:
+            deque(sound_entries(place.source, session), maxlen=0)
+        except RecordDamaged as error:
+            damaged = error
     record = session_record(entries)
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:
         console = out()
         say(console, record_view(record, moments(entries), width=console.width))
+    if damaged is not None:
+        raise damaged
     return Code.DONE

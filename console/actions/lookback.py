@@ -1,6 +1,7 @@
 """`needlework lookback`: from a lot, a pen, an operator or a time to sessions, by pseudonym."""
 
 import csv as tables
+import io
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -11,6 +12,7 @@ from console.records import opened
 from console.render.lookback import lookback_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
+from logger.export.files import check_free, write_whole
 from logger.lookback import Asked, SessionUsed
 from station.settings import StationSettings
 
@@ -58,12 +60,15 @@ def lookback(
     store: str | None,
     as_json: bool,
     names: Names | None = None,
+    force: bool = False,
 ) -> int:
     """Prints the sessions that fit and what was used in them; with ``names`` the people too.
 
-    Raises RecordError, ConsoleError, OSError.
+    Raises RecordError (ExportError for a table that is there already, unless ``force``), ConsoleError.
     """
     asked = given.asked()
+    if csv is not None and not force:
+        check_free([csv])  # before anybody is looked up
     found: dict[tuple[str, str], SessionUsed] = {}
     places = []
     for where, file in _places(settings, journal, store):
@@ -73,7 +78,7 @@ def lookback(
     sessions = sorted(found.values(), key=lambda session: (session.opened_utc_us, session.station, session.session))
     people = {} if names is None else names({session.patient for session in sessions})
     if csv is not None:
-        _write(csv, sessions, people)
+        _write(csv, sessions, people, force=force)
     if as_json:
         print_json([_data(session, people) for session in sessions])
     else:
@@ -117,16 +122,17 @@ def _uses(session: SessionUsed) -> list[dict[str, object]]:
     return [{"used_at": _at(use.utc_us), **{name: getattr(use, name) for name in names}} for use in session.uses]
 
 
-def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | None]) -> None:
-    """A row a use, or one for a session without any."""
+def _write(file: Path, sessions: list[SessionUsed], people: Mapping[str, str | None], *, force: bool) -> None:
+    """A row a use, or one for a session without any; for the owner alone, for there may be names in it."""
     columns = ("person", *_COLUMNS) if people else _COLUMNS
-    with file.open("w", newline="", encoding="utf-8") as opened_file:
-        writer = tables.DictWriter(opened_file, columns, extrasaction="ignore")
-        writer.writeheader()
-        for session in sessions:
-            data = _data(session, people)
-            for use in _uses(session) or [{}]:
-                writer.writerow({name: _cell(value) for name, value in {**data, **use}.items()})
+    text = io.StringIO(newline="")
+    writer = tables.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    for session in sessions:
+        data = _data(session, people)
+        for use in _uses(session) or [{}]:
+            writer.writerow({name: _cell(value) for name, value in {**data, **use}.items()})
+    write_whole(file, lambda into: into.write(text.getvalue().encode()), force=force)
 
 
 def _cell(value: object) -> object:

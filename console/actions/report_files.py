@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.text import Text
 
 from console.exits import Code
-from console.records import Source, ends, opened, session_named
+from console.records import Source, ends, opened, session_named, sound_entries
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
@@ -62,8 +62,11 @@ def course(
 
 
 def read_whole(source: Source, session_id: str) -> SessionRead:
-    """A session, and the station's signature over its end where there is one. Raises RecordError."""
-    read = read_session(source.session_entries(session_id))
+    """A session, and the station's signature over its end where there is one.
+
+    Raises RecordError; RecordDamaged where the entries are not what was journalled.
+    """
+    read = read_session(sound_entries(source, session_id))
     after = read.head_sequence
     later = source.entries(after) if isinstance(source, JournalReader) else source.entries(read.record.station, after)
     read.checkpoint = checkpoint_over(read, later)

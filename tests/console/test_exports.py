@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from console.actions.exporting import Choice, fhir, tables
+from console.actions.history import show_session
 from console.trouble import ConsoleError
-from logger.errors import ExportError
+from logger.errors import ExportError, RecordDamaged
 from logger.journal import Journal, JournalLimits
 from logger.journal_reader import JournalReader
 from logger.store import Store
 from station.settings import StationSettings, load_settings
-from tests.logger.making import Clock
+from tests.logger.making import Clock, sql
 from tests.logger.test_records import treatment
 
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
@@ -100,6 +101,29 @@ def test_an_unknown_session_writes_nothing(settings: StationSettings, tmp_path: 
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConsoleError, match="no session 's-9'"):
         fhir(settings, "s-9", tmp_path / "f", journal=None, store=None, force=False, as_json=False)
+
+
+def test_a_record_that_was_changed_is_exported_by_nobody_and_shown_with_a_word(
+    settings: StationSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = JournalReader(settings.journal_path)
+    changed = next(entry.sequence for entry in reader.session_entries("s-2") if entry.type == "input_chunk")
+    reader.close()
+    sql(settings.journal_path, f"UPDATE entries SET body = x'7b7d' WHERE sequence = {changed}")
+    where: dict[str, Any] = {"journal": None, "store": None, "as_json": True}
+    for choice in (ALL, Choice("s-2", None, None)):
+        with pytest.raises(RecordDamaged, match=f"^Entry {changed} "):
+            csv_tables(settings, choice, tmp_path / "out")
+    with pytest.raises(RecordDamaged):
+        fhir(settings, "s-2", tmp_path / "f.json", force=False, **where)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "f.json").exists()
+    csv_tables(settings, Choice("s-1", None, None), tmp_path / "sound")
+    assert show_session(settings, "s-1", **where) == 0
+    capsys.readouterr()
+    with pytest.raises(RecordDamaged):
+        show_session(settings, "s-2", **where)
+    assert json.loads(capsys.readouterr().out)["session"] == "s-2"
 
 
 def test_the_clinics_settings_are_used(state: Path, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from console.report_app import report_app
 from console.trouble import ConsoleError
 from logger.anchors import read_anchor
 from logger.entry import Entry
+from logger.errors import RecordDamaged
 from logger.report import Heading, read_session, session_report
 from logger.store import Store
 from logger.verify import verify_store
 from proving.recorded import treatment
 from station.settings import StationSettings
+from tests.logger.making import sql
 
 FIRST, SECOND = "20260101T090000-0000beef", "20260201T090000-0000beef"
 
@@ -58,6 +60,15 @@ def test_the_newest_session_goes_where_it_is_told(
     assert session(settings, FIRST[:12], output=into, **{**how, "paper": "a4"}) == 0
     assert into.read_bytes() != made
     assert [path.name for path in into.parent.iterdir()] == ["visit.pdf"], "nothing is left beside it"
+
+
+def test_a_record_that_was_changed_gives_no_paper(settings: StationSettings, kept: Path, tmp_path: Path) -> None:
+    sql(kept, "UPDATE entries SET utc_us = utc_us + 1 WHERE sequence = 7")
+    how = {"output": tmp_path / "x.pdf", "paper": None, "journal": None, "store": str(kept), "as_json": False}
+    for make in (lambda: session(settings, "last", **how), lambda: course(settings, "p-7f3a21", **how)):
+        with pytest.raises(RecordDamaged, match=r"^Entry 7 of room-1's record is not what was journalled"):
+            make()
+    assert not (tmp_path / "x.pdf").exists()
 
 
 def test_the_code_on_the_paper_finds_a_record_that_was_rewritten(

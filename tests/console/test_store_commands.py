@@ -152,6 +152,17 @@ def test_look_back_prints_and_writes_what_was_used(state: Path, tmp_path: Path) 
     assert "Nothing was named" in call("lookback", "--state", state, code=2).output
 
 
+def test_the_table_is_its_owners_alone_and_never_written_over_unasked(state: Path, tmp_path: Path) -> None:
+    table = tmp_path / "found.csv"
+    call("lookback", "--lot", "L1", "--state", state, "--csv", table)
+    assert table.stat().st_mode & 0o777 == 0o600
+    table.write_text("somebody's own", encoding="utf-8")
+    assert "is there already" in call("lookback", "--lot", "L1", "--state", state, "--csv", table, code=1).output
+    assert table.read_text(encoding="utf-8") == "somebody's own"
+    call("lookback", "--lot", "L2", "--state", state, "--csv", table, "--force")
+    assert [row["lot"] for row in rows_of(table)] == ["L1", "L2"]
+
+
 def test_people_are_told_where_somebody_knows_them(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings(state_dir=state)
     given = Given(lot="L1", pen=None, operator=None, since=None, until=None)
