@@ -86,6 +86,18 @@ def test_a_new_computer_has_a_backup_and_the_words_in_the_safe(short_dir: Path) 
     assert "stay erased" in call(one, "site", "restore", str(short_dir / "backup"), "--replace")
 
 
+def test_a_mistyped_state_directory_is_no_site_and_none_is_made(short_dir: Path) -> None:
+    typo, file = short_dir / "typo", short_dir / "backup"
+    for words in (("backup", str(file)), ("share", str(file)), ("key",)):
+        said = call(typo, "site", *words, code=1)
+        assert "is not there" in said
+        assert "--state" in said
+    typo.mkdir()
+    assert "none of the files" in call(typo, "site", "backup", str(file), code=1)
+    assert not list(typo.iterdir())
+    assert not file.exists()
+
+
 def test_a_site_with_accounts_gives_its_key_to_a_manager_alone(short_dir: Path) -> None:
     password = short_dir / "password"
     password.write_text("three words in a row\n", encoding="utf-8")
