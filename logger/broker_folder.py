@@ -10,6 +10,7 @@ away; the broker keeps a hash of it, which a later run leaves as it is.
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -86,7 +87,7 @@ def write_broker(folder: Path, asked: Asked, now: datetime) -> Written:
     except LookupError as error:
         raise BrokerFolderError(
             f"The user {asked.runs_as or 'of site.json'!r} is none of this machine, so the broker could not read its "
-            "files. Install Mosquitto first, or leave --runs-as out."
+            "files. Nothing was changed. Install Mosquitto first, or leave --runs-as out."
         ) from error
 
 
@@ -128,6 +129,8 @@ class _Folder:
         port = asked.port or kept.port
         runs_as = asked.runs_as or kept.runs_as
         self._check_hosts(hosts)
+        if runs_as is not None:
+            _check_user(runs_as)
         passwords = self._passwords()
         known = [user.removeprefix(mosquitto.STATION_PREFIX) for user in passwords if user not in _ONCE]
         stations = tuple(dict.fromkeys([*known, *(check_name("station", name) for name in asked.stations)]))
@@ -306,6 +309,17 @@ def password_file(user: str) -> str:
 
 def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _check_user(name: str) -> None:
+    """Before anything is written: a broker that runs would find files that it may not read. Raises LookupError."""
+    import pwd  # noqa: PLC0415 there is none on Windows, where --runs-as has no meaning
+
+    if os.geteuid() not in (0, pwd.getpwnam(name).pw_uid):
+        raise BrokerFolderError(
+            f"Only root can give the broker's files to the user {name}. Nothing was changed. Run the command as root, "
+            "or leave --runs-as out where the broker runs as you."
+        )
 
 
 def _write(path: Path, content: str | bytes) -> None:
