@@ -47,7 +47,8 @@ class Asked:
     """What the folder is to hold. None, or empty: as it is, or as usual.
 
     ``hosts`` are the names and addresses by which clients reach the broker. ``handed_to`` is where the files of a
-    client will lie on its machine. ``runs_as`` needs root, who gives that user the broker's files.
+    client will lie on its machine. ``runs_as`` needs root, who gives that user the broker's files; where neither it nor
+    an earlier run names a user, ``usually_as`` is the one.
     """
 
     site: str | None
@@ -58,11 +59,14 @@ class Asked:
     own: OwnCertificate | None
     handed_to: Path
     runs_as: str | None
+    usually_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is there now. ``handed`` maps each account that has a new password to the folder that goes to it."""
+    """What is there now. ``handed`` maps each account that has a new password to the folder that goes to it.
+    ``runs_as`` is whose the broker's files are, None for this user's.
+    """
 
     configuration: Path
     site: str
@@ -71,6 +75,7 @@ class Written:
     port: int
     handed: dict[str, Path]
     certificate_ends: datetime
+    runs_as: str | None
 
 
 def write_broker(folder: Path, asked: Asked, now: datetime) -> Written:
@@ -127,7 +132,7 @@ class _Folder:
             )
         hosts = tuple(asked.hosts) or kept.hosts
         port = asked.port or kept.port
-        runs_as = asked.runs_as or kept.runs_as
+        runs_as = asked.runs_as or kept.runs_as or asked.usually_as
         self._check_hosts(hosts)
         if runs_as is not None:
             _check_user(runs_as)
@@ -171,7 +176,7 @@ class _Folder:
         if runs_as is not None:
             for path in (self._broker, *self._broker.rglob("*")):
                 shutil.chown(path, runs_as)
-        return Written(configuration, site, stations, hosts, port, handed, ends)
+        return Written(configuration, site, stations, hosts, port, handed, ends, runs_as)
 
     def _kept(self) -> "_Kept":
         path = self._root / "site.json"
