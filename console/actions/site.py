@@ -60,10 +60,11 @@ class Caller:
         if self.as_json:
             print_json(told)
             return Code.DONE
-        out().print(Text(f"Key {key.name} of {made}, in {self.settings.site_key_path}."))
+        said = err() if words else out()  # `--words > FILE` gives a file that `restore --words` reads
+        said.print(Text(f"Key {key.name} of {made}, in {self.settings.site_key_path}."))
         if words:
-            out().print(Text(f"\n{key.words()}\n", style="bold"))
-            out().print(
+            out().print(Text(key.words(), style="bold"))
+            said.print(
                 Text(
                     "Print this and put it in the clinic's safe, apart from backups. Whoever has both reads every "
                     "patient's name; without it a backup opens for nobody."
