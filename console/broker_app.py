@@ -63,7 +63,7 @@ def config(
         Path, typer.Option("--handed-to", help="Where a client's files will lie on its machine.", metavar="DIR")
     ] = Path("/etc/needlework"),
     runs_as: Annotated[
-        str | None, typer.Option("--runs-as", help="The broker's user, who gets its files; as root.", metavar="USER")
+        str | None, typer.Option("--runs-as", help="The broker's user, who gets its files; by root.", metavar="USER")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
 ) -> None:

@@ -10,6 +10,7 @@ away; the broker keeps a hash of it, which a later run leaves as it is.
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -46,7 +47,8 @@ class Asked:
     """What the folder is to hold. None, or empty: as it is, or as usual.
 
     ``hosts`` are the names and addresses by which clients reach the broker. ``handed_to`` is where the files of a
-    client will lie on its machine. ``runs_as`` needs root, who gives that user the broker's files.
+    client will lie on its machine. ``runs_as`` needs root, who gives that user the broker's files; where neither it nor
+    an earlier run names a user, ``usually_as`` is the one.
     """
 
     site: str | None
@@ -57,11 +59,14 @@ class Asked:
     own: OwnCertificate | None
     handed_to: Path
     runs_as: str | None
+    usually_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is there now. ``handed`` maps each account that has a new password to the folder that goes to it."""
+    """What is there now. ``handed`` maps each account that has a new password to the folder that goes to it.
+    ``runs_as`` is whose the broker's files are, None for this user's.
+    """
 
     configuration: Path
     site: str
@@ -70,6 +75,7 @@ class Written:
     port: int
     handed: dict[str, Path]
     certificate_ends: datetime
+    runs_as: str | None
 
 
 def write_broker(folder: Path, asked: Asked, now: datetime) -> Written:
@@ -86,7 +92,7 @@ def write_broker(folder: Path, asked: Asked, now: datetime) -> Written:
     except LookupError as error:
         raise BrokerFolderError(
             f"The user {asked.runs_as or 'of site.json'!r} is none of this machine, so the broker could not read its "
-            "files. Install Mosquitto first, or leave --runs-as out."
+            "files. Nothing was changed. Install Mosquitto first, or leave --runs-as out."
         ) from error
 
 
@@ -126,8 +132,10 @@ class _Folder:
             )
         hosts = tuple(asked.hosts) or kept.hosts
         port = asked.port or kept.port
-        runs_as = asked.runs_as or kept.runs_as
+        runs_as = asked.runs_as or kept.runs_as or asked.usually_as
         self._check_hosts(hosts)
+        if runs_as is not None:
+            _check_user(runs_as)
         passwords = self._passwords()
         known = [user.removeprefix(mosquitto.STATION_PREFIX) for user in passwords if user not in _ONCE]
         stations = tuple(dict.fromkeys([*known, *(check_name("station", name) for name in asked.stations)]))
@@ -168,7 +176,7 @@ class _Folder:
         if runs_as is not None:
             for path in (self._broker, *self._broker.rglob("*")):
                 shutil.chown(path, runs_as)
-        return Written(configuration, site, stations, hosts, port, handed, ends)
+        return Written(configuration, site, stations, hosts, port, handed, ends, runs_as)
 
     def _kept(self) -> "_Kept":
         path = self._root / "site.json"
@@ -306,6 +314,17 @@ def password_file(user: str) -> str:
 
 def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _check_user(name: str) -> None:
+    """Before anything is written: a broker that runs would find files that it may not read. Raises LookupError."""
+    import pwd  # noqa: PLC0415 there is none on Windows, where --runs-as has no meaning
+
+    if os.geteuid() not in (0, pwd.getpwnam(name).pw_uid):
+        raise BrokerFolderError(
+            f"Only root can give the broker's files to the user {name}. Nothing was changed. Run the command as root, "
+            "or leave --runs-as out where the broker runs as you."
+        )
 
 
 def _write(path: Path, content: str | bytes) -> None:

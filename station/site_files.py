@@ -171,7 +171,7 @@ def restore(
     owner = Ownership(settings.journal_path)  # no station writes meanwhile
     try:
         places = {name: path for name, path in private_files(settings).items() if name in found}
-        there = [path.name for name, path in places.items() if path.exists() and name != _KEY_MAP_NAME]
+        there = [path.name for name, path in places.items() if name != _KEY_MAP_NAME and _holds(path)]
         if there and not replace:
             raise KeyMapRefused(
                 Trouble(
@@ -281,6 +281,18 @@ def _copy(path: Path) -> bytes:
         raise KeyMapUnusable(
             Trouble("backup", f"{path} cannot be copied: {error}.", "No backup was made.", "Check the disk.")
         ) from error
+
+
+def _holds(path: Path) -> bool:
+    """Whether replacing the database loses anything: one that was made by looking for somebody has no row yet."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as database:
+            tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            return any(database.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0] for (name,) in tables)  # noqa: S608 names from the file
+    except sqlite3.Error:
+        return True  # what cannot be read is not thrown away unasked
 
 
 def _put(path: Path, content: bytes) -> None:

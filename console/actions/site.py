@@ -21,7 +21,7 @@ from station.keymap_file import KeyMapFile
 from station.offline import signed_in_offline
 from station.sealing import FILE_MAX_BYTES
 from station.settings import StationSettings
-from station.site_files import BACKUP, Joined, backup, join, join_ring, kind_of, restore, share
+from station.site_files import BACKUP, Joined, backup, join, join_ring, kind_of, private_files, restore, share
 from station.site_key import KeyRing, SiteKey
 from station.spoken_bytes import NotWords, to_words
 
@@ -44,6 +44,7 @@ class Caller:
 
     def key(self, *, words: bool, into: Path | None, rotate: bool, passphrase_file: Path | None) -> int:
         """Shows, prints, writes or changes the key."""
+        self._station_there()
         self._manager()
         with closing(self._file()) as file:
             key = file.rotate(_now_us()) if rotate else file.ring(_now_us())[-1]
@@ -59,10 +60,11 @@ class Caller:
         if self.as_json:
             print_json(told)
             return Code.DONE
-        out().print(Text(f"Key {key.name} of {made}, in {self.settings.site_key_path}."))
+        said = err() if words else out()  # `--words > FILE` gives a file that `restore --words` reads
+        said.print(Text(f"Key {key.name} of {made}, in {self.settings.site_key_path}."))
         if words:
-            out().print(Text(f"\n{key.words()}\n", style="bold"))
-            out().print(
+            out().print(Text(key.words(), style="bold"))
+            said.print(
                 Text(
                     "Print this and put it in the clinic's safe, apart from backups. Whoever has both reads every "
                     "patient's name; without it a backup opens for nobody."
@@ -72,6 +74,7 @@ class Caller:
 
     def share(self, into: Path, passphrase_file: Path | None) -> int:
         """Writes key and key map for another station."""
+        self._station_there()
         self._manager()
         self._write_share(into, passphrase_file, {}, people=True)
         with closing(self._file()) as file:
@@ -95,7 +98,9 @@ class Caller:
 
     def backup(self, into: Path) -> int:
         """Writes every private file of the station, sealed."""
-        self.settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._station_there()
+        if not any(path.is_file() for path in private_files(self.settings).values()):
+            raise self._no_station("has none of the files that a backup is made of")
         content = backup(self.settings, _now_us())
         new_whole(into, content)
         told = {"file": str(into), "bytes": len(content), "key": kind_of(content)[1]}
@@ -132,6 +137,21 @@ class Caller:
 
     def _file(self) -> KeyMapFile:
         return KeyMapFile(self.settings.key_map_path, self.settings.site_key_path)
+
+    def _station_there(self) -> None:
+        """A folder that somebody mistyped is not made a station's."""
+        if not self.settings.state_dir.is_dir():
+            raise self._no_station("is not there")
+
+    def _no_station(self, why: str) -> ConsoleError:
+        return ConsoleError(
+            Told(
+                "no_station_here",
+                f"The state directory {self.settings.state_dir} {why}.",
+                "Nothing was made or changed: a key or a backup of an empty place would be taken for the site's.",
+                "Name the station's state directory with --state, or in its settings.",
+            )
+        )
 
     def _manager(self) -> None:
         """As with the first account: whoever holds the machine, until the site has people of its own."""

@@ -313,6 +313,27 @@ def test_a_story_that_is_no_text_is_refused(
     assert "no story of a campaign" in " ".join(capsys.readouterr().err.split())
 
 
+def test_the_broker_of_root_is_the_user_that_mosquitto_becomes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.chown", lambda _path, user: given.append(user))
+
+    def said(folder: str, own: str) -> str:
+        monkeypatch.setattr("console.actions.brokers.MOSQUITTOS_OWN", own)
+        monkeypatch.setattr(
+            "sys.argv", ["needlework", "broker", "config", str(tmp_path / folder), "--site", "c", "--host", "b.example"]
+        )
+        assert main() == Code.DONE
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "runs as the user nobody" in said("b", "nobody")
+    assert set(given) == {"nobody"}
+    assert "user nobody\n" in (tmp_path / "b" / "broker" / "mosquitto.conf").read_text()
+    assert "none of this machine" in said("c", "none-of-this-machine")
+
+
 def test_broker_config_writes_a_folder_and_shows_no_password(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     arguments = ("broker", "config", str(folder), "--site", "clinic", "--host", "broker.example", "--station", "room-1")

@@ -86,6 +86,37 @@ def test_a_new_computer_has_a_backup_and_the_words_in_the_safe(short_dir: Path) 
     assert "stay erased" in call(one, "site", "restore", str(short_dir / "backup"), "--replace")
 
 
+def test_words_kept_in_a_file_restore_on_a_new_computer_where_somebody_looked_first(short_dir: Path) -> None:
+    one, new = short_dir / "1", short_dir / "2"
+    add(one, "Maria Muster")
+    call(one, "site", "backup", str(short_dir / "backup"))
+    printed = CliRunner().invoke(app, ["site", "key", "--words", "--state", str(one)])
+    (short_dir / "words").write_text(printed.stdout, encoding="utf-8")
+    assert "safe" in printed.stderr
+    call(new, "patients", "find", *BY, "muster", code=1)
+    call(new, "site", "restore", str(short_dir / "backup"), "--words", str(short_dir / "words"))
+    assert people(new) == ["Maria Muster"]
+    password = short_dir / "password"
+    password.write_text("three words in a row\n", encoding="utf-8")
+    call(new, "account", "add", "boss", "--role", "manager", "--new-password-file", str(password))
+    by = ("--as", "boss", "--password-file", str(password))
+    said = call(new, "site", "restore", str(short_dir / "backup"), *by, code=1)
+    assert "accounts.sqlite would be replaced" in said
+    assert "--replace" in said
+
+
+def test_a_mistyped_state_directory_is_no_site_and_none_is_made(short_dir: Path) -> None:
+    typo, file = short_dir / "typo", short_dir / "backup"
+    for words in (("backup", str(file)), ("share", str(file)), ("key",)):
+        said = call(typo, "site", *words, code=1)
+        assert "is not there" in said
+        assert "--state" in said
+    typo.mkdir()
+    assert "none of the files" in call(typo, "site", "backup", str(file), code=1)
+    assert not list(typo.iterdir())
+    assert not file.exists()
+
+
 def test_a_site_with_accounts_gives_its_key_to_a_manager_alone(short_dir: Path) -> None:
     password = short_dir / "password"
     password.write_text("three words in a row\n", encoding="utf-8")

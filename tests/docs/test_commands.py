@@ -157,7 +157,9 @@ def of_a_broker(text: str, place: Path) -> None:
 def starts(command: str, configuration: Path) -> None:
     """A broker runs, on a free port; as root with the rights of whoever owns the temporary folder."""
     text = configuration.read_text().replace("listener 8883", f"listener {free_port()}")
-    configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
+    if os.geteuid() == 0:
+        text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("user ")) + "user root\n"
+    configuration.write_text(text)
     search = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
     broker = shutil.which(shlex.split(command)[0], path=search)
     assert broker, "mosquitto is not installed; `make setup` says what to install"

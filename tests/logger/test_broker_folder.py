@@ -130,10 +130,20 @@ def test_a_certificate_of_the_sites_own_is_taken_when_its_key_fits(tmp_path: Pat
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(folder: Path, changes: dict[str, object], says: str) -> None:
-    before = hashes(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(BrokerFolderError, match=says):
         write(folder, **changes)
-    assert hashes(folder) == before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_user_who_cannot_give_files_away_is_told_before_anything_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    with pytest.raises(BrokerFolderError, match="Only root can give"):
+        write(folder, runs_as="root", stations=["room-3"])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_names_that_cannot_stand_in_a_topic_or_a_line_of_rules_are_refused(folder: Path) -> None:
