@@ -260,13 +260,8 @@ class Link:
         age_ms = self.status_age_ms()
         silent_before, self._silent = self._silent, age_ms > limit_ms
         if silent_before and self._silent and not self._closed:
-            self.abandon(
-                LinkStale(
-                    f"{self.url}: no STATUS for {age_ms} ms. The pen stops by itself after "
-                    f"{self.welcome.dead_man_ms} ms; check the cable. The connection is opened anew.",
-                    url=self.url,
-                )
-            )
+            own = f"The pen stops by itself after {self.welcome.dead_man_ms} ms; check the cable."
+            self._give_up(f"no STATUS for {age_ms} ms. {own}")
 
     def _check_late(self) -> None:
         now_ms, dead_man_ms = self._port.monotonic_ms(), self.welcome.dead_man_ms
@@ -275,13 +270,11 @@ class Link:
         elif self._late_since_ms is None:
             self._late_since_ms = now_ms
         elif now_ms - self._late_since_ms > LATE_CLOSE_DEAD_MANS * dead_man_ms:
-            self.abandon(
-                LinkStale(
-                    f"{self.url}: for {now_ms - self._late_since_ms} ms every STATUS came late, the last one by "
-                    f"{self.status_age_ms()} ms. The pen or the line to it is held up; the connection is opened anew.",
-                    url=self.url,
-                )
-            )
+            late = f"for {now_ms - self._late_since_ms} ms every STATUS came late, the last one by {self.status_age_ms()} ms"
+            self._give_up(f"{late}. The pen or the line to it is held up.")
+
+    def _give_up(self, why: str) -> None:
+        self.abandon(LinkStale(f"{self.url}: {why} The connection is opened anew.", url=self.url))
 
     # What comes in ---------------------------------------------------------------------------------------------------
 
