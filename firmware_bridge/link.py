@@ -270,8 +270,9 @@ class Link:
         elif self._late_since_ms is None:
             self._late_since_ms = now_ms
         elif now_ms - self._late_since_ms > LATE_CLOSE_DEAD_MANS * dead_man_ms:
-            late = f"for {now_ms - self._late_since_ms} ms every STATUS came late, the last one by {self.status_age_ms()} ms"
-            self._give_up(f"{late}. The pen or the line to it is held up.")
+            for_ms, by_ms = now_ms - self._late_since_ms, self.status_age_ms()
+            late = f"for {for_ms} ms every STATUS came late, the last one by {by_ms} ms."
+            self._give_up(f"{late} The pen or the line to it is held up.")
 
     def _give_up(self, why: str) -> None:
         self.abandon(LinkStale(f"{self.url}: {why} The connection is opened anew.", url=self.url))
