@@ -22,9 +22,9 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     "CREATE TABLE about (station TEXT NOT NULL, format INTEGER NOT NULL) STRICT",
     "CREATE TABLE outbox (acknowledged INTEGER NOT NULL) STRICT",
-    "CREATE TABLE entries (sequence INTEGER PRIMARY KEY, utc_us INTEGER NOT NULL, monotonic_ms INTEGER NOT NULL, "
-    "session TEXT, type TEXT NOT NULL, version INTEGER NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL, body "
-    "BLOB NOT NULL) STRICT",
+    "CREATE TABLE entries (sequence INTEGER PRIMARY KEY CHECK (sequence > 0), utc_us INTEGER NOT NULL, monotonic_ms "
+    "INTEGER NOT NULL, session TEXT, type TEXT NOT NULL, version INTEGER NOT NULL, previous BLOB NOT NULL, hash BLOB "
+    "NOT NULL, body BLOB NOT NULL) STRICT",
     "CREATE INDEX entries_session ON entries(session) WHERE session IS NOT NULL",
     "CREATE INDEX entries_marks ON entries(type, session) WHERE type IN ('session_opened', 'session_closed')",
 )
@@ -104,7 +104,9 @@ class JournalFile:
         execute("UPDATE about SET format = ? WHERE format < ?", (FORMAT, FORMAT))
 
     def _last(self) -> tuple[int, bytes]:
-        row = self._connection.execute("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
+        row = self._connection.execute(
+            "SELECT sequence, hash FROM entries WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
         if row is None:
             return 0, GENESIS
         sequence, last_hash = row

@@ -98,7 +98,7 @@ class KeyPins:
             return self._of[station]
         query = (
             select(ENTRIES.c.body)
-            .where(ENTRIES.c.station == station, ENTRIES.c.type == "station_key")
+            .where(ENTRIES.c.station == station, ENTRIES.c.type == "station_key", ENTRIES.c.sequence > 0)
             .order_by(ENTRIES.c.sequence)
         )
         keys: StationKeys | None = None

@@ -19,6 +19,11 @@ SERIAL_START_CHARS: Final = 16
 
 _USE: Final = tuple(Used.__dataclass_fields__)
 _SESSION: Final = tuple(name for name in SessionUsed.__dataclass_fields__ if name != "uses")
+_TELLING: Final = (
+    select(*ENTRY_COLUMNS)
+    .where(ENTRIES.c.type.in_(TYPES), ENTRIES.c.sequence > 0)
+    .order_by(ENTRIES.c.station, ENTRIES.c.sequence)
+)
 PROJECTIONS: Final = (CARTRIDGE_USES, SESSIONS_USED, PENS_CONNECTED)
 
 
@@ -43,16 +48,14 @@ def project_again(connection: Connection) -> None:
     """Makes these tables anew from the entries. Raises SQLAlchemyError."""
     for table in PROJECTIONS:
         connection.execute(delete(table))
-    telling = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(TYPES)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
-    project(connection, [Entry(*row) for row in connection.execute(telling)])
+    project(connection, [Entry(*row) for row in connection.execute(_TELLING)])
 
 
 def differences(connection: Connection) -> list[str]:
     """Where these tables are not what the entries say, in sentences. Raises SQLAlchemyError."""
-    telling = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(TYPES)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
     used: list[Used] = []
     opened: set[tuple[str, str]] = set()
-    for fact in Follower().facts(Entry(*row) for row in connection.execute(telling)):
+    for fact in Follower().facts(Entry(*row) for row in connection.execute(_TELLING)):
         if isinstance(fact, Used):
             used.append(fact)
         elif isinstance(fact, Opened):
