@@ -45,7 +45,8 @@ _BUSY_TIMEOUT_MS = 2000
 class JournalFile:
     """The writing connection. Not thread-safe: one thread at a time, the writer's once it runs.
 
-    ``last_sequence`` and ``last_hash`` are those of the last entry on disk, ``acknowledged`` the outbox's cursor.
+    ``last_sequence`` and ``last_hash`` are those of the last entry on disk, ``acknowledged`` the outbox's cursor,
+    ``still_open`` the sessions that no entry closed when it was opened, each with its entries from its opening on.
     """
 
     def __init__(self, path: Path, station: str) -> None:
@@ -58,6 +59,7 @@ class JournalFile:
                 self._prepare()
                 self.last_sequence, self.last_hash = self._last()
                 self.acknowledged = self._cursor()
+                self.still_open = self._still_open()
                 self._check_end()
             except BaseException:
                 self._connection.close()
@@ -116,6 +118,16 @@ class JournalFile:
                 "is appended to it. Keep the file, run `needlework verify`, and start with a new journal."
             )
         return sequence, last_hash
+
+    def _still_open(self) -> dict[str, int]:
+        rows = self._connection.execute(
+            "SELECT entries.session, count(*) FROM (SELECT session, min(sequence) AS first FROM entries AS begins "
+            "WHERE type = 'session_opened' AND sequence > 0 AND NOT EXISTS (SELECT 1 FROM entries AS ends WHERE "
+            "ends.type = 'session_closed' AND ends.session = begins.session AND ends.sequence > 0) GROUP BY session) "
+            "AS opened JOIN entries ON entries.session = opened.session AND entries.sequence >= first "
+            "GROUP BY entries.session"
+        )
+        return dict(rows.fetchall())
 
     def _cursor(self) -> int:
         row = self._connection.execute("SELECT acknowledged FROM outbox").fetchone()

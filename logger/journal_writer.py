@@ -16,6 +16,7 @@ from typing import NamedTuple
 from logger.entry import entry_hash
 from logger.errors import JournalClosed, JournalDamaged, JournalError, JournalUnwritable
 from logger.journal_file import DATABASE_ERRORS, ROW_HASH, ROW_SEQUENCE, JournalFile, Row
+from logger.session_counts import SessionCounts
 
 _LOG = logging.getLogger("needlework.journal")
 
@@ -65,6 +66,7 @@ class JournalWriter:
         self._file = file
         self._limits = limits
         self._station = file.station.encode()
+        self._counts = SessionCounts(file.still_open)
         self._changed = threading.Condition()
         self._queue: deque[Pending] = deque()
         self._queued_bytes = 0
@@ -247,8 +249,10 @@ class JournalWriter:
         sequence, previous = self._file.last_sequence, self._file.last_hash
         for utc_us, monotonic_ms, session, type_, version, body, _durable in batch:
             sequence += 1
-            digest = entry_hash(self._station, previous, sequence, utc_us, monotonic_ms, session, type_, version, body)
-            self._chained.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, body))
+            said = self._counts.take(session, type_, body)
+            self._queued_bytes += len(said) - len(body)
+            digest = entry_hash(self._station, previous, sequence, utc_us, monotonic_ms, session, type_, version, said)
+            self._chained.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, said))
             previous = digest
 
     def _drop_what_is_on_disk(self) -> None:
