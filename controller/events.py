@@ -550,13 +550,15 @@ class ZoneDose(Record):
 
 
 class SessionClosed(EventBase):
-    """A session ended."""
+    """A session ended. ``entries``: how many entries it has from its opening to this one, both counted; the journal
+    writes it, None where it did not."""
 
     durable: ClassVar[bool] = True
     type: Literal["session_closed"] = "session_closed"
     outcome: Literal["completed", "stopped", "interrupted"]
     reason: str
     doses: tuple[ZoneDose, ...]
+    entries: int | None = None
 
 
 class CartridgeReconciled(EventBase):

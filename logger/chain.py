@@ -43,6 +43,9 @@ class Walk:
 
     def entry(self, entry: Entry, findings: Findings) -> None:
         """The chain's next entry."""
+        if entry.sequence < 1:
+            self._before_the_first(entry, findings)
+            return
         try:
             sound = entry.computed_hash() == entry.hash
         except (ValueError, OverflowError, AttributeError, TypeError, struct.error):
@@ -84,6 +87,12 @@ class Walk:
             sound = False
         self._place(entry, None, findings, sound=sound)
         self.trail.withheld(entry.sequence, entry.hash)
+
+    def _before_the_first(self, entry: Entry, findings: Findings) -> None:
+        """A row that no chain has: whoever reads the record passes over it, and it is no part of what is signed."""
+        self.count += 1
+        what = f"Entry {entry.sequence} stands before the first, which is 1: it was put in, and no station writes that."
+        findings.add(entry, "out_of_order", what)
 
     def _place(self, entry: Entry | Withheld, session: str | None, findings: Findings, *, sound: bool) -> None:
         sequence = entry.sequence

@@ -22,9 +22,9 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     "CREATE TABLE about (station TEXT NOT NULL, format INTEGER NOT NULL) STRICT",
     "CREATE TABLE outbox (acknowledged INTEGER NOT NULL) STRICT",
-    "CREATE TABLE entries (sequence INTEGER PRIMARY KEY, utc_us INTEGER NOT NULL, monotonic_ms INTEGER NOT NULL, "
-    "session TEXT, type TEXT NOT NULL, version INTEGER NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL, body "
-    "BLOB NOT NULL) STRICT",
+    "CREATE TABLE entries (sequence INTEGER PRIMARY KEY CHECK (sequence > 0), utc_us INTEGER NOT NULL, monotonic_ms "
+    "INTEGER NOT NULL, session TEXT, type TEXT NOT NULL, version INTEGER NOT NULL, previous BLOB NOT NULL, hash BLOB "
+    "NOT NULL, body BLOB NOT NULL) STRICT",
     "CREATE INDEX entries_session ON entries(session) WHERE session IS NOT NULL",
     "CREATE INDEX entries_marks ON entries(type, session) WHERE type IN ('session_opened', 'session_closed')",
 )
@@ -45,7 +45,8 @@ _BUSY_TIMEOUT_MS = 2000
 class JournalFile:
     """The writing connection. Not thread-safe: one thread at a time, the writer's once it runs.
 
-    ``last_sequence`` and ``last_hash`` are those of the last entry on disk, ``acknowledged`` the outbox's cursor.
+    ``last_sequence`` and ``last_hash`` are those of the last entry on disk, ``acknowledged`` the outbox's cursor,
+    ``still_open`` the sessions that no entry closed when it was opened, each with its entries from its opening on.
     """
 
     def __init__(self, path: Path, station: str) -> None:
@@ -58,6 +59,7 @@ class JournalFile:
                 self._prepare()
                 self.last_sequence, self.last_hash = self._last()
                 self.acknowledged = self._cursor()
+                self.still_open = self._still_open()
                 self._check_end()
             except BaseException:
                 self._connection.close()
@@ -104,7 +106,9 @@ class JournalFile:
         execute("UPDATE about SET format = ? WHERE format < ?", (FORMAT, FORMAT))
 
     def _last(self) -> tuple[int, bytes]:
-        row = self._connection.execute("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
+        row = self._connection.execute(
+            "SELECT sequence, hash FROM entries WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
         if row is None:
             return 0, GENESIS
         sequence, last_hash = row
@@ -114,6 +118,16 @@ class JournalFile:
                 "is appended to it. Keep the file, run `needlework verify`, and start with a new journal."
             )
         return sequence, last_hash
+
+    def _still_open(self) -> dict[str, int]:
+        rows = self._connection.execute(
+            "SELECT entries.session, count(*) FROM (SELECT session, min(sequence) AS first FROM entries AS begins "
+            "WHERE type = 'session_opened' AND sequence > 0 AND NOT EXISTS (SELECT 1 FROM entries AS ends WHERE "
+            "ends.type = 'session_closed' AND ends.session = begins.session AND ends.sequence > 0) GROUP BY session) "
+            "AS opened JOIN entries ON entries.session = opened.session AND entries.sequence >= first "
+            "GROUP BY entries.session"
+        )
+        return dict(rows.fetchall())
 
     def _cursor(self) -> int:
         row = self._connection.execute("SELECT acknowledged FROM outbox").fetchone()

@@ -133,16 +133,18 @@ class JournalReader:
     def rows(self) -> Iterator[list[Sequence[Any]]]:
         """Every entry as its row, in pages: sequence, utc_us, monotonic_ms, session, type, version, body, previous,
         hash, of a damaged file with whatever it holds. Raises JournalUnusable."""
-        after = 0
-        sql = f"SELECT {_COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT {_ROWS_AT_ONCE}"  # noqa: S608 our own columns
-        while rows := self._query(sql, (after,)):
+        after: int | None = None
+        sql = f"SELECT {_COLUMNS} FROM entries{{}} ORDER BY sequence LIMIT {_ROWS_AT_ONCE}"  # noqa: S608 our own columns
+        rows = self._query(sql.format(""))  # from the lowest there is, which in a file somebody changed may be below 1
+        while rows:
             last = after
             for row in rows:
-                if not isinstance(row[0], int) or row[0] <= last:
-                    raise self._repeats(after)
+                if not isinstance(row[0], int) or (last is not None and row[0] <= last):
+                    raise self._repeats(after or 0)
                 last = row[0]
             yield rows  # type: ignore[misc]  # a list of tuples is one of sequences
             after = last
+            rows = self._query(sql.format(" WHERE sequence > ?"), (after,))
 
     def entry_of(self, row: Sequence[object]) -> Entry:
         """The entry in a row."""
@@ -180,9 +182,9 @@ class JournalReader:
         """Every session, oldest first. Raises JournalUnusable."""
         rows = self._query(
             "SELECT spans.session, first, last, entries.utc_us, EXISTS (SELECT 1 FROM entries AS ends "
-            "WHERE ends.type = 'session_closed' AND ends.session = spans.session) FROM "
+            "WHERE ends.type = 'session_closed' AND ends.session = spans.session AND ends.sequence > 0) FROM "
             "(SELECT session, min(sequence) AS first, max(sequence) AS last FROM entries WHERE session IS NOT NULL "
-            "GROUP BY session) AS spans JOIN entries ON entries.sequence = first ORDER BY first"
+            "AND sequence > 0 GROUP BY session) AS spans JOIN entries ON entries.sequence = first ORDER BY first"
         )
         return [SessionSpan(str(s), int(f), int(e), int(at), bool(closed)) for s, f, e, at, closed in rows]  # type: ignore[call-overload] # STRICT
 
@@ -199,15 +201,15 @@ class JournalReader:
         Raises JournalUnusable.
         """
         rows = self._query(
-            "SELECT session FROM entries AS begins WHERE type = 'session_opened' AND session IS NOT NULL AND NOT "
-            "EXISTS (SELECT 1 FROM entries AS ends WHERE ends.type = 'session_closed' AND ends.session = "
-            "begins.session) ORDER BY sequence"
+            "SELECT session FROM entries AS begins WHERE type = 'session_opened' AND session IS NOT NULL AND "
+            "sequence > 0 AND NOT EXISTS (SELECT 1 FROM entries AS ends WHERE ends.type = 'session_closed' AND "
+            "ends.session = begins.session AND ends.sequence > 0) ORDER BY sequence"
         )
         return [str(session) for (session,) in rows]
 
     def last(self) -> tuple[int, bytes] | None:
         """Sequence and hash of the last entry, or None. Raises JournalUnusable."""
-        rows = self._query("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1")
+        rows = self._query("SELECT sequence, hash FROM entries WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1")
         return None if not rows else (rows[0][0], rows[0][1])  # type: ignore[return-value] # the schema is STRICT
 
     def hash_of(self, sequence: int) -> bytes | None:
@@ -218,7 +220,8 @@ class JournalReader:
     def newest(self, type_: str, upto: int) -> Entry | None:
         """The newest entry of a type with a sequence of at most ``upto``. Raises JournalUnusable."""
         rows = self._query(
-            f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1",  # noqa: S608 our own columns
+            f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND sequence > 0 AND sequence <= ? "  # noqa: S608 our own columns
+            "ORDER BY sequence DESC LIMIT 1",
             (type_, upto),
         )
         return _entry(self.station, rows[0]) if rows else None
@@ -230,7 +233,7 @@ class JournalReader:
         """
         rows = self._query(
             "SELECT json_extract(CAST(body AS TEXT), '$.key_id') FROM entries WHERE type IN ('station_key', "
-            "'journal_checkpoint') ORDER BY sequence DESC LIMIT 1"
+            "'journal_checkpoint') AND sequence > 0 ORDER BY sequence DESC LIMIT 1"
         )
         return _of(str, rows[0][0]) if rows else None
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from logger.entry import entry_hash
 from logger.errors import JournalClosed, JournalDamaged, JournalError, JournalUnwritable
 from logger.journal_file import DATABASE_ERRORS, ROW_HASH, ROW_SEQUENCE, JournalFile, Row
+from logger.session_counts import SessionCounts
 
 _LOG = logging.getLogger("needlework.journal")
 
@@ -65,6 +66,7 @@ class JournalWriter:
         self._file = file
         self._limits = limits
         self._station = file.station.encode()
+        self._counts = SessionCounts(file.still_open)
         self._changed = threading.Condition()
         self._queue: deque[Pending] = deque()
         self._queued_bytes = 0
@@ -199,8 +201,10 @@ class JournalWriter:
                 cursor = self._cursor if self._cursor != self._file.acknowledged else None
             if batch:
                 rows = self._hashed(batch)  # megabytes of them take milliseconds, for which nobody who emits waits
+                grown_bytes = sum(len(row[-1]) for row in rows) - sum(len(one.body) for one in batch)
                 with self._changed:
                     self._chained, self._hashing = rows, 0
+                    self._queued_bytes += grown_bytes
             try:
                 if self._failure is not None:
                     self._file.reopen()
@@ -255,8 +259,9 @@ class JournalWriter:
         sequence, previous = self._file.last_sequence, self._file.last_hash
         for utc_us, monotonic_ms, session, type_, version, body, _durable in batch:
             sequence += 1
-            digest = entry_hash(self._station, previous, sequence, utc_us, monotonic_ms, session, type_, version, body)
-            rows.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, body))
+            said = self._counts.take(session, type_, body)
+            digest = entry_hash(self._station, previous, sequence, utc_us, monotonic_ms, session, type_, version, said)
+            rows.append((sequence, utc_us, monotonic_ms, session, type_, version, previous, digest, said))
             previous = digest
         return rows
 

@@ -19,6 +19,11 @@ SERIAL_START_CHARS: Final = 16
 
 _USE: Final = tuple(Used.__dataclass_fields__)
 _SESSION: Final = tuple(name for name in SessionUsed.__dataclass_fields__ if name != "uses")
+_TELLING: Final = (
+    select(*ENTRY_COLUMNS)
+    .where(ENTRIES.c.type.in_(TYPES), ENTRIES.c.sequence > 0)
+    .order_by(ENTRIES.c.station, ENTRIES.c.sequence)
+)
 PROJECTIONS: Final = (CARTRIDGE_USES, SESSIONS_USED, PENS_CONNECTED)
 _TABLES: Final = {Used: CARTRIDGE_USES, Opened: SESSIONS_USED, Connected: PENS_CONNECTED}
 _WHAT: Final = {CARTRIDGE_USES: "cartridges used", SESSIONS_USED: "sessions", PENS_CONNECTED: "pens"}
@@ -47,8 +52,7 @@ def project_again(connection: Connection) -> None:
     """Makes these tables anew from the entries. Raises SQLAlchemyError."""
     for table in PROJECTIONS:
         connection.execute(delete(table))
-    telling = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(TYPES)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
-    project(connection, [Entry(*row) for row in connection.execute(telling)])
+    project(connection, [Entry(*row) for row in connection.execute(_TELLING)])
 
 
 def differences(connection: Connection) -> list[str]:
@@ -56,9 +60,8 @@ def differences(connection: Connection) -> list[str]:
 
     Raises SQLAlchemyError.
     """
-    telling = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(TYPES)).order_by(ENTRIES.c.station, ENTRIES.c.sequence)
     ought: dict[Table, dict[tuple[object, ...], _Row]] = {table: {} for table in PROJECTIONS}
-    for fact in Follower().facts(Entry(*row) for row in connection.execute(telling)):
+    for fact in Follower().facts(Entry(*row) for row in connection.execute(_TELLING)):
         if isinstance(fact, Closed):
             opened = ought[SESSIONS_USED].get((fact.station, fact.session))
             if opened is not None:

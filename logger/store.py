@@ -204,6 +204,10 @@ class Store:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
+    def every_row(self, station: str) -> Iterator[Entry]:
+        """As :meth:`entries`, and what somebody put before the first entry too: for whoever verifies."""
+        return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), None)
+
     def session_entries(self, session: str, types: Sequence[str] = ()) -> Iterator[Entry]:
         """Every entry of one session, or those of some types, in order, in pages. Raises StoreUnusable."""
         query = select(*ENTRY_COLUMNS).where(ENTRIES.c.session == session)
@@ -218,7 +222,7 @@ class Store:
                 func.min(ENTRIES.c.sequence).label("first"),
                 func.max(ENTRIES.c.sequence).label("last"),
             )
-            .where(ENTRIES.c.session.is_not(None))
+            .where(ENTRIES.c.session.is_not(None), ENTRIES.c.sequence > 0)
             .group_by(ENTRIES.c.station, ENTRIES.c.session)
             .subquery()
         )
@@ -226,7 +230,10 @@ class Store:
         closed = (
             select(ends.c.sequence)
             .where(
-                ends.c.session == spans.c.session, ends.c.station == spans.c.station, ends.c.type == "session_closed"
+                ends.c.session == spans.c.session,
+                ends.c.station == spans.c.station,
+                ends.c.type == "session_closed",
+                ends.c.sequence > 0,
             )
             .exists()
         )
@@ -247,7 +254,7 @@ class Store:
         """The newest entry of a type with a sequence of at most ``upto``. Raises StoreUnusable."""
         query = (
             select(*ENTRY_COLUMNS)
-            .where(ENTRIES.c.station == station, ENTRIES.c.type == type_, ENTRIES.c.sequence <= upto)
+            .where(ENTRIES.c.station == station, ENTRIES.c.type == type_, ENTRIES.c.sequence.between(1, upto))
             .order_by(ENTRIES.c.sequence.desc())
             .limit(1)
         )
@@ -276,17 +283,18 @@ class Store:
         with self._reading() as connection:
             return connection.execute(query).scalar()
 
-    def _pages(self, query: Select[Any], after: int) -> Iterator[Entry]:
+    def _pages(self, query: Select[Any], after: int | None) -> Iterator[Entry]:
         query = query.order_by(ENTRIES.c.sequence).limit(_PAGE_ENTRIES)
         while True:
+            following = query if after is None else query.where(ENTRIES.c.sequence > after)
             with self._reading() as connection:
-                page = [Entry(*row) for row in connection.execute(query.where(ENTRIES.c.sequence > after))]
+                page = [Entry(*row) for row in connection.execute(following)]
             if not page:
                 return
-            if not rises(page, after):
+            if not rises(page, page[0].sequence - 1 if after is None else after):
                 raise StoreUnusable(
-                    f"The store {self._where} cannot be read behind entry {after}: it is damaged and repeats itself. "
-                    "Restore it from a backup; the stations send again what is missing then."
+                    f"The store {self._where} cannot be read behind entry {after or 0}: it is damaged and repeats "
+                    "itself. Restore it from a backup; the stations send again what is missing then."
                 )
             yield from page
             after = page[-1].sequence
@@ -352,7 +360,7 @@ def _prepare(engine: Engine, where: str | Path) -> None:
 def _span(connection: Connection, station: str) -> StationSpan:
     query = (
         select(ENTRIES.c.sequence, ENTRIES.c.hash)
-        .where(ENTRIES.c.station == station)
+        .where(ENTRIES.c.station == station, ENTRIES.c.sequence > 0)
         .order_by(ENTRIES.c.sequence.desc())
         .limit(1)
     )

@@ -217,7 +217,7 @@ def verify_store(
     anchored = Anchored(anchors)
     upto = store.span(station).contiguous if progress is not None else None
     try:
-        for entry in check_chain(_told(store.entries(station), progress, upto), findings, walk):
+        for entry in check_chain(_told(store.every_row(station), progress, upto), findings, walk):
             anchored.take(entry.sequence, entry.hash)
     except StoreUnusable as error:
         if walk.count == 0:
@@ -262,7 +262,7 @@ class _Comparison:
 
     def _entries(self, store: Store, station: str) -> Iterator[Entry]:
         try:
-            yield from check_chain(store.entries(station), self._of_store, self._walk)
+            yield from check_chain(store.every_row(station), self._of_store, self._walk)
         except StoreUnusable as error:
             if self._walk.count == 0:
                 raise
@@ -271,6 +271,8 @@ class _Comparison:
 
     def take(self, sequence: int, digest: bytes) -> None:
         """The journal's next entry and its hash."""
+        if sequence < 1:
+            return  # no entry of a chain, and named as such
         while self._anchor is not None and self._anchor.sequence < sequence:
             self._anchor = next(self._stored, None)  # missing in the journal: its chain has named it
         if self._anchor is None:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from pydantic import ValidationError
 
+from controller.events import SessionClosed
 from logger.anchors import Anchor, Anchored
 from logger.chain import Walk, Withheld
 from logger.checkpoints import Trail, key_id
@@ -118,6 +119,8 @@ class _Check:
         self._progress = progress
         self._walk = Walk(Trail(trusted))
         self._first_own: Entry | None = None
+        self._own_shown = 0
+        self._counted = False
         self._chained_by_digests = False
         self._hole_behind_own = 0
         self._counts = {Entry: 0, Withheld: 0, Older: 0}
@@ -148,7 +151,8 @@ class _Check:
         self._anchored.finish(self._findings, walk.last, walk.first or 1)
         if manifest.withheld:
             entries = counted(manifest.withheld, "entry", "entries")
-            self._notes.append(f"{entries} of others withheld: their places in the chain are proved by digests.")
+            proved = "of others, or of the session after its end," if self._counted else "said to be of others"
+            self._notes.append(f"{entries} {proved} withheld: their places in the chain are proved by digests.")
         return result_of(
             manifest.station,
             self._findings,
@@ -204,6 +208,7 @@ class _Check:
                 self._anchored.take(part.sequence, part.hash)
                 if part.session == self._manifest.session:
                     self._first_own = self._first_own or part
+                    self._count(part)
                 if not may_be_shown(part, self._manifest.session):
                     self._bad(f"Entry {part.sequence} is none of this session and may not be in its bundle.")
             case Withheld():
@@ -212,6 +217,25 @@ class _Check:
                 self._anchored.take(part.sequence, part.hash)
             case Older():
                 self._older(part)
+
+    def _count(self, own: Entry) -> None:
+        """The session's closing entry says how many entries the session has from its opening up to there."""
+        if own.type == "session_opened" or self._own_shown:
+            self._own_shown += 1
+        if own.type != "session_closed":
+            return
+        try:
+            count = SessionClosed.model_validate_json(own.body).entries
+        except ValidationError:
+            return
+        self._counted = count is not None
+        if count is not None and count != self._own_shown:
+            self._findings.add(
+                own,
+                "missing",
+                f"The session has {counted(count, 'entry', 'entries')} from its opening to its end in entry "
+                f"{own.sequence}, and {self._own_shown} of them are shown: what is missing was withheld or left out.",
+            )
 
     def _older(self, part: Older) -> None:
         walk = self._walk

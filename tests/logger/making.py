@@ -71,6 +71,7 @@ def chain(count: int, *, station: str = STATION, after: Entry | None = None, sal
 def sql(path: Path, *statements: str) -> None:
     """Changes a database behind its owner's back."""
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     for statement in statements:
         connection.execute(statement)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -300,3 +300,34 @@ def test_a_record_does_not_grow_with_what_a_bundle_tells(bundle: Path, monkeypat
     result = verify_bundle(bundle)
     assert [finding.what for finding in result.findings] == ["file"]
     assert "more than any session's" in result.findings[0].sentence
+
+
+# Entries of the session's own that are not shown ----------------------------------------------------------------------
+
+
+def test_an_entry_of_the_session_itself_that_is_withheld_is_missed_where_its_end_counts_them(tmp_path: Path) -> None:
+    entries: list[Entry] = []
+    for event, session in (
+        (announcement(KEY), None), (signing(KEY), None), (opened(), OURS), (opened("nose"), OTHERS), (grouped(1), OURS),
+        (closed().model_copy(update={"entries": 3}), OURS), (signing(KEY), None),
+    ):  # fmt: skip
+        follow(entries, event, session)
+    path = bundled(tmp_path, entries)
+    whole = verify_bundle(path, trusted=frozenset({KEY_ID}))
+    assert (whole.verdict, whole.findings) == ("intact", ())
+    assert "of others, or of the session after its end" in whole.notes[0]
+    lines = lines_of(path)
+    for hidden in (3, 5):
+        left = [entry_withheld(entries[hidden - 1]) if line["sequence"] == hidden else line for line in lines]
+        result = verify_bundle(remade(path, left), trusted=frozenset({KEY_ID}))
+        assert "missing" in whats(result)
+    # Without its end nothing counts them, and nobody says that they are others'.
+    ends = [entry_withheld(entries[5]) if line["sequence"] == 6 else line for line in lines]
+    assert any("said to be of others" in note for note in verify_bundle(remade(path, ends)).notes)
+
+
+def entry_withheld(entry: Entry) -> dict[str, object]:
+    content = entry.content()
+    assert content is not None
+    ends = {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
+    return {"sequence": entry.sequence, "content": content.hex(), **ends}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.events import SessionClosed
 from logger.entry import first_hash
 from logger.errors import (
     JournalBusy,
@@ -36,7 +37,7 @@ async def test_what_is_emitted_is_read_back_in_order_with_its_times(open_journal
         journal.emit(event, session="s-1")
     await journal.flush()
     entries = journal.reader.read(0, 1000)
-    assert [entry.event() for entry in entries] == events
+    assert [entry.event() for entry in entries] == [*events[:-1], closed().model_copy(update={"entries": len(events)})]
     assert [entry.sequence for entry in entries] == list(range(1, len(events) + 1))
     assert [entry.monotonic_ms for entry in entries] == list(range(1, len(events) + 1))
     assert entries[0].utc_us == int(START.timestamp()) * 1_000_000
@@ -359,3 +360,30 @@ async def test_a_journal_of_before_goes_on_and_is_whole_and_the_version_before_r
     assert verify_journal(journal_path).verdict == "intact"
     with closing_(sqlite3.connect(journal_path)) as connection:
         assert connection.execute("SELECT format FROM about").fetchone() == (2,)
+
+
+async def test_a_session_s_end_says_how_many_entries_the_session_has(
+    open_journal: OpenJournal, journal_path: Path
+) -> None:
+    journal = open_journal()
+    journal.emit(safety(0), session="early")  # before its opening: not counted
+    for session in ("early", "s-1", "s-2"):
+        journal.emit(opened(), session=session)
+    for number in range(7):
+        journal.emit(grouped(number), session="s-1")
+        journal.emit(grouped(number), session="s-2")
+        journal.emit(grouped(number), session=None)
+    journal.emit(closed(), session="s-1")
+    journal.emit(safety(1), session="s-1")
+    journal.emit(closed(), session="never-opened")
+    await journal.close()
+    again = open_journal()  # as after a crash: s-2 and early are open, and are closed by the next run
+    again.emit(grouped(8), session="s-2")
+    for session in ("s-2", "early"):
+        again.emit(closed(), session=session)
+    await again.close()
+    with closing_(JournalReader(journal_path)) as reader:
+        ends = [entry for entry in reader.entries() if entry.type == "session_closed"]
+    said = {entry.session: event.entries for entry in ends if isinstance(event := entry.event(), SessionClosed)}
+    assert said == {"s-1": 9, "s-2": 10, "early": 2, "never-opened": None}
+    assert verify_journal(journal_path).verdict == "intact"

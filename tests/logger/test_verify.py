@@ -39,6 +39,7 @@ def test_any_bit_of_any_row_flipped_is_found(
 ) -> None:
     path = Path(shutil.copy(pristine, tmp_path / "flipped.db"))
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     (value,) = connection.execute(f"SELECT {column} FROM entries WHERE sequence = ?", (sequence,)).fetchone()
     if value is None:
         flipped: object = "\0"  # no bits to flip: something where nothing was
@@ -123,6 +124,7 @@ def test_an_inserted_entry_is_named(damaged: Path) -> None:
     body = safety(99).model_dump_json().encode()
     digest = entry_hash(STATION.encode(), last.previous, COUNT + 1, 1, 1, None, "refused", 1, body)
     connection = sqlite3.connect(damaged, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     row = (COUNT + 1, 1, 1, None, "refused", 1, last.previous, digest, body)
     connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     connection.close()
@@ -148,6 +150,7 @@ def test_a_rewritten_entry_with_a_hash_of_its_own_is_found_by_the_next(damaged: 
         STATION.encode(), entry.previous, 12, entry.utc_us, entry.monotonic_ms, entry.session, entry.type, 1, body
     )
     connection = sqlite3.connect(damaged, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     connection.execute("UPDATE entries SET body = ?, hash = ? WHERE sequence = 12", (body, digest))
     connection.close()
     assert [(finding.sequence, finding.what) for finding in verify_journal(damaged).findings] == [
@@ -169,6 +172,7 @@ def test_a_cut_tail_is_found_against_the_store_and_only_there(damaged: Path, tmp
 def test_a_chain_rewritten_as_a_whole_is_found_against_the_store(damaged: Path, tmp_path: Path) -> None:
     store = store_of(damaged, tmp_path)
     connection = sqlite3.connect(damaged, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     connection.execute("DELETE FROM entries")
     for entry in chain(COUNT):
         row = (
