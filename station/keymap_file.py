@@ -36,6 +36,9 @@ _SCHEMA = (
     "by TEXT NOT NULL) STRICT;"
 )
 _REVISION_BYTES = 16
+_BLOCK_BYTES = 1024
+"""Revisions are filled up to multiples of this: whoever has the file alone does not see how long a name is, or whether
+there is a contact or a hold."""
 
 Standing = Literal["known", "erased", "unknown"]
 
@@ -340,7 +343,9 @@ class KeyMapFile:
 
     def _say(self, pseudonym: str, data_key: bytes, said: Details, by: str, now_us: int) -> None:
         revision = Revision(id=self._random_bytes(_REVISION_BYTES).hex(), at_us=now_us, by=by, said=said)
-        sealed = seal(data_key, revision.model_dump_json().encode(), f"{pseudonym} {revision.id}", self._random_bytes)
+        content = revision.model_dump_json().encode()
+        content += b" " * (-len(content) % _BLOCK_BYTES)
+        sealed = seal(data_key, content, f"{pseudonym} {revision.id}", self._random_bytes)
         self._database.execute("INSERT INTO revisions VALUES (?, ?, ?)", (revision.id, pseudonym, sealed))
 
     def _destroy(self, pseudonym: str) -> None:
