@@ -31,7 +31,13 @@ def add_patients(api: FastAPI, patients: Patients) -> None:
         """Enters a patient."""
         asked = await read_body(request, AddPatient)
         return PersonTold.of(
-            await patients.add(_token(request), asked.said, pseudonym=asked.pseudonym, another=asked.another)
+            await patients.add(
+                _token(request),
+                asked.said,
+                pseudonym=asked.pseudonym,
+                another=asked.another,
+                request=asked.request,
+            )
         )
 
     @api.post("/v1/patients/find", openapi_extra=body_schema(FindPatients))

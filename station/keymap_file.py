@@ -36,6 +36,9 @@ _SCHEMA = (
     "by TEXT NOT NULL) STRICT;"
 )
 _REVISION_BYTES = 16
+_BLOCK_BYTES = 1024
+"""Revisions are filled up to multiples of this: whoever has the file alone does not see how long a name is, or whether
+there is a contact or a hold."""
 
 Standing = Literal["known", "erased", "unknown"]
 
@@ -116,14 +119,27 @@ class KeyMapFile:
         self._known(pseudonym)
         return person_of(pseudonym, self._opened(pseudonym, self._entry(pseudonym, read_ring(self._keys))))
 
-    def add(self, said: Details, by: str, now_us: int, *, pseudonym: str | None = None, another: bool = False) -> str:
-        """Enters somebody; their pseudonym. ``pseudonym`` is one that was in use before there was a key map.
+    def add(
+        self,
+        said: Details,
+        by: str,
+        now_us: int,
+        *,
+        pseudonym: str | None = None,
+        another: bool = False,
+        request: str | None = None,
+    ) -> str:
+        """Enters somebody; their pseudonym. ``pseudonym`` is one that was in use before there was a key map. Asked
+        again with the same ``request``, an id the caller made, it enters nobody and says what came of it before.
 
         Raises KeyMapRefused for somebody of this name and birth date, unless ``another`` says that it is somebody else.
         """
         if not said.name:
             raise KeyMapRefused(Trouble("no_name", "A patient is entered with a name.", "Nothing was changed.", ""))
         with self._database.change():
+            done = self._done(request, said)
+            if done is not None:
+                return done
             ring = self._ring(now_us)
             if not another:
                 self._nobody_alike(person_of("", (Revision(id="", at_us=now_us, by=by, said=said),)))
@@ -136,7 +152,7 @@ class KeyMapFile:
                 raise KeyMapRefused(Trouble("pseudonym_taken", what, "Nothing was changed.", "Leave --pseudonym out."))
             data_key = self._random_bytes(KEY_BYTES)
             self._wrap(pseudonym, data_key, ring[-1])
-            self._say(pseudonym, data_key, said, by, now_us)
+            self._say(pseudonym, data_key, said, by, now_us, request)
         return pseudonym
 
     def revise(self, pseudonym: str, said: Details, by: str, now_us: int) -> None:
@@ -338,9 +354,25 @@ class KeyMapFile:
             (pseudonym, under.name, wrapped),
         )
 
-    def _say(self, pseudonym: str, data_key: bytes, said: Details, by: str, now_us: int) -> None:
-        revision = Revision(id=self._random_bytes(_REVISION_BYTES).hex(), at_us=now_us, by=by, said=said)
-        sealed = seal(data_key, revision.model_dump_json().encode(), f"{pseudonym} {revision.id}", self._random_bytes)
+    def _done(self, request: str | None, said: Details) -> str | None:
+        """Who was entered by a request before."""
+        row = self._database.execute("SELECT pseudonym FROM revisions WHERE id = ?", (request,)).fetchone()
+        if row is None:
+            return None
+        entry = self._entry(row[0], read_ring(self._keys))
+        if any(one.id == request and one.said == said for one in self._opened(row[0], entry)):
+            return str(row[0])
+        what = "This request's id was used for something else."
+        raise KeyMapRefused(Trouble("request_taken", what, "Nothing was changed.", "Ask with an id of its own."))
+
+    def _say(
+        self, pseudonym: str, data_key: bytes, said: Details, by: str, now_us: int, number: str | None = None
+    ) -> None:
+        number = number or self._random_bytes(_REVISION_BYTES).hex()
+        revision = Revision(id=number, at_us=now_us, by=by, said=said)
+        content = revision.model_dump_json().encode()
+        content += b" " * (-len(content) % _BLOCK_BYTES)
+        sealed = seal(data_key, content, f"{pseudonym} {revision.id}", self._random_bytes)
         self._database.execute("INSERT INTO revisions VALUES (?, ?, ?)", (revision.id, pseudonym, sealed))
 
     def _destroy(self, pseudonym: str) -> None:

@@ -88,7 +88,13 @@ class RegisterAtFiles:
     async def add(self, asked: AddPatient) -> PersonTold:
         """Enters somebody."""
         return PersonTold.of(
-            await self._patients.add(self._token, asked.said, pseudonym=asked.pseudonym, another=asked.another)
+            await self._patients.add(
+                self._token,
+                asked.said,
+                pseudonym=asked.pseudonym,
+                another=asked.another,
+                request=asked.request,
+            )
         )
 
     async def find(self, text: str) -> tuple[PersonTold, ...]:

@@ -18,11 +18,15 @@ class FindPatients(Asked):
 
 
 class AddPatient(Asked):
-    """Somebody new. ``pseudonym`` is one from before there was a key map; ``another``: not the one of the same name."""
+    """Somebody new. ``pseudonym`` is one from before there was a key map; ``another``: not the one of the same name.
+
+    ``request`` is an id that the caller made, 16 random bytes in hexadecimal: with it the call may be made again.
+    """
 
     said: Details
     pseudonym: Pseudonym | None = None
     another: bool = False
+    request: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
 
 
 class ErasePatient(Asked):

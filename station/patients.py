@@ -100,10 +100,15 @@ class Patients:
 
     # By name ----------------------------------------------------------------------------------------------------------
 
-    async def add(self, token: str, said: Details, *, pseudonym: str | None, another: bool) -> Person:
-        """Enters somebody. Raises SignInRefused, NotAllowed, KeyMapError."""
+    async def add(
+        self, token: str, said: Details, *, pseudonym: str | None, another: bool, request: str | None = None
+    ) -> Person:
+        """Enters somebody; with a ``request``, once however often it is asked. Raises SignInRefused, NotAllowed,
+        KeyMapError."""
         by = await self._reader(token)
-        made = await self._do(lambda: self._file.add(said, by, self._now_us(), pseudonym=pseudonym, another=another))
+        made = await self._do(
+            lambda: self._file.add(said, by, self._now_us(), pseudonym=pseudonym, another=another, request=request)
+        )
         return await self._do(lambda: self._file.person(made))
 
     async def find(self, token: str, text: str, command: str = "find") -> tuple[Person, ...]:

@@ -41,14 +41,14 @@ _KEYS, _MAP, _KEY_MAP_NAME = "keys.json", "keymap.json", "keymap.sqlite"
 class Joined:
     """What another station's share brought: how many people were new, erased here by it, and who may be one person.
 
-    ``kept`` says whom the other station erased and this one keeps, each with the reason, until a person decides.
+    ``kept`` are those whom the other station erased and this one keeps, each with the reason, until a person decides.
     """
 
     people: int
     new: int
     erased: int
     alike: tuple[tuple[str, str], ...]
-    kept: tuple[Trouble, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def join_ring(settings: StationSettings, ring: KeyRing, content: KeyMap, now_us:
         _forget(settings, file.tombstones())
         people = file.people()
     erased = len(before & (set(whole.tombstones) - stones))
-    return Joined(len(people), len(set(whole.entries) - before), erased, alike(people), tuple(kept.values()))
+    return Joined(len(people), len(set(whole.entries) - before), erased, alike(people), tuple(sorted(kept.items())))
 
 
 # Backups --------------------------------------------------------------------------------------------------------------
@@ -205,16 +205,14 @@ def kind_of(sealed: bytes) -> tuple[str, str | None]:
 # Inside ---------------------------------------------------------------------------------------------------------------
 
 
-def _kept(
-    settings: StationSettings, file: KeyMapFile, content: KeyMap, ring: KeyRing, now_us: int
-) -> dict[str, Trouble]:
+def _kept(settings: StationSettings, file: KeyMapFile, content: KeyMap, ring: KeyRing, now_us: int) -> dict[str, str]:
     """Whom the other station erased and this one would not, with the reason."""
     asked = set(content.tombstones) & set(file.pseudonyms())
     if not asked:
         return {}
     retention = load_retention(settings.retention)
     today = datetime.fromtimestamp(now_us / _MICROSECONDS, UTC).date()
-    kept: dict[str, Trouble] = {}
+    kept: dict[str, str] = {}
     with closing(HistoryFile(settings.history_path)) as history:
         for person in file.people(ring):
             if person.pseudonym not in asked:
@@ -226,7 +224,7 @@ def _kept(
             try:
                 check_erasure(retention, person, max(days, default=None), today, demo=False)
             except KeyMapRefused as refused:
-                kept[person.pseudonym] = refused.trouble
+                kept[person.pseudonym] = refused.trouble.what
     return kept
 
 

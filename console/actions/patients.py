@@ -1,6 +1,7 @@
 """`needlework patients`: what a site knows of its patients, by pseudonym, and, for people signed in, by name."""
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from console.render.patient import patient_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
 from station.client import StationClient
-from station.errors import KeyMapRefused, StationRefused
+from station.errors import KeyMapRefused, KeyMapUnusable, StationRefused
 from station.keymap import Details
 from station.models import PatientTold
 from station.patient_client import PatientRegister, patient_register
@@ -29,6 +30,8 @@ from station.pseudonyms import read_pseudonym
 from station.settings import StationSettings
 
 _MICROSECONDS = 1_000_000
+_ASKED_MAX = 3
+"""A slow disk gets three deadlines to enter somebody in."""
 
 Result = TypeVar("Result")
 
@@ -121,8 +124,9 @@ class Register:
     def add(self, said: Details, pseudonym: str, *, another: bool) -> int:
         """Enters somebody and prints the pseudonym."""
         check_patient(pseudonym)
-        asked = AddPatient(said=said, pseudonym=pseudonym or None, another=another)
-        told = self._do(lambda register: register.add(asked))
+        request = secrets.token_hex(16)  # asked again, it enters nobody twice
+        asked = AddPatient(said=said, pseudonym=pseudonym or None, another=another, request=request)
+        told = self._do(lambda register: entered(register, asked))
         if self.as_json:
             print_json({"pseudonym": told.pseudonym})
         else:
@@ -219,6 +223,20 @@ class Register:
                 return await call(register)
 
         return asyncio.run(do())
+
+
+async def entered(register: PatientRegister, asked: AddPatient) -> PersonTold:
+    """Enters somebody; asks again where the key map did not answer in time, since it may have done it all the same.
+
+    ``asked`` has the id of a request. Raises StationError.
+    """
+    for _ in range(_ASKED_MAX - 1):
+        try:
+            return await register.add(asked)
+        except (KeyMapUnusable, StationRefused) as error:
+            if error.trouble.code != "key_map_busy":
+                raise
+    return await register.add(asked)
 
 
 def _table(people: tuple[PersonTold, ...]) -> Table:

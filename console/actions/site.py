@@ -190,15 +190,15 @@ class Caller:
                     "new": joined.new,
                     "erased": joined.erased,
                     "alike": [list(pair) for pair in joined.alike],
-                    "kept": [trouble.what for trouble in joined.kept],
+                    "kept": [list(pair) for pair in joined.kept],
                 }
             )
             return
         out().print(Text(f"{joined.people} patients, {joined.new} of them new here; {joined.erased} erased."))
-        for trouble in joined.kept:
+        for kept, reason in joined.kept:
             err().print(
                 Text(
-                    f"Another station erased a patient who is kept here. {trouble.what} What the other station knew is "
+                    f"Another station erased {kept}, who is kept here. {reason} What the other station knew is "
                     "gone, what this one knows stays. Agree on it; when the reason is gone, join again or erase here.",
                     style="yellow",
                 )

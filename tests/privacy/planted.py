@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,14 @@ from tests.console.houses import ENVIRONMENT, NEEDLEWORK
 
 MARK = "quastenfloss"
 SITE, STATION, OPERATOR = "clinic", "room-1", "demo-master-aesthetician"
+BORN = date(1947, 11, 23)
+BIRTH_DATE = re.compile(
+    r"(?<![0-9a-f])(?:1947[-/. ]?11[-/. ]?23|23[-/. ]?11[-/. ]?(?:19)?47|11[-/. ]?23[-/. ]?(?:19)?47|1947, 11, 23"
+    rf"|{BORN.toordinal()}|{(BORN - date(1970, 1, 1)).days * 86400}"
+    r"|23\.? ?(?:Nov|November),? 1947|(?:Nov|November) 23,? 1947)(?![0-9a-f])",
+    re.IGNORECASE,
+)
+"""The patient's birth date in every spelling: years, days and months in any order, as a number, in words."""
 PRIVATE = ("history.sqlite", "accounts.sqlite", "keymap.sqlite", "amendments.sqlite")
 """What stays at the site and may hold names; the key map is searched all the same: it is encrypted."""
 
@@ -172,7 +181,7 @@ async def a_day(site: Site) -> str:
     """Everything that can be typed is typed; the pseudonym of the patient who was treated."""
     pseudonym = (
         await site.call(
-            "patients", "add", "--as", OPERATOR, "--name", mark("patient"), "--born", "1990-02-03", "--contact",
+            "patients", "add", "--as", OPERATOR, "--name", mark("patient"), "--born", BORN.isoformat(), "--contact",
             mark("contact"), "--chart", mark("chart"), "--photo", mark("photo"),
         )
     ).strip()  # fmt: skip
@@ -296,9 +305,15 @@ def readable(content: bytes) -> bytes:
 
 
 def holds(content: bytes) -> list[str]:
-    """The planted words in something, however they are written."""
+    """The planted words in something, and the birth date, however they are written."""
     text = content.decode("utf-8", errors="ignore") + content.decode("utf-16-le", errors="ignore")
-    return sorted(set(re.findall(rf"{MARK}[\w-]*", text, re.IGNORECASE)))
+    return sorted(set(re.findall(rf"{MARK}[\w-]*", text, re.IGNORECASE)) | set(BIRTH_DATE.findall(text)))
+
+
+def answered(content: bytes) -> list[str]:
+    """The questions about somebody's health that something names, by id."""
+    text = content.decode("utf-8", errors="ignore") + content.decode("utf-16-le", errors="ignore")
+    return sorted(name for name in load_library().questions if re.search(rf"\b{name}\b", text))
 
 
 def files_of(site: Site) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,19 @@ import pytest
 from typer.main import get_command
 
 from console.cli import app
-from tests.privacy.planted import MARK, Site, a_day, arguments, files_of, holds, leaving, planted_site, readable
+from tests.privacy.planted import (
+    BORN,
+    MARK,
+    Site,
+    a_day,
+    answered,
+    arguments,
+    files_of,
+    holds,
+    leaving,
+    planted_site,
+    readable,
+)
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]  # ten processes, one after the other
 
@@ -38,7 +50,10 @@ async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
         pseudonym = await a_day(site)
         for name in ("history.sqlite", "amendments.sqlite"):
             assert holds((site.state / name).read_bytes()), "what was typed is kept where it belongs"
-        assert MARK in await site.call("patients", "find", MARK, "--as", "demo-physician")
+        found = (await site.call("patients", "find", MARK, "--as", "demo-physician")).encode()
+        assert any(word.startswith(MARK) for word in holds(found))
+        assert BORN.isoformat() in holds(found), "a birth date is found where it is"
+        assert answered((site.state / "history.sqlite").read_bytes())
         away = await taken_away(site, pseudonym)
         service = away["export-service: export-service"]
         erase = ("patients", "erase", pseudonym, "--as", "demo-physician", "--confirm", pseudonym)
@@ -58,6 +73,8 @@ async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
     assert {what: holds(content) for what, content in files.items() if holds(content)} == {}
     assert [(topic, holds(payload)) for topic, payload in site.bus if holds(topic.encode() + payload)] == []
     assert {what: holds(content) for what, content in away.items() if holds(content)} == {}
+    assert {what: answered(content) for what, content in (files | away).items() if answered(content)} == {}
+    assert [(topic, answered(payload)) for topic, payload in site.bus if answered(payload)] == []
     for kind in ("csv", "fhir", "parquet", "report-session", "report-course"):
         assert any(b"cheek" in content.lower() for what, content in away.items() if kind in what), kind
     for told in (pseudonym, "demo-", "isotretinoin", "T0"):
@@ -69,3 +86,14 @@ async def test_a_name_is_nowhere_but_where_it_belongs(short_dir: Path) -> None:
         private = (site.state / name).read_bytes()
         assert holds(private) == []
         assert pseudonym.encode() not in private
+
+
+def test_a_birth_date_is_recognised_however_it_is_written() -> None:
+    for spelling in (
+        "1947-11-23", "19471123", "1947/11/23", "23.11.1947", "23/11/1947", "11/23/1947", "23.11.47", "23 Nov 1947",
+        "23. November 1947", "November 23, 1947", "datetime.date(1947, 11, 23)", "711088", "-697680000",
+    ):  # fmt: skip
+        assert holds(f'{{"told":"born {spelling}"}}'.encode()), spelling
+        assert holds(f"born {spelling}.".encode("utf-16-le")), spelling
+    for other in ("1947-11-24", "11947-11-23", "a19471123b", "2026-11-23"):
+        assert holds(other.encode()) == [], other

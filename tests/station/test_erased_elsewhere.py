@@ -64,7 +64,7 @@ def test_an_erasure_elsewhere_waits_for_a_hold_here(both: tuple[StationSettings,
     for _ in range(2):  # each time it is told anew
         joined = brought(two, one, 2026)
         assert joined.erased == 0
-        assert [maria in trouble.what and "lawsuit" in trouble.what for trouble in joined.kept] == [True]
+        assert [(name, "lawsuit" in reason) for name, reason in joined.kept] == [(maria, True)]
         assert names(one) == ["Maria Muster"]
     assert names(two) == []
     with closing(opened(one)) as file:
@@ -80,7 +80,7 @@ def test_and_for_a_visit_here_until_its_time_is_over(both: tuple[StationSettings
     erase(two, maria)
     joined = brought(two, one, 2026)
     assert joined.erased == 0
-    assert "is kept until 2036-01-02" in joined.kept[0].what
+    assert "is kept until 2036-01-02" in joined.kept[0][1]
     with closing(HistoryFile(one.history_path)) as history:
         assert history.sessions_of(maria) == ("s-1",)
     assert brought(two, one, 2037).erased == 1
@@ -101,3 +101,13 @@ def test_the_record_of_all_stations_says_when_somebody_was_treated_last(tmp_path
     Path(at.store_place).write_bytes(b"rubbish" * 1000)
     with pytest.raises(RecordError):
         last_visits.in_record(at, "p-7f3a")
+
+
+def test_whoever_is_kept_because_nobody_confirmed_the_figures_is_named_too(
+    both: tuple[StationSettings, StationSettings, str],
+) -> None:
+    one, two, maria = both
+    visit(one, maria)
+    erase(two, maria)
+    example = one.model_copy(update={"retention": None})
+    assert [name for name, _ in brought(two, example, 2080).kept] == [maria]

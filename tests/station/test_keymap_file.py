@@ -69,6 +69,17 @@ def test_what_is_on_the_disk_tells_nobody_who_it_is(at: StationSettings) -> None
     assert at.key_map_path.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_length_of_what_is_sealed_tells_nothing(at: StationSettings) -> None:
+    li = add(at, Details(name="Li Wu"))
+    add(at, Details(name="Maximiliane Freifrau von Hohenstein", born=date(1990, 2, 3), contact="0100", chart="C-17"))
+    with closing(opened(at)) as file:
+        file.revise(li, Details(hold="lawsuit"), "dr-lee", 1)
+        lengths = [len(sealed) for entry in file.content().entries.values() for sealed in entry.revisions.values()]
+        assert file.person(li).hold == "lawsuit"
+    assert len(lengths) == 3
+    assert len(set(lengths)) == 1
+
+
 def test_without_the_key_the_database_is_useless_and_says_so(at: StationSettings) -> None:
     pseudonym = add(at, MARIA)
     at.site_key_path.rename(at.state_dir / "elsewhere")

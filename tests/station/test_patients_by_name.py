@@ -2,21 +2,26 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import date
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from console.actions.patients import entered
 from controller.events import PatientErased
 from controller.plan import SessionPlan
+from controller.ports import MemoryUnavailable
 from logger.journal_reader import JournalReader
 from logger.verify import verify_journal
-from station import last_visits, models, patient_models
+from station import last_visits, models, patient_models, patients
 from station.errors import KeyMapRefused, NotAllowed, StationRefused
-from station.keymap import Details
+from station.history_file import HistoryFile
+from station.keymap import Details, KeyMap, Tombstone
 from station.keymap_file import KeyMapFile
 from station.patient_client import PatientRegister, patient_register
 from station.patient_models import AddPatient
@@ -151,6 +156,65 @@ async def test_what_was_erased_while_no_station_ran_is_in_the_record_once_when_o
     assert erased(settings) == [told.pseudonym]
     with closing(KeyMapFile(settings.key_map_path, settings.site_key_path)) as file:
         assert file.erasures() == ()
+
+
+async def test_an_erasure_that_fails_half_way_leaves_the_entry_to_be_erased_again(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_house() as house:
+        settings = house.settings
+
+    def full(*_: object) -> None:
+        raise MemoryUnavailable("The disk is full.")
+
+    async with register(settings) as people:
+        told = await people.add(AddPatient(said=MARIA))
+        with monkeypatch.context() as patch:
+            patch.setattr(HistoryFile, "forget", full)
+            with pytest.raises(MemoryUnavailable):
+                await people.erase(told.pseudonym)
+        assert (await people.show(told.pseudonym)).name == "Maria Muster"
+        await people.erase(told.pseudonym)
+        assert await people.find("") == ()
+
+
+async def test_an_erasure_that_was_brought_and_not_finished_is_finished_when_a_station_starts(
+    open_house: OpenHouse,
+) -> None:
+    async with open_house() as house, house.client.seat(OPERATOR) as seat:
+        settings = house.settings
+        await seat.prepare(plan())
+        await seat.close()
+    with closing(KeyMapFile(settings.key_map_path, settings.site_key_path)) as file:
+        file.take(KeyMap(tombstones={plan().patient: Tombstone(1, "boss")}), (), 1)
+    assert plan().patient.encode() in settings.history_path.read_bytes()
+    async with open_house():
+        pass
+    assert plan().patient.encode() not in settings.history_path.read_bytes()
+
+
+async def test_a_request_that_is_made_again_because_the_disk_was_slow_enters_nobody_twice(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_house() as house:
+        settings = house.settings
+    real, slow = KeyMapFile.add, iter([0.6])
+
+    def add(*given: Any, **named: Any) -> str:
+        made = real(*given, **named)
+        time.sleep(next(slow, 0.0))  # it is done, and says so too late
+        return made
+
+    monkeypatch.setattr(KeyMapFile, "add", add)
+    monkeypatch.setattr(patients, "DEADLINE_S", 0.5)
+    asked = AddPatient(said=Details(name="Maria Muster"), request="0f" * 16)  # no birth date to find her by
+    async with register(settings) as people:
+        told = await entered(people, asked)
+        assert await people.find("Maria") == (told,)
+        assert await people.add(asked) == told
+        with pytest.raises(KeyMapRefused, match="used for something else"):
+            await people.add(AddPatient(said=Details(name="Otto Normal"), request="0f" * 16))
+        assert await people.add(AddPatient(said=Details(name="Maria Muster"))) != told
 
 
 async def test_at_the_files_the_same_people_may_the_same(open_house: OpenHouse) -> None:
