@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from logger.entry import Entry
@@ -13,9 +13,19 @@ from logger.lookback import kept
 from logger.store_tables import CONFLICTS, ENTRIES
 
 EVIDENCE_KEPT = 200
-"""Of one station. Somebody who sends nothing but contradictions must not fill the disk that the record is on."""
+"""Of one station and one kind. Somebody who sends nothing but contradictions must not fill the disk that the record is
+on, nor take the room of what comes behind: another kind has room of its own."""
+FIRST_KEPT = EVIDENCE_KEPT // 2
+"""How it began stays; of what comes later the newest."""
 
 Kind = Literal["refused", "key", "checkpoint"]
+
+_STORED: Final = CONFLICTS.outerjoin(
+    ENTRIES,
+    and_(*(CONFLICTS.c[name] == ENTRIES.c[name] for name in ("station", "sequence", "hash"))),
+)
+"""What is kept, beside the entry that is stored where it was not refused."""
+_KIND: Final = case((ENTRIES.c.type.is_(None), "refused"), (ENTRIES.c.type == "station_key", "key"), else_="checkpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,8 @@ def conflict_of(entry: Entry, seen_utc_us: int, reason: str, kind: Kind = "refus
 
 
 def keep_conflict(connection: Connection, conflict: Conflict, entry: Entry) -> None:
-    """Keeps the entry as evidence; the same one again is kept once, and of a station no more than ``EVIDENCE_KEPT``."""
-    count = select(func.count()).select_from(CONFLICTS).where(CONFLICTS.c.station == conflict.station)
-    if connection.execute(count).scalar_one() >= EVIDENCE_KEPT:
-        return
+    """Keeps the entry as evidence; the same one again is kept once. Of a station and kind the first ``FIRST_KEPT`` and
+    the newest are kept, ``EVIDENCE_KEPT`` together, as the recorder's clock has them."""
     try:
         with connection.begin_nested():
             connection.execute(
@@ -55,6 +63,18 @@ def keep_conflict(connection: Connection, conflict: Conflict, entry: Entry) -> N
             )
     except IntegrityError:
         return
+    table = CONFLICTS.c
+    alike = (
+        select(table.sequence, table.hash)
+        .select_from(_STORED)
+        .where(table.station == conflict.station, _KIND.in_((conflict.kind,)))
+        .order_by(table.seen_utc_us, table.sequence, table.hash)
+    )
+    kept_now = connection.execute(alike).all()
+    if len(kept_now) > EVIDENCE_KEPT:
+        sequence, digest = kept_now[FIRST_KEPT]
+        this = and_(table.station == conflict.station, table.sequence == sequence, table.hash == digest)
+        connection.execute(delete(CONFLICTS).where(this))
 
 
 def keep_notices(connection: Connection, notices: Iterable[Notice], seen_utc_us: int) -> tuple[Conflict, ...]:
@@ -75,11 +95,3 @@ def select_conflicts(connection: Connection, station: str) -> list[Conflict]:
     ]
     query = select(*columns).select_from(_STORED).where(CONFLICTS.c.station == station)
     return [Conflict(*row) for row in connection.execute(query.order_by(CONFLICTS.c.sequence))]
-
-
-_STORED: Final = CONFLICTS.outerjoin(
-    ENTRIES,
-    and_(*(CONFLICTS.c[name] == ENTRIES.c[name] for name in ("station", "sequence", "hash"))),
-)
-"""What is kept, beside the entry that is stored where it was not refused."""
-_KIND: Final = case((ENTRIES.c.type.is_(None), "refused"), (ENTRIES.c.type == "station_key", "key"), else_="checkpoint")

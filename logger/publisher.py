@@ -115,7 +115,7 @@ class Publisher:
         return PublisherState(self._connected, backlog, self._disputed or self._problem, self._run, self._broker)
 
     def suspicions(self) -> Mapping[str, int]:
-        """What came in that no recorder and no station of ours sends, by kind, since the start."""
+        """What came in that no recorder and no station of ours sends, and receipts that took others back, by kind."""
         return self._suspicions.counts
 
     def oldest_wait_s(self) -> float:
@@ -311,6 +311,14 @@ class Publisher:
         another_recorder = receipt.recorder != self._recorder
         self._recorder, self._receipt_number = receipt.recorder, receipt.number
         went_back = receipt.contiguous < self._journal.acknowledged
+        if went_back:
+            self._suspicions.note(
+                "receipt_back",
+                f"A receipt takes back what was receipted: entries {receipt.contiguous + 1} to "
+                f"{self._journal.acknowledged} are sent again, and none is lost. So it is when the recorder's store "
+                "was lost, restored from a backup, or is another one now. Otherwise somebody else gives receipts for "
+                f"this station at the broker {self._broker}: look at its accounts and access rules.",
+            )
         self._journal.acknowledge(receipt.contiguous)
         self._acknowledged.set()
         self._backoff.reset()

@@ -23,7 +23,7 @@ _SECRETS: Final = ("password", "sslpassword")
 _CONNECTING: Final = {
     "application_name": "needlework",
     "connect_timeout": 5,  # seconds; a server that is away is told of before the station wonders about receipts
-    "keepalives_idle": 5,  # a server that vanished without a word is noticed within about ten seconds
+    "keepalives_idle": 5,  # the system is to give up a server that vanished without a word after about ten seconds
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # milliseconds

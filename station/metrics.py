@@ -75,7 +75,13 @@ def of_alarms(alarms: Sequence[AlarmItem]) -> Figure:
 
 def of_suspicions(counts: Iterable[tuple[str, int]]) -> Figure:
     """What came over the bus that nobody of ours sends."""
-    return Figure("needlework_bus_suspicious", "counter", "Messages refused as none of ours.", dict(counts), "kind")
+    return Figure(
+        "needlework_bus_suspicious",
+        "counter",
+        "Messages refused as none of ours, and receipts that took others back.",
+        dict(counts),
+        "kind",
+    )
 
 
 def of_station(

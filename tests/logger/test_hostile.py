@@ -70,6 +70,26 @@ async def test_a_receipt_for_what_no_recorder_has_loses_nothing(house: House) ->
                 await house.emit(5)
                 await until(lambda: house.store.span(STATION).contiguous == 85)
                 await house.drained()
+        assert publisher.suspicions() == {"receipt_back": 1}
+        (notice,) = house.notices
+        assert "takes back" in notice
+        assert "entries 1 to 80 are sent again" in notice
+
+
+async def test_a_receipt_that_says_nothing_is_stored_is_counted_and_told_of(house: House) -> None:
+    """It needs no hash of an entry, so who may give receipts can always forge it."""
+    await house.emit(50)
+    async with house.recording() as recorder, house.publishing() as publisher:
+        await house.drained()
+        async with client(house.broker, "mallory") as (bus, _heard):
+            for number in range(1, 6):
+                await bus.publish(RECEIPT, receipt(house, 0, recorder=f"m-{number}", number=number), qos=1)
+                await until(lambda expected=number: recorder.counts.duplicates >= 50 * expected)  # type: ignore[misc]
+                await house.drained()
+        assert publisher.suspicions() == {"receipt_back": 5}
+        assert len(house.notices) == 3, "of five the first, second and fourth"
+        assert publisher.state().problem is None
+    assert house.store.span(STATION).contiguous == 50
 
 
 async def test_receipts_that_cannot_be_are_counted_and_told_of_once_in_a_while(house: House) -> None:

@@ -10,13 +10,14 @@ from sqlalchemy import event
 
 from controller.events import JournalCheckpoint
 from logger.checkpoints import announcement, checkpoint
+from logger.conflicts import EVIDENCE_KEPT, FIRST_KEPT, Conflict
 from logger.entry import Entry
 from logger.store import Store
 from logger.verify import verify_store
 from tests.fixtures_brokers import STATION, Embedded
 from tests.logger.conftest import HouseAt
 from tests.logger.house import House, until
-from tests.logger.making import safety
+from tests.logger.making import chain, safety
 from tests.logger.test_checkpoints import KEY, KEY_ID, OTHER, follow, signed_chain, signing
 
 
@@ -142,6 +143,36 @@ async def test_a_flood_of_them_floods_no_log(house_at: HouseAt, embedded: Embedd
     assert len(told) < 10
     assert not any("room-2" in sentence or "\x1b" in sentence for sentence in told)
     assert any("announces the key" in sentence for sentence in told)
+
+
+def test_of_each_kind_the_first_and_the_newest_are_kept(store: Store) -> None:
+    def sent(count: int, start: int) -> list[bytes]:
+        """So many contradictions, a microsecond apart, though all of one sequence."""
+        hashes = []
+        for number in range(start, start + count):
+            (other,) = chain(1, salt=" " * (number + 1))
+            assert store.append([other], seen_utc_us=number).conflict is not None
+            hashes.append(other.hash)
+        return hashes
+
+    entries = signed_chain()
+    store.append(entries, seen_utc_us=0)
+    hashes = sent(EVIDENCE_KEPT + 50, 10)
+    follow(entries, announcement(OTHER))
+    for _ in range(EVIDENCE_KEPT + 10):
+        follow(entries, in_the_name_of(NO_ID))
+    follow(entries, announcement(OTHER))
+    store.append(entries, seen_utc_us=1000)
+    assert sent(1, 0) == [chain(1, salt=" ")[0].hash], "an older clock's"
+    kinds: dict[str, list[Conflict]] = {}
+    for one in store.conflicts(STATION):
+        kinds.setdefault(one.kind, []).append(one)
+    assert [one.sequence for one in kinds["key"]] == [9, entries[-1].sequence]
+    assert {kind: len(kept) for kind, kept in kinds.items()} == {"refused": 200, "key": 2, "checkpoint": 200}
+    refused = {one.hash for one in kinds["refused"]}
+    assert set(hashes[: FIRST_KEPT - 1]) | set(hashes[-FIRST_KEPT:]) <= refused
+    store.append([chain(1, salt=" " * 11)[0]], seen_utc_us=9999)
+    assert {one.hash for one in store.conflicts(STATION) if one.kind == "refused"} == refused, "kept already"
 
 
 @pytest.mark.system

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, Executable, delete, insert, select, update
+from sqlalchemy import BigInteger, Executable, delete, event, insert, select, update
 
 from controller.events import Event, PenConnected
 from controller.units import Micrometres, Millihertz
@@ -155,6 +155,17 @@ def test_a_journal_answers_by_reading(pristine: Path) -> None:
     assert (session.session, session.patient, session.uses) == ("s-1", "p-7f3a", ())
     assert reader.look_back(Asked(lot="L1")) == []
     reader.close()
+
+
+def test_a_store_answers_without_going_through_the_entries(store: Store) -> None:
+    fill(store, chained(DAY))
+    statements: list[str] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    for asked in (Asked(lot="L1"), Asked(pen="N-003"), Asked(operator="op-2"), Asked(since_utc_us=1, until_utc_us=9)):
+        store.look_back(asked)
+    reads = [one for one in statements if one.startswith("SELECT")]
+    assert len(reads) == 8
+    assert not [one for one in reads if "entries" in one]
 
 
 def test_a_check_compares_every_column_of_every_row(store: Store) -> None:
