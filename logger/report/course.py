@@ -41,6 +41,7 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
         "heading": "Course record",
         "of": patient,
         "demo": DEMO if any(record.demo for record in records) else "",
+        "warnings": _warnings(records),
         "facts": _facts(records, heading, patient),
         "figures": _figures(records),
         "dates": _dates(records),
@@ -123,7 +124,6 @@ def _days_between(before: datetime, after: datetime) -> str:
 
 
 def _session(number: int, record: SessionRecord) -> list[str]:
-    signed = several([item.meaning for item in record.signatures])
     high = sum(alarm.priority == "HIGH" for alarm in record.alarms)
     return [
         str(number),
@@ -136,8 +136,38 @@ def _session(number: int, record: SessionRecord) -> list[str]:
         count(record.strokes),
         f"{len(record.alarms)} ({high})",
         str(len(record.overrides)),
-        signed if record.signatures else "not signed",
+        _signed(record),
     ]
+
+
+def _signed(record: SessionRecord) -> str:
+    """What the session is signed as; a signature that is not for the record as it stands is told as one."""
+    if not record.signatures:
+        return "not signed"
+    standing = {item.meaning for item in record.signatures if item.standing}
+    return several(
+        list(
+            dict.fromkeys(
+                item.meaning if item.meaning in standing else f"{item.meaning}: no longer stands"
+                for item in record.signatures
+            )
+        )
+    )
+
+
+def _warnings(records: list[SessionRecord]) -> list[str]:
+    """What has to be seen before anything else: records that were amended, and signatures that go with it."""
+    found = []
+    for number, record in enumerate(records, 1):
+        if record.amendments:
+            times = "once" if len(record.amendments) == 1 else f"{len(record.amendments)} times"
+            found.append(
+                f"The record of session {number} was amended {times} after it: its own report says what about. What is "
+                "printed here is what was written at first. A signature from before an amendment no longer stands."
+            )
+        if any(item.covers == "other" for item in record.signatures):
+            found.append(f"A signature under session {number} names an entry that is another one here.")
+    return found
 
 
 def _zones(records: list[SessionRecord]) -> list[dict[str, Any]]:

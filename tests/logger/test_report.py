@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SoftLimitOverridden
+from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SessionSigned, SoftLimitOverridden
 from controller.inputs import Input
 from controller.state import MachineState, Step
 from firmware_bridge.wire.messages import Setpoint
@@ -341,9 +341,9 @@ def test_the_stations_signature_over_the_end_is_printed() -> None:
     assert checkpoint_over(found, after(last, early)) is None
 
 
-def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatures() -> None:
-    last = treated()[-1]
-    amended = RecordAmended(
+def amendment() -> RecordAmended:
+    """Somebody set right what was typed of the cartridge."""
+    return RecordAmended(
         session=read().record.session,
         aspect="cartridge",
         reason="typed_wrongly",
@@ -353,6 +353,11 @@ def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatur
         role="physician",
         text_sha256="ab" * 32,
     )
+
+
+def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatures() -> None:
+    last = treated()[-1]
+    amended = amendment()
     text = text_of(session_report(read_session([*treated(), *after(last, amended, session=last.session)]), Heading()))
     for words in ("This record was amended once", "typed wrongly", "entry 5", "was amended after", "abababab"):
         assert words in text, words
@@ -375,6 +380,27 @@ def test_a_course_goes_over_its_sessions_in_order() -> None:
         assert words in text, words
     with pytest.raises(RecordNotFound):
         course_data([], Heading())
+
+
+def test_a_course_tells_of_an_amendment_and_which_signatures_no_longer_stand() -> None:
+    last = treated()[-1]
+    (amended,) = after(last, amendment(), session=last.session)
+    again = SessionSigned(
+        by="demo-physician", role="physician", meaning="performed", covers_sequence=amended.sequence,
+        covers_hash=amended.hash.hex(),
+    )  # fmt: skip
+    for more, signed in (
+        ([], "performed, reviewed"),
+        ([amended], "performed: no longer stands, reviewed: no longer stands"),
+        ([amended, *after(amended, again, session=last.session)], "performed, reviewed: no longer stands"),
+    ):
+        data = course_data([read_session([*treated(), *more])], Heading())
+        assert data["sessions"][0][-1] == signed
+        assert len(data["warnings"]) == bool(more)
+    found = read_session([*treated(), amended])
+    text = " ".join(text_of(course_report([found], Heading())).split())
+    assert "The record of session 1 was amended once" in text
+    assert "longer stands" in text
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
