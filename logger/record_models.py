@@ -263,3 +263,15 @@ class SessionRecord(Part):
     timeline: tuple[TimelineItem, ...]
     doses: tuple[ZoneDose, ...]
     aftercare: tuple[str, ...] = ()
+
+    @property
+    def treated(self) -> bool:
+        """Whether the motor ran: a session that was only prepared is none of a course.
+
+        Zones are known where the pen's telemetry was read, doses where the close was; the doses of a session that
+        resumes another begin with what that one gave.
+        """
+        given = () if self.resumes else self.doses
+        return any(zone.treated_ms or zone.strokes for zone in self.zones) or any(
+            dose.treated_ms or dose.strokes for dose in given
+        )

@@ -36,6 +36,7 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
             "There is no session of this patient in this record. `needlework sessions list` names those there are."
         )
     patient = records[0].patient or "not known"
+    treated = next((record for record in reversed(records) if record.treated), None)
     return {
         "title": f"Course of {patient}",
         "heading": "Course record",
@@ -52,8 +53,8 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
         "overrides": _of_each(records, tables.override_rows),
         "near_misses": _of_each(records, lambda record: tables.refusal_rows(record, near_misses=True)),
         "cartridges": _of_each(records, tables.cartridge_rows),
-        "next_visit": tables.next_visit(records[-1]),
-        "aftercare": list(records[-1].aftercare),
+        "next_visit": tables.next_visit(treated) if treated else "No treatment yet: there is no day for a next one.",
+        "aftercare": tables.aftercare(treated) if treated else [],
         "proof": [
             [str(number), read.record.station, count(read.head_sequence), read.head_hash.hex()]
             for number, read in enumerate(reads, 1)
@@ -84,7 +85,7 @@ def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list
 
 
 def _figures(records: list[SessionRecord]) -> list[dict[str, Any]]:
-    treated = sum(bool(record.zones) for record in records)
+    treated = sum(record.treated for record in records)
     high = sum(alarm.priority == "HIGH" for record in records for alarm in record.alarms)
     alarms = sum(len(record.alarms) for record in records)
     overrides = sum(len(record.overrides) for record in records)

@@ -152,7 +152,8 @@ def session_data(read: SessionRead, heading: Heading) -> dict[str, Any]:
         "timeline": tables.timeline_rows(record),
         "amendments": tables.amendment_rows(record),
         "signatures": tables.signature_rows(record),
-        "aftercare": list(record.aftercare),
+        "aftercare": tables.aftercare(record),
+        "no_aftercare": "The record holds no aftercare for this protocol." if record.treated else "None: no treatment.",
         "next_visit": tables.next_visit(record),
         "proof": _proof(read),
     }

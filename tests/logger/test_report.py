@@ -403,6 +403,32 @@ def test_a_course_tells_of_an_amendment_and_which_signatures_no_longer_stand() -
     assert "longer stands" in text
 
 
+def untreated(month: int) -> SessionRead:
+    """A session that was prepared and closed as completed, without the motor ever on."""
+
+    def kept(event: Event) -> Event | None:
+        if event.type == "session_opened":
+            return event
+        return event.model_copy(update={"doses": ()}) if isinstance(event, SessionClosed) else None
+
+    return changed(kept, tuple(treatment(1, on=date(2026, month, 1), zones=("cheek",), eventful=False)))
+
+
+def test_a_session_in_which_nothing_was_treated_sets_no_day_for_the_next() -> None:
+    first, second = treatment(1, on=date(2026, 1, 1), zones=("cheek",), eventful=False), untreated(2)
+    assert second.record.aftercare
+    data = session_data(second, Heading())
+    assert data["next_visit"].startswith("Nothing was treated")
+    assert data["aftercare"] == []
+    data = course_data([second], Heading())
+    assert data["next_visit"].startswith("No treatment yet")
+    assert data["aftercare"] == []
+    data = course_data([read_session(first), second], Heading())
+    assert "Not before 2026-01-29 (28 days after the treatment on 2026-01-01" in data["next_visit"]
+    assert data["aftercare"]
+    assert "No treatment yet" in text_of(course_report([second], Heading()))
+
+
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "typst", None)
     with pytest.raises(ReportExtraMissing, match=r"pip install 'needlework\[report\]'"):
