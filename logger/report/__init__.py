@@ -6,7 +6,7 @@ the site alone. Typesetting needs the extra ``report``; reading entries and prep
 
 from logger.report.course import course_data, course_report
 from logger.report.session import Heading, SessionRead, checkpoint_over, read_session, session_data, session_report
-from logger.report.typeset import STANDARDS, Paper
+from logger.report.typeset import STANDARDS, Paper, typesetter
 
 __all__ = [
     "STANDARDS",
@@ -19,4 +19,5 @@ __all__ = [
     "read_session",
     "session_data",
     "session_report",
+    "typesetter",
 ]
