@@ -21,6 +21,7 @@ from logger.report import (
     course_report,
     read_session,
     session_report,
+    site_said,
     typesetter,
 )
 from station.settings import StationSettings
@@ -89,13 +90,18 @@ def check_place(path: Path, *, force: bool) -> None:
 
 
 def read_whole(source: Source, session_id: str) -> SessionRead:
-    """A session, and the station's signature over its end where there is one.
+    """A session, the station's signature over its end where there is one, and the site the station said it is of.
 
     Raises RecordError; RecordDamaged where the entries are not what was journalled.
     """
     read = read_session(sound_entries(source, session_id))
-    after = read.head_sequence
-    later = source.entries(after) if isinstance(source, JournalReader) else source.entries(read.record.station, after)
+    first, after = read.record.first_entry, read.head_sequence
+    if isinstance(source, JournalReader):
+        started, later = source.newest("station_started", first), source.entries(after)
+    else:
+        station = read.record.station
+        started, later = source.newest(station, "station_started", first), source.entries(station, after)
+    read.site = site_said(started)
     read.checkpoint = checkpoint_over(read, later)
     return read
 

@@ -9,7 +9,7 @@ from logger.errors import RecordNotFound
 from logger.record_models import SessionRecord, ZoneRecord
 from logger.report import session_tables as tables
 from logger.report.axes import value_ticks
-from logger.report.session import DEMO, Heading, SessionRead
+from logger.report.session import DEMO, Heading, SessionRead, place_words
 from logger.report.typeset import typeset
 from logger.report.wording import NOTHING, breakable, count, day, mm, several, span, spoken
 
@@ -43,7 +43,7 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
         "of": patient,
         "demo": DEMO if any(record.demo for record in records) else "",
         "warnings": _warnings(records),
-        "facts": _facts(records, heading, patient),
+        "facts": _facts(reads, heading, patient),
         "figures": _figures(records),
         "dates": _dates(records),
         "sessions": [_session(number, record) for number, record in enumerate(records, 1)],
@@ -62,8 +62,8 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
     }
 
 
-def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list[list[str]]:
-    stations = several(sorted({record.station for record in records}))
+def _facts(reads: Sequence[SessionRead], heading: Heading, patient: str) -> list[list[str]]:
+    records = [read.record for read in reads]
     protocols = several([spoken(name) for name in dict.fromkeys(record.protocol or "not known" for record in records)])
     libraries = several(
         [breakable(name) for name in dict.fromkeys(record.library or "not known" for record in records)]
@@ -71,7 +71,7 @@ def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list
     planned = records[-1].course.sessions if records[-1].course else None
     return [
         ["Patient", f"{heading.patient_label} ({patient})" if heading.patient_label else patient],
-        ["Site, stations", " · ".join(part for part in (heading.site, stations) if part)],
+        ["Site, stations", place_words(reads, heading)],
         ["First session", day(records[0].opened_at)],
         ["Latest session", day(records[-1].opened_at)],
         ["Protocols", protocols],

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from console.actions.report_files import course, session
 from console.cli import app
 from console.report_app import report_app
 from console.trouble import ConsoleError
+from controller.events import StationStarted
 from logger.anchors import read_anchor
-from logger.entry import Entry
+from logger.entry import GENESIS, Entry
 from logger.errors import ExportError, RecordDamaged
 from logger.report import Heading, read_session, session_report
 from logger.store import Store
@@ -88,6 +90,40 @@ def test_a_record_that_was_changed_gives_no_paper(settings: StationSettings, kep
         with pytest.raises(RecordDamaged, match=r"^Entry 7 of room-1's record is not what was journalled"):
             make()
     assert not (tmp_path / "x.pdf").exists()
+
+
+def behind(started: StationStarted, entries: list[Entry]) -> list[Entry]:
+    """The entries behind one with which their station started, chained anew."""
+    first = replace(
+        entries[0], session=None, type=started.type, body=started.model_dump_json().encode(), previous=GENESIS
+    )
+    chain = [replace(first, hash=first.computed_hash())]
+    for entry in entries:
+        anew = replace(entry, sequence=entry.sequence + 1, previous=chain[-1].hash)
+        chain.append(replace(anew, hash=anew.computed_hash()))
+    return chain
+
+
+def test_the_site_on_the_paper_is_the_records_whatever_is_set_where_it_is_made(
+    tmp_path: Path, entries: list[Entry]
+) -> None:
+    said = StationStarted(software="needlework 1", previous_session=None, site="riverside")
+    texts: dict[str, str] = {}
+    for name, site, begun in (("a", "clinic-1", said), ("b", "clinic-2", said), ("c", "clinic-2", None)):
+        store = Store.open(tmp_path / f"{name}.sqlite")
+        store.append(entries if begun is None else behind(begun, entries), seen_utc_us=1)
+        store.close()
+        how: dict[str, Any] = {"paper": None, "journal": None, "store": str(tmp_path / f"{name}.sqlite")}
+        for make, of in ((session, "last"), (course, "p-7f3a21")):
+            into = tmp_path / f"{name}-{make.__name__}.pdf"
+            make(StationSettings(site=site), of, output=into, force=False, as_json=True, **how)
+            text = subprocess.run(["pdftotext", str(into), "-"], capture_output=True, check=True, text=True).stdout
+            texts[into.stem] = " ".join(text.replace("\u200b", "").split())
+    for kind in ("session", "course"):
+        assert "riverside · room-1" in texts[f"a-{kind}"]
+        assert "clinic-" not in texts[f"a-{kind}"]
+        assert (tmp_path / f"a-{kind}.pdf").read_bytes() == (tmp_path / f"b-{kind}.pdf").read_bytes()
+        assert "clinic-2 · room-1 (site as set here" in texts[f"c-{kind}"]
 
 
 def test_the_code_on_the_paper_finds_a_record_that_was_rewritten(
