@@ -26,6 +26,9 @@ from logger.telemetry import Spread
 LIMIT_LAYERS = frozenset(get_args(LimitLayer.model_fields["layer"].annotation))
 """Names of limits; a refusal because of anything else is none of a limit."""
 
+NOT_TREATED = "not treated"
+"""How a session ended that was completed and in which the motor never ran."""
+
 
 class Part(BaseModel):
     """Base of what a record is made of."""
@@ -275,3 +278,8 @@ class SessionRecord(Part):
         return any(zone.treated_ms or zone.strokes for zone in self.zones) or any(
             dose.treated_ms or dose.strokes for dose in given
         )
+
+    @property
+    def ended(self) -> str:
+        """The outcome in a word for people: *not treated* where a session was completed and the motor never ran."""
+        return NOT_TREATED if self.outcome == "completed" and not self.treated else self.outcome

@@ -111,7 +111,7 @@ def _dates(records: list[SessionRecord]) -> dict[str, Any]:
                 "x": round((record.opened_at - first) / timedelta(days=1) / length, _DIGITS),
                 "number": number,
                 "day": day(record.opened_at),
-                "whole": record.outcome == "completed",
+                "whole": record.ended == "completed",
                 "after": "" if number == 1 else _days_between(records[number - 2].opened_at, record.opened_at),
             }
             for number, record in enumerate(records, 1)
@@ -132,7 +132,7 @@ def _session(number: int, record: SessionRecord) -> list[str]:
         breakable(record.session),
         breakable(spoken(record.protocol or NOTHING)),
         breakable(record.operator or NOTHING),
-        record.outcome,
+        record.ended,
         span(record.treated_ms),
         count(record.strokes),
         f"{len(record.alarms)} ({high})",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from controller.events import Event, JournalCheckpoint, StationStarted
 from logger.checkpoints import CHECKPOINT_ENTRIES
 from logger.entry import Entry
-from logger.record_models import SessionRecord
+from logger.record_models import NOT_TREATED, SessionRecord
 from logger.records import session_record
 from logger.report import session_tables as tables
 from logger.report.charts import charts
@@ -26,6 +26,7 @@ DEMO: Final = "Demonstration: nobody signed the limits of this session. Not for 
 LOOK_AHEAD_ENTRIES: Final = 3 * CHECKPOINT_ENTRIES
 OUTCOMES: Final = {
     "completed": "Completed",
+    NOT_TREATED: "Closed, nothing treated",
     "stopped": "Stopped before its end",
     "interrupted": "Interrupted",
     "open": "Still open: more may follow in the record",
@@ -155,8 +156,8 @@ def session_data(read: SessionRead, heading: Heading) -> dict[str, Any]:
         "of": record.session,
         "demo": DEMO if record.demo else "",
         "warnings": _warnings(record),
-        "outcome": OUTCOMES.get(record.outcome, record.outcome),
-        "whole": record.outcome == "completed",
+        "outcome": OUTCOMES.get(record.ended, record.ended),
+        "whole": record.ended == "completed",
         "facts": _facts(read, heading),
         "figures": _figures(record),
         "face": face_part(record),
@@ -201,7 +202,7 @@ def _warnings(record: SessionRecord) -> list[str]:
             f"{count(record.unread)} entries of this session are of a later version of the product and are not shown "
             "here. A newer version reads them."
         )
-    if not record.zones:
+    if not record.treated:
         found.append("Nothing was treated in this session: the motor was never on.")
     return found
 
@@ -219,7 +220,7 @@ def _facts(read: SessionRead, heading: Heading) -> list[list[str]]:
         ["Session in the course", "not known" if course is None else f"{course.number}{of}"],
         ["Opened", f"{moment(record.opened_at)} UTC"],
         ["Closed", f"{moment(record.closed_at)} UTC" if record.closed_at else "not closed"],
-        ["Outcome", f"{spoken(record.outcome)}: {record.reason}" if record.reason else spoken(record.outcome)],
+        ["Outcome", f"{spoken(record.ended)}: {record.reason}" if record.reason else spoken(record.ended)],
         ["Duration", span(_length_ms(record)) if record.closed_at else "not closed"],
         ["Protocol, skin", f"{spoken(record.protocol or 'not known')}, {record.skin or 'not known'}"],
         ["Protocol library", breakable(record.library or "not known")],

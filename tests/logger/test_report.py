@@ -258,8 +258,7 @@ def test_whatever_goes_wrong_in_a_treatment_its_report_can_be_made(number: int) 
 
 
 def test_a_session_in_which_nothing_was_treated_says_so() -> None:
-    kept = {"session_opened", "session_closed"}
-    text = text_of(session_report(changed(lambda event: event if event.type in kept else None), Heading()))
+    text = text_of(session_report(untreated(1), Heading()))
     for words in (
         "Nothing was treated",
         "No alarm was raised",
@@ -420,7 +419,9 @@ def test_a_session_in_which_nothing_was_treated_sets_no_day_for_the_next() -> No
     data = session_data(second, Heading())
     assert data["next_visit"].startswith("Nothing was treated")
     assert data["aftercare"] == []
+    assert (data["outcome"], data["whole"]) == ("Closed, nothing treated", False)
     data = course_data([second], Heading())
+    assert data["sessions"][0][5] == "not treated"
     assert data["next_visit"].startswith("No treatment yet")
     assert data["aftercare"] == []
     data = course_data([read_session(first), second], Heading())
