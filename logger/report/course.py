@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from controller.units import UM_PER_MM
 from logger.errors import RecordNotFound
+from logger.findings import counted
 from logger.record_models import SessionRecord, ZoneRecord
 from logger.report import session_tables as tables
 from logger.report.axes import value_ticks
@@ -105,7 +106,7 @@ def _dates(records: list[SessionRecord]) -> dict[str, Any]:
     first, last = records[0].opened_at, records[-1].opened_at
     length = max((last - first) / timedelta(days=1), 1.0)
     return {
-        "alt": f"{len(records)} sessions from {day(first)} to {day(last)}, at their days.",
+        "alt": f"{counted(len(records), 'session')} from {day(first)} to {day(last)}, each at its day.",
         "marks": [
             {
                 "x": round((record.opened_at - first) / timedelta(days=1) / length, _DIGITS),
