@@ -28,7 +28,8 @@ setup: system-for-tests $(STAMP) $(OFFICIAL)  ## makes .venv with the pinned dep
 
 demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; of limits: make demo STORY=limits; on the pen in C: make demo PEN=c
 	$(if $(filter c,$(PEN)),$(MAKE) --silent --no-print-directory -C tests/c)
-	$(BIN)/needlework demo --report build/demo.pdf $(if $(STORY),--story $(STORY)) $(if $(filter c,$(PEN)),--pen-program build/c/pen,$(if $(PEN),--pen $(PEN)))
+	@mkdir -p build
+	$(BIN)/needlework demo --report build/demo.pdf --force $(if $(STORY),--story $(STORY)) $(if $(filter c,$(PEN)),--pen-program build/c/pen,$(if $(PEN),--pen $(PEN)))
 
 run: $(STAMP)  ## station, broker, recorder and simulated pen with a live view, until Ctrl-C: make run [PEN=serial:///dev/ttyACM0]
 	$(BIN)/needlework run $(if $(PEN),--pen $(PEN))

@@ -181,6 +181,7 @@ def demo(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the session's report there, as PDF.", metavar="FILE.pdf")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a report that is there already.")] = False,
     state: State = None,
 ) -> None:
     """Play a treatment from end to end on a simulated pen, print its record, and verify it.
@@ -190,7 +191,7 @@ def demo(
     with Troubles():
         from console.demo import demo as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, report=report, state=state))
+        raise typer.Exit(act(story=story, pen=pen, pen_program=pen_program, report=report, force=force, state=state))
 
 
 # The record -----------------------------------------------------------------------------------------------------------

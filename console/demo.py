@@ -33,10 +33,8 @@ from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
 from controller.datafile import nearest
-from logger.errors import ReportExtraMissing
 from logger.records import session_record
 from logger.verify import verify_journal
-from logger.whole_file import replace_whole
 from station.client import StationClient
 from station.libraries import clinic_library
 from station.settings import PenSetting, StationSettings, load_settings
@@ -57,16 +55,19 @@ STORIES: dict[str, type[Story]] = {"treatment": Treatment, "limits": Limits}
 class Cast:
     """What is played, and through which pen: one at a URL, the one a program serves, or else a simulated one.
 
-    ``report`` is where the session's report goes as PDF; None makes none.
+    ``report`` is where the session's report goes as PDF, over one that is there with ``force``; None makes none.
     """
 
     story: str
     pen: str | None = None
     program: Path | None = None
     report: Path | None = None
+    force: bool = False
 
 
-def demo(*, story: str, pen: str | None, pen_program: Path | None, report: Path | None, state: Path | None) -> int:
+def demo(
+    *, story: str, pen: str | None, pen_program: Path | None, report: Path | None, force: bool, state: Path | None
+) -> int:
     """Plays a story; the exit code. Raises StationError, RecordError, ConsoleError."""
     if story not in STORIES:
         what = f"There is no story {story!r}. {nearest(story, list(STORIES))}"
@@ -85,7 +86,11 @@ def demo(*, story: str, pen: str | None, pen_program: Path | None, report: Path 
         raise ConsoleError(
             Told("usage", "The demo treats through one pen.", "", "Give --pen or --pen-program, not both."), Code.USAGE
         )
-    cast = Cast(story, pen, None if pen_program is None else pen_program.resolve(), report)
+    if report is not None:
+        from console.actions.report_files import check_place  # noqa: PLC0415 only where a report is asked for
+
+        check_place(report, force=force)
+    cast = Cast(story, pen, None if pen_program is None else pen_program.resolve(), report, force)
     if state is not None:
         return asyncio.run(_demo(state, cast))
     with tempfile.TemporaryDirectory(prefix="needlework-") as directory:
@@ -130,7 +135,7 @@ async def _play(console: Console, state: Path, cast: Cast) -> int:
     console.print()
     intact = _print_verify(console, settings)
     if cast.report is not None:
-        _report(console, settings, session, cast.report)
+        _report(console, settings, session, cast.report, force=cast.force)
     return Code.DONE if intact and record.outcome == "completed" and record.strokes > 0 else Code.NO
 
 
@@ -194,23 +199,20 @@ async def _delivered(station: StationClient) -> None:
         ) from error
 
 
-def _report(console: Console, settings: StationSettings, session: str, path: Path) -> None:
-    """The session as a PDF, and where it is; what to install where it cannot be made: the treatment was played."""
+def _report(console: Console, settings: StationSettings, session: str, path: Path, *, force: bool) -> None:
+    """The session as a PDF, and where it is. Raises RecordError."""
     from console.actions.report_files import read_whole  # noqa: PLC0415 only where a report is asked for
+    from logger.export.files import write_whole  # noqa: PLC0415 as above
     from logger.report import Heading, session_report  # noqa: PLC0415 as above
 
+    found = open_store(settings.store_place)
     try:
-        found = open_store(settings.store_place)
-        try:
-            read = read_whole(found, session)
-        finally:
-            found.close()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_whole(path, session_report(read, Heading(site=settings.site, paper=settings.paper)))
-    except ReportExtraMissing as missing:
-        console.print(Text(str(missing), style="yellow"))
-    else:
-        console.print(Text.assemble(("Report of this session: ", "bold"), str(path)), soft_wrap=True)
+        read = read_whole(found, session)
+    finally:
+        found.close()
+    made = session_report(read, Heading(site=settings.site, paper=settings.paper))
+    write_whole(path, lambda file: file.write(made), force=force)
+    console.print(Text.assemble(("Report of this session: ", "bold"), str(path)), soft_wrap=True)
 
 
 def _print_verify(console: Console, settings: StationSettings) -> bool:

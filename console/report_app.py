@@ -29,6 +29,7 @@ Output = Annotated[
 PaperSize = Annotated[
     str | None, typer.Option("--paper", help="`a4` or `letter`; the setting `paper` where not said.", metavar="NAME")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 
@@ -59,6 +60,7 @@ def session(
     state: State = None,
     journal: Journal = None,
     store: StorePlace = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the record of one session as PDF/A. The same record gives the same file, byte for byte."""
@@ -75,6 +77,7 @@ def session(
                 paper=_paper(paper),
                 journal=journal,
                 store=store,
+                force=force,
                 as_json=as_json,
             )
         )
@@ -88,6 +91,7 @@ def course(
     state: State = None,
     journal: Journal = None,
     store: StorePlace = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the summary over a patient's sessions as PDF/A: zones by session, how depth came along, the next visit."""
@@ -103,6 +107,7 @@ def course(
                 paper=_paper(paper),
                 journal=journal,
                 store=store,
+                force=force,
                 as_json=as_json,
             )
         )

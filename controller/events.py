@@ -160,12 +160,14 @@ class EventBase(Record):
 
 
 class StationStarted(EventBase):
-    """A station process began; ``previous_session`` was open when the one before it ended."""
+    """A station process began; ``previous_session`` was open when the one before it ended. ``site`` is the name of the
+    site it was set up for, empty in records from before it was said."""
 
     durable: ClassVar[bool] = True
     type: Literal["station_started"] = "station_started"
     software: str
     previous_session: str | None
+    site: str = ""
 
 
 class StationStopped(EventBase):

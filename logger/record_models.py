@@ -26,6 +26,9 @@ from logger.telemetry import Spread
 LIMIT_LAYERS = frozenset(get_args(LimitLayer.model_fields["layer"].annotation))
 """Names of limits; a refusal because of anything else is none of a limit."""
 
+NOT_TREATED = "not treated"
+"""How a session ended that was completed and in which the motor never ran."""
+
 
 class Part(BaseModel):
     """Base of what a record is made of."""
@@ -263,3 +266,20 @@ class SessionRecord(Part):
     timeline: tuple[TimelineItem, ...]
     doses: tuple[ZoneDose, ...]
     aftercare: tuple[str, ...] = ()
+
+    @property
+    def treated(self) -> bool:
+        """Whether the motor ran: a session that was only prepared is none of a course.
+
+        Zones are known where the pen's telemetry was read, doses where the close was; the doses of a session that
+        resumes another begin with what that one gave.
+        """
+        given = () if self.resumes else self.doses
+        return any(zone.treated_ms or zone.strokes for zone in self.zones) or any(
+            dose.treated_ms or dose.strokes for dose in given
+        )
+
+    @property
+    def ended(self) -> str:
+        """The outcome in a word for people: *not treated* where a session was completed and the motor never ran."""
+        return NOT_TREATED if self.outcome == "completed" and not self.treated else self.outcome

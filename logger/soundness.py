@@ -30,7 +30,7 @@ def sound_session(own: Iterable[Entry], after: After) -> Iterator[Entry]:
     closed = False
     for entry in own:
         if closed:
-            _check(entry)
+            check_entry(entry)
         else:
             if chain is None:
                 before = max(entry.sequence - 1, 1)
@@ -49,7 +49,7 @@ def sound_chain(entries: Iterable[Entry], *, first: int = 1) -> Iterator[Entry]:
     for entry in entries:
         if station is not None and entry.station != station:
             expected, previous = 1, GENESIS
-        _check(entry)
+        check_entry(entry)
         if entry.sequence != expected:
             raise RecordDamaged(f"Entry {expected} of {entry.station}'s record is missing. {_THEN}")
         if previous is not None and entry.previous != previous:
@@ -60,7 +60,8 @@ def sound_chain(entries: Iterable[Entry], *, first: int = 1) -> Iterator[Entry]:
         yield entry
 
 
-def _check(entry: Entry) -> None:
+def check_entry(entry: Entry) -> None:
+    """Raises RecordDamaged when the entry is not what its hash says."""
     try:
         sound = entry.computed_hash() == entry.hash
     except (ValueError, OverflowError, AttributeError, TypeError, struct.error):

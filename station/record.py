@@ -90,15 +90,16 @@ def ended_in_order(reader: JournalReader) -> bool:
     return entry.type == "station_stopped" and not reader.open_sessions()
 
 
-async def begin_record(journal: Journal, software: str, now: datetime) -> tuple[str, ...]:
-    """Notes that a station started at ``now``, and closes as interrupted what the one before it left open; those
-    sessions.
+async def begin_record(journal: Journal, software: str, now: datetime, *, site: str) -> tuple[str, ...]:
+    """Notes that a station of a ``site`` started at ``now``, and closes as interrupted what the one before it left
+    open; those sessions.
 
     Raises JournalError when it does not reach the disk.
     """
     left_open = await asyncio.to_thread(journal.reader.open_sessions)
     went_back_ms = await asyncio.to_thread(clock_went_back_ms, journal.reader, now)
-    journal.emit(StationStarted(software=software, previous_session=left_open[-1] if left_open else None), session=None)
+    previous = left_open[-1] if left_open else None
+    journal.emit(StationStarted(software=software, previous_session=previous, site=site), session=None)
     if went_back_ms > CLOCK_STEP_MS:
         journal.emit(ClockStepped(by_ms=-went_back_ms), session=None)
     for session in left_open:

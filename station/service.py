@@ -122,7 +122,8 @@ class Station:
             listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
             address = await listener.listen(self._settings.stop_port)
             last.push_async_callback(listener.close)
-            for session in await begin_record(journal, self._software, self._clock.utc()):
+            now, site_name = self._clock.utc(), self._settings.site
+            for session in await begin_record(journal, self._software, now, site=site_name):
                 desk.note(
                     "", f"The session {session} was left open by a station that ended; it is closed as interrupted."
                 )

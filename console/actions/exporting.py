@@ -57,6 +57,16 @@ def tables(
             ),
             Code.USAGE,
         )
+    if choice.since is not None and choice.until is not None and choice.since >= choice.until:
+        raise ConsoleError(
+            Told(
+                "no_time",
+                f"There is no day from {choice.since} on and before {choice.until}.",
+                "Nothing was written.",
+                "--until names the first day that is not in it; give it one after --since.",
+            ),
+            Code.USAGE,
+        )
     with opened(settings, journal=journal, store=store) as place:
         rows = export_tables(_sessions(place, choice), _others(place.source, choice), folder, form, force=force)
     if as_json:
@@ -64,6 +74,9 @@ def tables(
     else:
         said = ", ".join(f"{table} {count}" for table, count in rows.items())
         err().print(f"{folder}, rows written: {said}. From {place.name}; patients are pseudonyms.")
+        if not rows["sessions"]:
+            when = " in that time" if choice.since or choice.until else ""
+            err().print(f"No session was opened{when}: `sessions`, `zones` and `telemetry` hold their headings alone.")
     return Code.DONE
 
 

@@ -1,4 +1,4 @@
-"""`needlework report session|course`: PDFs from the record, written whole or not at all."""
+"""`needlework report session|course`: PDFs from the record, written whole or not at all, over nothing unasked."""
 
 import hashlib
 from pathlib import Path
@@ -10,6 +10,7 @@ from console.records import Source, ends, opened, session_named, sound_entries
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
+from logger.export.files import check_free, write_whole
 from logger.journal_reader import JournalReader
 from logger.records import session_record
 from logger.report import (
@@ -20,8 +21,9 @@ from logger.report import (
     course_report,
     read_session,
     session_report,
+    site_said,
+    typesetter,
 )
-from logger.whole_file import replace_whole
 from station.settings import StationSettings
 
 
@@ -33,14 +35,17 @@ def session(
     paper: Paper | None,
     journal: Path | None,
     store: str | None,
+    force: bool,
     as_json: bool,
 ) -> int:
-    """Writes the report of one session. Raises RecordError, ConsoleError, OSError."""
+    """Writes the report of one session. Raises RecordError, ConsoleError."""
     with opened(settings, journal=journal, store=store) as place:
         session_id = session_named(place.source, name)
+        output = output or Path(f"session-{session_id}.pdf")
+        check_place(output, force=force)
         read = read_whole(place.source, session_id)
     made = session_report(read, Heading(site=settings.site, paper=paper or settings.paper))
-    return _written(output or Path(f"session-{session_id}.pdf"), made, as_json=as_json)
+    return _written(output, made, force=force, as_json=as_json)
 
 
 def course(
@@ -51,24 +56,52 @@ def course(
     paper: Paper | None,
     journal: Path | None,
     store: str | None,
+    force: bool,
     as_json: bool,
 ) -> int:
-    """Writes the report over a patient's sessions. Raises RecordError, ConsoleError, OSError."""
+    """Writes the report over a patient's sessions. Raises RecordError, ConsoleError."""
+    output = output or Path(f"course-{patient}.pdf")
+    check_place(output, force=force)
     with opened(settings, journal=journal, store=store) as place:
         sessions = _sessions_of(place.source, patient)
         reads = [read_whole(place.source, session_id) for session_id in sessions]
     made = course_report(reads, Heading(site=settings.site, paper=paper or settings.paper))
-    return _written(output or Path(f"course-{patient}.pdf"), made, as_json=as_json)
+    return _written(output, made, force=force, as_json=as_json)
+
+
+def check_place(path: Path, *, force: bool) -> None:
+    """Looks before anything is read or played whether a report can be made and may go there.
+
+    Raises ReportExtraMissing; ExportError for a file that is there already, unless ``force``; ConsoleError for a folder
+    that is not there.
+    """
+    typesetter()
+    if not force:
+        check_free([path])
+    if not path.parent.is_dir():
+        raise ConsoleError(
+            Told(
+                "no_folder",
+                f"There is no folder {path.parent}.",
+                "Nothing was written.",
+                "Make it first, or name another place.",
+            )
+        )
 
 
 def read_whole(source: Source, session_id: str) -> SessionRead:
-    """A session, and the station's signature over its end where there is one.
+    """A session, the station's signature over its end where there is one, and the site the station said it is of.
 
     Raises RecordError; RecordDamaged where the entries are not what was journalled.
     """
     read = read_session(sound_entries(source, session_id))
-    after = read.head_sequence
-    later = source.entries(after) if isinstance(source, JournalReader) else source.entries(read.record.station, after)
+    first, after = read.record.first_entry, read.head_sequence
+    if isinstance(source, JournalReader):
+        started, later = source.newest("station_started", first), source.entries(after)
+    else:
+        station = read.record.station
+        started, later = source.newest(station, "station_started", first), source.entries(station, after)
+    read.site = site_said(started)
     read.checkpoint = checkpoint_over(read, later)
     return read
 
@@ -84,9 +117,8 @@ def _sessions_of(source: Source, patient: str) -> list[str]:
     return found
 
 
-def _written(path: Path, made: bytes, *, as_json: bool) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_whole(path, made)
+def _written(path: Path, made: bytes, *, force: bool, as_json: bool) -> int:
+    write_whole(path, lambda file: file.write(made), force=force)
     digest = hashlib.sha256(made).hexdigest()
     if as_json:
         print_json({"file": str(path), "bytes": len(made), "sha256": digest})

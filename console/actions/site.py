@@ -14,6 +14,7 @@ from console.exits import Code
 from console.passwords import ask
 from console.screen import err, out, print_json
 from console.trouble import ConsoleError, Told
+from logger.findings import counted
 from logger.whole_file import new_whole
 from station.accounts import Role
 from station.keymap import KeyMap
@@ -194,7 +195,9 @@ class Caller:
                 }
             )
             return
-        out().print(Text(f"{joined.people} patients, {joined.new} of them new here; {joined.erased} erased."))
+        out().print(
+            Text(f"{counted(joined.people, 'patient')}, {joined.new} of them new here; {joined.erased} erased.")
+        )
         for kept, reason in joined.kept:
             err().print(
                 Text(

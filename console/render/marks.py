@@ -3,6 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
+from logger.record_models import NOT_TREATED
+
 DEMO_RECORD = "Limits signed by nobody: demonstration only. Not for use on people."
 """On every record, list and screen of a treatment whose library no physician signed."""
 DEMO_SCREEN = " DEMO · limits signed by nobody "
@@ -10,7 +12,13 @@ DEMO_SCREEN = " DEMO · limits signed by nobody "
 OUTCOMES = {"passes": ("✓", "green"), "note": ("!", "cyan"), "open": ("…", "yellow"), "fails": ("✗", "bold red")}
 """Marks of checks before arming, with their styles."""
 
-OUTCOME_STYLE = {"completed": "bold green", "stopped": "bold yellow", "interrupted": "bold red", "open": "bold cyan"}
+OUTCOME_STYLE = {
+    "completed": "bold green",
+    NOT_TREATED: "bold",
+    "stopped": "bold yellow",
+    "interrupted": "bold red",
+    "open": "bold cyan",
+}
 """How a session ended, as every list and record colours it."""
 
 BAR_COLUMNS = 10

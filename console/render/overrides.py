@@ -6,6 +6,7 @@ from rich.text import Text
 
 from console.render.marks import demo_of
 from console.words import LAYERS, spoken
+from logger.findings import counted
 from logger.overrides import OverrideReport
 
 
@@ -18,8 +19,8 @@ def overrides_view(report: OverrideReport, place: str) -> RenderableType:
         )
     head = Text.assemble(
         ("Near misses and overrides", "bold"),
-        f"{since}: {report.sessions} session{'s' * (report.sessions != 1)}, "
-        f"{report.setpoint_changes} changes of depth or rate. From {place}.",
+        f"{since}: {counted(report.sessions, 'session')}, "
+        f"{counted(report.setpoint_changes, 'change')} of depth or rate. From {place}.",
     )
     parts: list[RenderableType] = [head, Text(), _operators(report)]
     if report.demo_sessions:

@@ -46,6 +46,6 @@ def _title(record: SessionRecord) -> RenderableType:
         ("Session ", "bold"),
         (record.session, "bold"),
         "  ",
-        (f" {record.outcome.upper()} ", f"{OUTCOME_STYLE.get(record.outcome, 'bold')} reverse"),
+        (f" {record.ended.upper()} ", f"{OUTCOME_STYLE.get(record.ended, 'bold')} reverse"),
     )
     return Group(title, Text(DEMO_RECORD, style="yellow")) if record.demo else title

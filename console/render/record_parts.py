@@ -71,7 +71,7 @@ def about(record: SessionRecord) -> RenderableType:
     if record.planned_zones:
         grid.add_row("planned", ", ".join(record.planned_zones))
     if record.reason:
-        grid.add_row("ended", f"{record.outcome}: {record.reason}")
+        grid.add_row("ended", f"{record.ended}: {record.reason}")
     confirmed = [spoken(item) for item, answer in record.checklist.items() if answer]
     grid.add_row("confirmed", ", ".join(confirmed) or "nothing")
     if record.screening is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from console.render.marks import OUTCOME_STYLE, demo_of
 from console.words import UNKNOWN, duration
-from logger.records import SessionRecord
+from logger.record_models import NOT_TREATED, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class SessionLine:
     def of(cls, record: SessionRecord) -> Self:
         """The line of a record, of which the first and the last entries are enough."""
         doses = record.doses
+        known = bool(doses) or record.outcome == "completed"
         return cls(
             session=record.session,
             opened_at=record.opened_at.isoformat(timespec="seconds"),
@@ -40,11 +41,17 @@ class SessionLine:
             operator=record.operator,
             pen=record.pen,
             zones=tuple(dose.zone for dose in doses),
-            treated_ms=sum(dose.treated_ms for dose in doses) if doses else None,
-            strokes_on_skin=sum(dose.strokes for dose in doses) if doses else None,
+            treated_ms=sum(dose.treated_ms for dose in doses) if known else None,
+            strokes_on_skin=sum(dose.strokes for dose in doses) if known else None,
             demo=record.demo,
             signed=tuple(item.meaning for item in record.signatures if item.standing),
         )
+
+    @property
+    def ended(self) -> str:
+        """The outcome in a word for people. The doses of a session that resumes another begin with what that gave."""
+        untreated = self.outcome == "completed" and not self.treated_ms and not self.strokes_on_skin
+        return NOT_TREATED if untreated else self.outcome
 
     def as_data(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,7 +72,7 @@ def sessions_view(lines: list[SessionLine], place: str) -> RenderableType:
     for line in lines:
         table.add_row(
             Text(line.session, style="bold"),
-            Text(line.outcome, style=OUTCOME_STYLE.get(line.outcome, "")),
+            Text(line.ended, style=OUTCOME_STYLE.get(line.ended, "")),
             line.patient or "",
             ", ".join(line.zones) or Text(UNKNOWN, style="dim"),
             UNKNOWN if line.treated_ms is None else duration(line.treated_ms),

@@ -5,8 +5,16 @@ the site alone. Typesetting needs the extra ``report``; reading entries and prep
 """
 
 from logger.report.course import course_data, course_report
-from logger.report.session import Heading, SessionRead, checkpoint_over, read_session, session_data, session_report
-from logger.report.typeset import STANDARDS, Paper
+from logger.report.session import (
+    Heading,
+    SessionRead,
+    checkpoint_over,
+    read_session,
+    session_data,
+    session_report,
+    site_said,
+)
+from logger.report.typeset import STANDARDS, Paper, typesetter
 
 __all__ = [
     "STANDARDS",
@@ -19,4 +27,6 @@ __all__ = [
     "read_session",
     "session_data",
     "session_report",
+    "site_said",
+    "typesetter",
 ]

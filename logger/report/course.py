@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from controller.units import UM_PER_MM
 from logger.errors import RecordNotFound
+from logger.findings import counted
 from logger.record_models import SessionRecord, ZoneRecord
 from logger.report import session_tables as tables
 from logger.report.axes import value_ticks
-from logger.report.session import DEMO, Heading, SessionRead
+from logger.report.session import DEMO, Heading, SessionRead, place_words
 from logger.report.typeset import typeset
 from logger.report.wording import NOTHING, breakable, count, day, mm, several, span, spoken
 
@@ -36,12 +37,14 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
             "There is no session of this patient in this record. `needlework sessions list` names those there are."
         )
     patient = records[0].patient or "not known"
+    treated = next((record for record in reversed(records) if record.treated), None)
     return {
         "title": f"Course of {patient}",
         "heading": "Course record",
         "of": patient,
         "demo": DEMO if any(record.demo for record in records) else "",
-        "facts": _facts(records, heading, patient),
+        "warnings": _warnings(records),
+        "facts": _facts(reads, heading, patient),
         "figures": _figures(records),
         "dates": _dates(records),
         "sessions": [_session(number, record) for number, record in enumerate(records, 1)],
@@ -51,8 +54,8 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
         "overrides": _of_each(records, tables.override_rows),
         "near_misses": _of_each(records, lambda record: tables.refusal_rows(record, near_misses=True)),
         "cartridges": _of_each(records, tables.cartridge_rows),
-        "next_visit": tables.next_visit(records[-1]),
-        "aftercare": list(records[-1].aftercare),
+        "next_visit": tables.next_visit(treated) if treated else "No treatment yet: there is no day for a next one.",
+        "aftercare": tables.aftercare(treated) if treated else [],
         "proof": [
             [str(number), read.record.station, count(read.head_sequence), read.head_hash.hex()]
             for number, read in enumerate(reads, 1)
@@ -60,8 +63,8 @@ def course_data(reads: Sequence[SessionRead], heading: Heading) -> dict[str, Any
     }
 
 
-def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list[list[str]]:
-    stations = several(sorted({record.station for record in records}))
+def _facts(reads: Sequence[SessionRead], heading: Heading, patient: str) -> list[list[str]]:
+    records = [read.record for read in reads]
     protocols = several([spoken(name) for name in dict.fromkeys(record.protocol or "not known" for record in records)])
     libraries = several(
         [breakable(name) for name in dict.fromkeys(record.library or "not known" for record in records)]
@@ -69,7 +72,7 @@ def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list
     planned = records[-1].course.sessions if records[-1].course else None
     return [
         ["Patient", f"{heading.patient_label} ({patient})" if heading.patient_label else patient],
-        ["Site, stations", " · ".join(part for part in (heading.site, stations) if part)],
+        ["Site, stations", place_words(reads, heading)],
         ["First session", day(records[0].opened_at)],
         ["Latest session", day(records[-1].opened_at)],
         ["Protocols", protocols],
@@ -83,7 +86,7 @@ def _facts(records: list[SessionRecord], heading: Heading, patient: str) -> list
 
 
 def _figures(records: list[SessionRecord]) -> list[dict[str, Any]]:
-    treated = sum(bool(record.zones) for record in records)
+    treated = sum(record.treated for record in records)
     high = sum(alarm.priority == "HIGH" for record in records for alarm in record.alarms)
     alarms = sum(len(record.alarms) for record in records)
     overrides = sum(len(record.overrides) for record in records)
@@ -103,13 +106,13 @@ def _dates(records: list[SessionRecord]) -> dict[str, Any]:
     first, last = records[0].opened_at, records[-1].opened_at
     length = max((last - first) / timedelta(days=1), 1.0)
     return {
-        "alt": f"{len(records)} sessions from {day(first)} to {day(last)}, at their days.",
+        "alt": f"{counted(len(records), 'session')} from {day(first)} to {day(last)}, each at its day.",
         "marks": [
             {
                 "x": round((record.opened_at - first) / timedelta(days=1) / length, _DIGITS),
                 "number": number,
                 "day": day(record.opened_at),
-                "whole": record.outcome == "completed",
+                "whole": record.ended == "completed",
                 "after": "" if number == 1 else _days_between(records[number - 2].opened_at, record.opened_at),
             }
             for number, record in enumerate(records, 1)
@@ -123,7 +126,6 @@ def _days_between(before: datetime, after: datetime) -> str:
 
 
 def _session(number: int, record: SessionRecord) -> list[str]:
-    signed = several([item.meaning for item in record.signatures])
     high = sum(alarm.priority == "HIGH" for alarm in record.alarms)
     return [
         str(number),
@@ -131,13 +133,43 @@ def _session(number: int, record: SessionRecord) -> list[str]:
         breakable(record.session),
         breakable(spoken(record.protocol or NOTHING)),
         breakable(record.operator or NOTHING),
-        record.outcome,
+        record.ended,
         span(record.treated_ms),
         count(record.strokes),
         f"{len(record.alarms)} ({high})",
         str(len(record.overrides)),
-        signed if record.signatures else "not signed",
+        _signed(record),
     ]
+
+
+def _signed(record: SessionRecord) -> str:
+    """What the session is signed as; a signature that is not for the record as it stands is told as one."""
+    if not record.signatures:
+        return "not signed"
+    standing = {item.meaning for item in record.signatures if item.standing}
+    return several(
+        list(
+            dict.fromkeys(
+                item.meaning if item.meaning in standing else f"{item.meaning}: no longer stands"
+                for item in record.signatures
+            )
+        )
+    )
+
+
+def _warnings(records: list[SessionRecord]) -> list[str]:
+    """What has to be seen before anything else: records that were amended, and signatures that go with it."""
+    found = []
+    for number, record in enumerate(records, 1):
+        if record.amendments:
+            times = "once" if len(record.amendments) == 1 else f"{len(record.amendments)} times"
+            found.append(
+                f"The record of session {number} was amended {times} after it: its own report says what about. What is "
+                "printed here is what was written at first. A signature from before an amendment no longer stands."
+            )
+        if any(item.covers == "other" for item in record.signatures):
+            found.append(f"A signature under session {number} names an entry that is another one here.")
+    return found
 
 
 def _zones(records: list[SessionRecord]) -> list[dict[str, Any]]:

@@ -167,10 +167,7 @@ class Curves:
     @property
     def runs(self) -> list[Span]:
         """When the motor was on."""
-        runs = list(self._runs)
-        if self._running_since_ms is not None and self._seen_ms is not None:
-            runs.append(Span(self._running_since_ms, self._seen_ms))
-        return [self._since_opened(run) for run in runs]
+        return [self._since_opened(run) for run in self._all_runs()]
 
     @property
     def gaps(self) -> list[Span]:
@@ -191,16 +188,34 @@ class Curves:
         return [LimitStep(step.at_ms - self._begin_ms, step.depth_um, step.rate_mhz) for step in self._limits]
 
     def lines(self, name: str, value: Callable[[Extent], tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
-        """A column as unbroken lines of (ms since opening, *values of a stretch); a stretch without it breaks them."""
+        """A column as unbroken lines of (ms since opening, *values of a stretch).
+
+        A pause, a gap, and a stretch in which the pen did not measure it break them. One with the motor on in which no
+        report fell does not: nothing is hatched there and nothing paused, so nothing may be missing either.
+        """
         lines: list[list[tuple[int, ...]]] = []
         before: int | None = None
         for place in sorted(place for place, stretch in self._stretches.items() if name in stretch):
-            if before is None or place != before + 1:
+            if before is None or (place != before + 1 and not self._ran_through(before, place)):
                 lines.append([])
             at_ms = (self._origin_ms or 0) + place * self._width_ms + self._width_ms // 2 - self._begin_ms
             lines[-1].append((at_ms, *value(self._stretches[place][name])))
             before = place
         return lines
+
+    def _ran_through(self, before: int, place: int) -> bool:
+        """Whether the motor was on from the end of one stretch to the beginning of another, with no report between."""
+        if any(between in self._stretches for between in range(before + 1, place)):
+            return False
+        begin_ms = self._origin_ms or 0
+        left_ms, right_ms = begin_ms + (before + 1) * self._width_ms, begin_ms + place * self._width_ms
+        return any(run.from_ms <= left_ms and right_ms <= run.to_ms for run in self._all_runs())
+
+    def _all_runs(self) -> list[Span]:
+        """When the motor was on, at the station's times."""
+        if self._running_since_ms is None or self._seen_ms is None:
+            return self._runs
+        return [*self._runs, Span(self._running_since_ms, self._seen_ms)]
 
     @property
     def _begin_ms(self) -> int:

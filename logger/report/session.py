@@ -1,6 +1,6 @@
 """The report of one session, from its entries alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from controller.events import Event, JournalCheckpoint
+from controller.events import Event, JournalCheckpoint, StationStarted
 from logger.checkpoints import CHECKPOINT_ENTRIES
 from logger.entry import Entry
-from logger.record_models import SessionRecord
+from logger.record_models import NOT_TREATED, SessionRecord
 from logger.records import session_record
 from logger.report import session_tables as tables
 from logger.report.charts import charts
@@ -19,12 +19,14 @@ from logger.report.curves import Curves
 from logger.report.dose import face_part, numbers
 from logger.report.typeset import Paper, typeset
 from logger.report.wording import NOTHING, breakable, count, grouped, moment, several, span, spoken
+from logger.soundness import check_entry
 from logger.verification_code import VerificationCode
 
 DEMO: Final = "Demonstration: nobody signed the limits of this session. Not for treating anybody."
 LOOK_AHEAD_ENTRIES: Final = 3 * CHECKPOINT_ENTRIES
 OUTCOMES: Final = {
     "completed": "Completed",
+    NOT_TREATED: "Closed, nothing treated",
     "stopped": "Stopped before its end",
     "interrupted": "Interrupted",
     "open": "Still open: more may follow in the record",
@@ -33,9 +35,10 @@ OUTCOMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the record does not hold and the site adds: the clinic's name, and who the patient is.
+    """What the record does not hold and the site adds: who the patient is, and the site's name for older records.
 
-    ``patient_label`` is a name, and is given at the site alone; without it the pseudonym stands by itself.
+    ``site`` is printed only where the record names none, and as not from the record. ``patient_label`` is a name, and
+    is given at the site alone; without it the pseudonym stands by itself.
     """
 
     site: str = ""
@@ -57,7 +60,8 @@ class Checkpointed:
 class SessionRead:
     """A session's entries, read once: its record, its curves, the last entry's sequence and hash.
 
-    ``checkpoint`` is one that covers the last entry, None where none was looked for or made yet.
+    ``checkpoint`` is one that covers the last entry, None where none was looked for or made yet. ``site`` is the one
+    the station said it is of when it started; empty where it was not looked for or not said.
     """
 
     record: SessionRecord
@@ -65,6 +69,7 @@ class SessionRead:
     head_sequence: int
     head_hash: bytes
     checkpoint: Checkpointed | None = None
+    site: str = ""
 
     @property
     def written_at(self) -> datetime:
@@ -96,6 +101,27 @@ def read_session(entries: Iterable[Entry]) -> SessionRead:
     record = session_record(passing(), also=reader.take)
     head = reader.head
     return SessionRead(record, reader.curves, head.sequence if head else 0, head.hash if head else b"")
+
+
+def site_said(started: Entry | None) -> str:
+    """The site in the entry with which a station started; empty where it names none. Raises RecordDamaged."""
+    if started is None:
+        return ""
+    check_entry(started)
+    try:
+        event = started.event()
+    except ValidationError:
+        return ""  # of a later version
+    return event.site if isinstance(event, StationStarted) else ""
+
+
+def place_words(reads: Sequence[SessionRead], heading: Heading) -> str:
+    """Sites and stations as they are printed: sites from the record; where it names none, as it is set where the report
+    is made, and said to be so."""
+    stations = several(sorted({read.record.station for read in reads}))
+    sites = list(dict.fromkeys(breakable(read.site or heading.site) for read in reads if read.site or heading.site))
+    note = " (site as set here, not in the record)" if heading.site and not all(read.site for read in reads) else ""
+    return " · ".join([*sites, stations]) + note
 
 
 def checkpoint_over(read: SessionRead, later: Iterable[Entry]) -> Checkpointed | None:
@@ -130,9 +156,9 @@ def session_data(read: SessionRead, heading: Heading) -> dict[str, Any]:
         "of": record.session,
         "demo": DEMO if record.demo else "",
         "warnings": _warnings(record),
-        "outcome": OUTCOMES.get(record.outcome, record.outcome),
-        "whole": record.outcome == "completed",
-        "facts": _facts(record, heading),
+        "outcome": OUTCOMES.get(record.ended, record.ended),
+        "whole": record.ended == "completed",
+        "facts": _facts(read, heading),
         "figures": _figures(record),
         "face": face_part(record),
         "zones": tables.zone_rows(record),
@@ -152,7 +178,8 @@ def session_data(read: SessionRead, heading: Heading) -> dict[str, Any]:
         "timeline": tables.timeline_rows(record),
         "amendments": tables.amendment_rows(record),
         "signatures": tables.signature_rows(record),
-        "aftercare": list(record.aftercare),
+        "aftercare": tables.aftercare(record),
+        "no_aftercare": "The record holds no aftercare for this protocol." if record.treated else "None: no treatment.",
         "next_visit": tables.next_visit(record),
         "proof": _proof(read),
     }
@@ -175,24 +202,25 @@ def _warnings(record: SessionRecord) -> list[str]:
             f"{count(record.unread)} entries of this session are of a later version of the product and are not shown "
             "here. A newer version reads them."
         )
-    if not record.zones:
+    if not record.treated:
         found.append("Nothing was treated in this session: the motor was never on.")
     return found
 
 
-def _facts(record: SessionRecord, heading: Heading) -> list[list[str]]:
+def _facts(read: SessionRead, heading: Heading) -> list[list[str]]:
     """Who, what, when, with what: pairs of a name and a value."""
+    record = read.record
     course = record.course
     patient = record.patient or "not known"
     of = "" if course is None or course.sessions is None else f" of {course.sessions}"
     return [
-        ["Site, station", " · ".join(part for part in (heading.site, record.station) if part)],
+        ["Site, station", place_words([read], heading)],
         ["Patient", f"{heading.patient_label} ({patient})" if heading.patient_label else patient],
         ["Operator", breakable(record.operator or "not known")],
         ["Session in the course", "not known" if course is None else f"{course.number}{of}"],
         ["Opened", f"{moment(record.opened_at)} UTC"],
         ["Closed", f"{moment(record.closed_at)} UTC" if record.closed_at else "not closed"],
-        ["Outcome", f"{spoken(record.outcome)}: {record.reason}" if record.reason else spoken(record.outcome)],
+        ["Outcome", f"{spoken(record.ended)}: {record.reason}" if record.reason else spoken(record.ended)],
         ["Duration", span(_length_ms(record)) if record.closed_at else "not closed"],
         ["Protocol, skin", f"{spoken(record.protocol or 'not known')}, {record.skin or 'not known'}"],
         ["Protocol library", breakable(record.library or "not known")],

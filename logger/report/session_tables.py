@@ -281,8 +281,10 @@ def signature_rows(record: SessionRecord) -> list[dict[str, str]]:
 
 
 def next_visit(record: SessionRecord) -> str:
-    """When the course has its next session, from what the record says of it."""
+    """When the course has its next session, from what the record says of this one."""
     course = record.course
+    if not record.treated:
+        return "Nothing was treated in this session: it sets no day for a next one."
     if course is None:
         return "The record says nothing of a course."
     if course.sessions is not None and course.number >= course.sessions:
@@ -291,4 +293,9 @@ def next_visit(record: SessionRecord) -> str:
         return "The record does not say when the course has its next session."
     earliest = day(record.opened_at.date() + timedelta(days=course.interval_days))
     of = "" if course.sessions is None else f", session {course.number + 1} of {course.sessions}"
-    return f"Not before {earliest} ({course.interval_days} days after this one{of})."
+    return f"Not before {earliest} ({course.interval_days} days after the treatment on {day(record.opened_at)}{of})."
+
+
+def aftercare(record: SessionRecord) -> list[str]:
+    """What the library tells patients after this protocol; nothing where nothing was treated."""
+    return list(record.aftercare) if record.treated else []

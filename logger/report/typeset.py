@@ -39,7 +39,8 @@ def pictures(template: str, data: dict[str, Any], *, paper: Paper, ppi: int) -> 
     return [made] if isinstance(made, bytes) else list(made)
 
 
-def _compiled(template: str, data: dict[str, Any], paper: Paper, **into: Any) -> Any:
+def typesetter() -> Any:
+    """What reports are typeset with. Raises ReportExtraMissing where it is not installed."""
     try:
         import typst  # noqa: PLC0415 an extra, and large: only who makes a report loads it
     except ImportError as error:
@@ -47,6 +48,11 @@ def _compiled(template: str, data: dict[str, Any], paper: Paper, **into: Any) ->
             "Reports as PDF need the extra `report`, which is not installed. The record is as it was. "
             "Install it: `pip install 'needlework[report]'`."
         ) from error
+    return typst
+
+
+def _compiled(template: str, data: dict[str, Any], paper: Paper, **into: Any) -> Any:
+    typst = typesetter()
     shown = visible(data)
     attempts = [shown] if spelled(shown) == shown else [shown, spelled(shown)]
     refused: Exception | None = None

@@ -15,6 +15,7 @@ import pytest
 
 from console.actions.exporting import Choice, fhir, tables
 from console.actions.history import show_session
+from console.exits import Code
 from console.trouble import ConsoleError
 from logger.errors import ExportError, RecordDamaged
 from logger.journal import Journal, JournalLimits
@@ -93,6 +94,21 @@ def test_one_session_or_a_time(settings: StationSettings, tmp_path: Path) -> Non
     assert set(column(tmp_path / "until", "events", "session")) == {"s-1", ""}
     with pytest.raises(ConsoleError, match="both were given"):
         csv_tables(settings, Choice("s-1", day, None), tmp_path / "x")
+
+
+def test_a_time_that_is_none_is_refused_and_one_without_a_session_is_said(
+    settings: StationSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for since, until in ((date(2026, 3, 3), date(2026, 3, 1)), (date(2026, 3, 2), date(2026, 3, 2))):
+        with pytest.raises(ConsoleError, match="There is no day") as refused:
+            csv_tables(settings, Choice(None, since, until), tmp_path / "x")
+        assert refused.value.exit_code == Code.USAGE
+    assert not (tmp_path / "x").exists()
+    csv_tables(settings, ALL, tmp_path / "all")
+    assert "No session" not in capsys.readouterr().err
+    csv_tables(settings, Choice(None, date(2027, 1, 1), None), tmp_path / "later")
+    assert "No session was opened in that time" in " ".join(capsys.readouterr().err.split())
+    assert column(tmp_path / "later", "sessions", "session") == []
 
 
 def test_an_unknown_session_writes_nothing(settings: StationSettings, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_a_second_station_joins_by_a_file_and_a_passphrase(short_dir: Path) -> N
     passphrase.write_text(shared["passphrase"] + "\n", encoding="utf-8")
     assert json.loads(call(two, *join, "--json")) == {"patients": 1, "new": 1, "erased": 0, "alike": [], "kept": []}
     assert people(two) == ["Maria Muster"]
+    assert "1 patient, 0 of them new here" in call(two, *join)
     assert "exists" in call(one, "site", "share", str(short_dir / "share"), code=1)
     assert (short_dir / "share").stat().st_mode & 0o777 == 0o600
 

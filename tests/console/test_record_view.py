@@ -11,6 +11,9 @@ from console.trace import buckets, moments
 from logger.entry import Entry
 from logger.records import session_record
 from logger.verify import Finding, VerifyResult
+from tests.logger.making import closed
+from tests.logger.test_lookback import begun
+from tests.logger.test_uses import chained
 
 Draw = Callable[..., str]
 
@@ -120,6 +123,19 @@ def test_the_list_of_sessions(entries: list[Entry], draw: Draw) -> None:
         assert wanted in text
     assert "No session yet" in draw(sessions_view([], "the journal x"), width=80)
     assert line.as_data()["strokes_on_skin"] == 114
+
+
+def test_a_session_in_which_the_motor_never_ran_is_not_called_completed(draw: Draw) -> None:
+    prepared = session_record(chained([begun("s-1"), ("s-1", closed())]))
+    line = SessionLine.of(prepared)
+    assert (line.outcome, line.treated_ms) == ("completed", 0)
+    for text in (
+        draw(sessions_view([line], "the journal x"), width=100),
+        draw(record_view(prepared, [], width=100), width=100),
+    ):
+        assert "not treated" in text.lower()
+        assert "COMPLETED" not in text
+    assert "completed" not in draw(sessions_view([line], "the journal x"), width=100)
 
 
 def test_a_damaged_record_is_named_entry_by_entry(draw: Draw) -> None:

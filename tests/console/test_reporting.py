@@ -45,6 +45,8 @@ def report(**changes: object) -> OverrideReport:
 def test_rates_stand_beside_what_they_are_measured_against(draw: Draw) -> None:
     lines = draw(overrides_view(report(since=date(2026, 1, 1)), "the journal"), width=120).splitlines()
     assert "since 2026-01-01: 4 sessions, 40 changes of depth or rate. From the journal." in lines[0]
+    alone = draw(overrides_view(report(sessions=1, demo_sessions=0, setpoint_changes=1), "the journal"), width=120)
+    assert ": 1 session, 1 change of depth or rate." in alone
     assert lines[1].startswith("Of 1 of 4 sessions: Limits signed by nobody")
     (operator,) = [line.split() for line in lines if line.startswith("op-1")]
     assert operator == ["op-1", "4", "1", "40", "5", "11.1", "%", "2", "3", "7.5", "%"]

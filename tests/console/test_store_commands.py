@@ -21,7 +21,7 @@ from station.settings import load_settings
 from tests.fixtures_postgres import PASSWORD
 from tests.logger.making import chain
 from tests.logger.test_lookback import DAY, begun
-from tests.logger.test_uses import chained
+from tests.logger.test_uses import armed, chained
 
 SECRET = PASSWORD.partition("/")[0]
 """What is seen of the password whether a URL's quoting was undone or not."""
@@ -176,6 +176,41 @@ def test_people_are_told_where_somebody_knows_them(state: Path, capsys: pytest.C
     told = capsys.readouterr().out
     assert "Somebody" in told
     assert "not known here" in told
+
+
+def test_nothing_is_cut_off_where_people_are_to_be_called(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = "20260101T090000-0000beef"
+    told = [
+        begun(session, pen="room-2-pen-with-a-long-name", operator="demo-master-aesthetician", patient="7KQF-2M9X"),
+        (session, armed("C-2026-000000000000000000000001", lot="L2407A-SOUTH")),
+    ]
+    store = Store.open(state / "long.sqlite")
+    store.append(chained(told), seen_utc_us=0)
+    store.close()
+    person = "Maximiliane von Hohenberg-Lichtenstein, 1990-02-03, +49 30 5550100, m.hohenberg@mail.example"
+    given = Given(lot="L2407A-SOUTH", pen=None, operator=None, since=None, until=None)
+    settings, place = load_settings(state_dir=state), str(state / "long.sqlite")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def names(pseudonyms: Collection[str]) -> dict[str, str | None]:
+        return dict.fromkeys(pseudonyms, person)
+
+    lookback(settings, given, csv=None, journal=None, store=place, as_json=False, names=names)
+    lines = capsys.readouterr().out.splitlines()
+    assert "…" not in "".join(lines)
+    begin = next(place for place, line in enumerate(lines) if line.startswith("patient"))
+    assert max(map(len, lines[begin:])) <= 80
+    columns = [lines[begin].index(head) for head in ("patient", "session", "lot")]
+    cells = [
+        "".join(line[left:right].strip() for line in lines[begin + 1 :]).replace(" ", "")
+        for left, right in zip(columns, [*columns[1:], None], strict=True)
+    ]
+    assert cells[0] == (person + "7KQF-2M9X").replace(" ", "")
+    assert cells[1].startswith(session)
+    assert cells[1].endswith("demo-master-aesthetician")
+    assert cells[2] == "L2407A-SOUTH/C-2026-000000000000000000000001"
 
 
 def test_a_cell_is_no_formula(short_dir: Path, tmp_path: Path) -> None:

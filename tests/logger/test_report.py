@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SoftLimitOverridden
+from controller.events import Event, RecordAmended, SessionClosed, SessionOpened, SessionSigned, SoftLimitOverridden
 from controller.inputs import Input
 from controller.state import MachineState, Step
 from firmware_bridge.wire.messages import Setpoint
@@ -258,8 +258,7 @@ def test_whatever_goes_wrong_in_a_treatment_its_report_can_be_made(number: int) 
 
 
 def test_a_session_in_which_nothing_was_treated_says_so() -> None:
-    kept = {"session_opened", "session_closed"}
-    text = text_of(session_report(changed(lambda event: event if event.type in kept else None), Heading()))
+    text = text_of(session_report(untreated(1), Heading()))
     for words in (
         "Nothing was treated",
         "No alarm was raised",
@@ -341,9 +340,9 @@ def test_the_stations_signature_over_the_end_is_printed() -> None:
     assert checkpoint_over(found, after(last, early)) is None
 
 
-def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatures() -> None:
-    last = treated()[-1]
-    amended = RecordAmended(
+def amendment() -> RecordAmended:
+    """Somebody set right what was typed of the cartridge."""
+    return RecordAmended(
         session=read().record.session,
         aspect="cartridge",
         reason="typed_wrongly",
@@ -353,6 +352,11 @@ def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatur
         role="physician",
         text_sha256="ab" * 32,
     )
+
+
+def test_an_amendment_is_told_first_and_takes_its_standing_from_earlier_signatures() -> None:
+    last = treated()[-1]
+    amended = amendment()
     text = text_of(session_report(read_session([*treated(), *after(last, amended, session=last.session)]), Heading()))
     for words in ("This record was amended once", "typed wrongly", "entry 5", "was amended after", "abababab"):
         assert words in text, words
@@ -375,6 +379,55 @@ def test_a_course_goes_over_its_sessions_in_order() -> None:
         assert words in text, words
     with pytest.raises(RecordNotFound):
         course_data([], Heading())
+
+
+def test_a_course_tells_of_an_amendment_and_which_signatures_no_longer_stand() -> None:
+    last = treated()[-1]
+    (amended,) = after(last, amendment(), session=last.session)
+    again = SessionSigned(
+        by="demo-physician", role="physician", meaning="performed", covers_sequence=amended.sequence,
+        covers_hash=amended.hash.hex(),
+    )  # fmt: skip
+    for more, signed in (
+        ([], "performed, reviewed"),
+        ([amended], "performed: no longer stands, reviewed: no longer stands"),
+        ([amended, *after(amended, again, session=last.session)], "performed, reviewed: no longer stands"),
+    ):
+        data = course_data([read_session([*treated(), *more])], Heading())
+        assert data["sessions"][0][-1] == signed
+        assert len(data["warnings"]) == bool(more)
+    found = read_session([*treated(), amended])
+    text = " ".join(text_of(course_report([found], Heading())).split())
+    assert "The record of session 1 was amended once" in text
+    assert "longer stands" in text
+
+
+def untreated(month: int) -> SessionRead:
+    """A session that was prepared and closed as completed, without the motor ever on."""
+
+    def kept(event: Event) -> Event | None:
+        if event.type == "session_opened":
+            return event
+        return event.model_copy(update={"doses": ()}) if isinstance(event, SessionClosed) else None
+
+    return changed(kept, tuple(treatment(1, on=date(2026, month, 1), zones=("cheek",), eventful=False)))
+
+
+def test_a_session_in_which_nothing_was_treated_sets_no_day_for_the_next() -> None:
+    first, second = treatment(1, on=date(2026, 1, 1), zones=("cheek",), eventful=False), untreated(2)
+    assert second.record.aftercare
+    data = session_data(second, Heading())
+    assert data["next_visit"].startswith("Nothing was treated")
+    assert data["aftercare"] == []
+    assert (data["outcome"], data["whole"]) == ("Closed, nothing treated", False)
+    data = course_data([second], Heading())
+    assert data["sessions"][0][5] == "not treated"
+    assert data["next_visit"].startswith("No treatment yet")
+    assert data["aftercare"] == []
+    data = course_data([read_session(first), second], Heading())
+    assert "Not before 2026-01-29 (28 days after the treatment on 2026-01-01" in data["next_visit"]
+    assert data["aftercare"]
+    assert "No treatment yet" in text_of(course_report([second], Heading()))
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,31 @@ def test_a_pause_and_a_hole_break_the_line() -> None:
     assert [run.from_ms for run in curves.runs] == [0, 5000, 8020]
 
 
+def test_a_report_that_comes_late_breaks_no_line() -> None:
+    """Less than a gap is none: nothing is hatched there and nothing paused, so nothing may be missing either."""
+    times = [*range(0, 2000, 20), *range(2400, 4000, 20), *range(4000 + GAP_MS - 20, 7000, 20)]
+    curves = Curves()
+    curves.take(chunk(times, [True] * len(times), [500] * len(times)), 0)
+    assert not curves.gaps
+    assert len(curves.runs) == len(curves.lines("depth_measured_um", extremes)) == 1
+    assert len(curves.lines("depth_set_um", extremes)) == 1
+
+
+def test_what_was_not_measured_is_not_bridged() -> None:
+    times = list(range(0, 3000, 20))
+    curves = Curves()
+    curves.take(chunk(times, [True] * len(times), [None if 1000 <= time < 1400 else 500 for time in times]), 0)
+    assert len(curves.lines("depth_measured_um", extremes)) == 2
+    assert len(curves.lines("depth_set_um", extremes)) == 1
+
+
+def test_a_short_pause_breaks_the_line_where_its_stretches_are_empty() -> None:
+    times = list(range(0, 3000, 20))
+    curves = Curves()
+    curves.take(chunk(times, [not 1000 <= time < 1400 for time in times], [500] * len(times)), 0)
+    assert len(curves.lines("depth_measured_um", extremes)) == len(curves.runs) == 2
+
+
 def test_an_hour_is_drawn_with_few_points_and_keeps_its_peak() -> None:
     times = list(range(0, 3_600_000, 200))
     depths: list[int | None] = [500] * len(times)
