@@ -98,7 +98,7 @@ def _day(born: str) -> date:
 
 def _unreadable(option: str) -> ConsoleError:
     what = f"--{option} cannot be read: a line of at most 200 characters; a birth date as 1990-02-03, in the past."
-    return ConsoleError(Told("usage", what, "Nothing was changed."), Code.USAGE)
+    return ConsoleError(Told("usage", what, "Nothing was changed.", f"Give --{option} anew in this form."), Code.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ class Register:
         try:
             return input(f"{words}: " if sys.stdin.isatty() else "")
         except EOFError as error:
-            told = Told("nothing_said", f"{words}: nothing was said.", "Nothing was changed.")
+            do = "Type it when it is asked for, feed it in as a line, or give it on the command line."
+            told = Told("nothing_said", f"{words}: nothing was said.", "Nothing was changed.", do)
             raise ConsoleError(told, Code.USAGE) from error
 
     def add(self, said: Details, pseudonym: str, *, another: bool) -> int:

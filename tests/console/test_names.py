@@ -58,7 +58,14 @@ def test_a_second_station_joins_by_a_file_and_a_passphrase(short_dir: Path) -> N
     passphrase = short_dir / "passphrase"
     passphrase.write_text("wrong words here\n", encoding="utf-8")
     join = ("site", "join", str(short_dir / "share"), "--passphrase-file", str(passphrase))
-    assert "cannot be used" in call(two, *join, code=1)
+    said = call(two, *join, code=1)
+    assert f"{short_dir / 'share'}: The file cannot be used" in said
+    assert "→ Check that it is what `site share`" in said
+    wrong = call(two, "site", "restore", str(short_dir / "share"), code=1)
+    assert f"{short_dir / 'share'} is no backup, but a share" in wrong
+    assert "→ Give a file that `site backup` made" in wrong
+    assert "→" in call(two, "patients", "add", *BY, "--name", "", code=2)
+    assert "→" in call(two, "patients", "add", *BY, "--name", "x", "--born", "1.2.90", code=2)
     passphrase.write_text(shared["passphrase"] + "\n", encoding="utf-8")
     assert json.loads(call(two, *join, "--json")) == {"patients": 1, "new": 1, "erased": 0, "alike": [], "kept": []}
     assert people(two) == ["Maria Muster"]
