@@ -6,6 +6,7 @@ Every error the product foresees becomes a :class:`Told` and an exit code here; 
 import errno
 import json
 import os
+import re
 import sys
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -52,9 +53,19 @@ def show(told: Told, *, as_json: bool = False) -> None:
         console.print(Text.assemble(("  → ", "bold"), told.do))
 
 
+_FORMS = re.compile(r"the formats '%[^']*'(, '%[^']*')*")
+"""As typer names the forms of a date that a command takes."""
+
+
+def _of_dates(forms: re.Match[str]) -> str:
+    time = " or a time, written 2026-01-31T09:30" if "%H" in forms[0] else ""
+    return f"a day, written 2026-01-31{time and ','}{time}"
+
+
 def usage_sentence(words: str) -> str:
     """What typer says of a command line, as a sentence, without what a validator says about itself."""
-    said = words.replace("Value error, ", "").replace("the formats '%Y-%m-%d'", "a day, written 2026-01-31")
+    said = words.replace("Value error, ", "")
+    said = _FORMS.sub(_of_dates, said)
     return said if said.endswith((".", "?", "!")) else f"{said}."
 
 

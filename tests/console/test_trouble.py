@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from console.actions.amending import _text
+from console.cli import main
 from console.exits import Code
 from console.trouble import ConsoleError, Told, Troubles, show, told_of
 from controller.errors import ControlRefused
@@ -104,6 +106,37 @@ def test_for_programs_it_is_json(capsys: pytest.CaptureFixture[str]) -> None:
         "do": "Do that.",
         "because": "zone_hard",
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("lookback", "--since", "x"), "a day, written 2026-01-31, or a time, written 2026-01-31T09:30."),
+        (("report", "overrides", "--since", "x"), "a day, written 2026-01-31."),
+        (
+            ("amend", "s", "--as", "x", "--what", "note", "--because", "omission", "--text-file", "/none/x"),
+            "no such file",
+        ),
+    ],
+)
+def test_a_sentence_has_no_words_of_machines(
+    command: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["needlework", *command])
+    assert main() == Code.USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert says in said
+    assert "%" not in said
+    assert "Errno" not in said
+
+
+def test_a_text_file_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"\xe9t\xe9")
+    for name, why in (("absent", "no such file or directory"), ("latin", "is no text in UTF-8")):
+        with pytest.raises(ConsoleError) as refused:
+            _text(tmp_path / name)
+        assert why in refused.value.told.what
+        assert "Errno" not in refused.value.told.what
 
 
 def test_square_brackets_in_a_trouble_are_text(capsys: pytest.CaptureFixture[str]) -> None:
