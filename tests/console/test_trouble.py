@@ -113,10 +113,6 @@ def test_for_programs_it_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (("lookback", "--since", "x"), "a day, written 2026-01-31, or a time, written 2026-01-31T09:30."),
         (("report", "overrides", "--since", "x"), "a day, written 2026-01-31."),
-        (
-            ("amend", "s", "--as", "x", "--what", "note", "--because", "omission", "--text-file", "/none/x"),
-            "no such file",
-        ),
     ],
 )
 def test_a_sentence_has_no_words_of_machines(
