@@ -182,7 +182,7 @@ class Register:
             print_json([one.model_dump(mode="json") for one in found])
             return Code.DONE
         for one in found:
-            when = datetime.fromtimestamp(one.at_us / _MICROSECONDS, UTC).isoformat(timespec="seconds")
+            when = datetime.fromtimestamp(one.at_us / _MICROSECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             out().print(Text(f"{when}  {one.who}  {one.what}  {one.pseudonym}"))
         return Code.DONE
 
