@@ -132,7 +132,7 @@ class Register:
 
     def find(self, text: str) -> int:
         """Prints whom it finds, a line each."""
-        found = self._do(lambda register: register.find(text))
+        found = self._do(lambda register: register.find(text), to_read=True)
         if self.as_json:
             print_json([one.model_dump(mode="json") for one in found])
         elif found:
@@ -162,7 +162,7 @@ class Register:
 
     def show(self, patient: str) -> int:
         """Prints who somebody is."""
-        return self._told(self._do(lambda register: register.show(as_written(patient))))
+        return self._told(self._do(lambda register: register.show(as_written(patient)), to_read=True))
 
     def revise(self, patient: str, said: Details) -> int:
         """Corrects what is known."""
@@ -177,7 +177,7 @@ class Register:
 
     def looks(self, patient: str) -> int:
         """Prints who read the name."""
-        found = self._do(lambda register: register.looks(as_written(patient)))
+        found = self._do(lambda register: register.looks(as_written(patient)), to_read=True)
         if self.as_json:
             print_json([one.model_dump(mode="json") for one in found])
             return Code.DONE
@@ -212,11 +212,11 @@ class Register:
             say(out(), _table((told,)))
         return Code.DONE
 
-    def _do(self, call: Callable[[PatientRegister], Awaitable[Result]]) -> Result:
+    def _do(self, call: Callable[[PatientRegister], Awaitable[Result]], *, to_read: bool = False) -> Result:
         password = password_for(self.by, self.settings.mode, self.password_file)
 
         async def do() -> Result:
-            async with patient_register(self.settings, self.by, password) as register:
+            async with patient_register(self.settings, self.by, password, to_read=to_read) as register:
                 return await call(register)
 
         return asyncio.run(do())
