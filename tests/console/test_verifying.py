@@ -107,3 +107,10 @@ def test_another_programs_file_is_no_damaged_journal(run: Run, tmp_path: Path) -
         assert "damaged" not in done.stderr
     (tmp_path / "zeros").write_bytes(bytes(8192))
     assert "none of ours" not in run("verify", str(tmp_path / "zeros")).stderr
+
+
+def test_an_anchor_alone_brings_no_advice_about_a_store(run: Run, store: Path, entries: list[Entry]) -> None:
+    cut = run("verify", str(store), "--anchor", f"{entries[-1].sequence + 5}:{'ab' * 8}")
+    assert cut.exit_code == 1
+    assert "Keep the file as it is, and what was noted of its anchor." in cut.stdout
+    assert "Keep journal and store" not in cut.stdout
