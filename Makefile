@@ -26,7 +26,8 @@ help:  ## lists the targets
 
 setup: system-for-tests $(STAMP) $(OFFICIAL)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
 
-demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; of limits: make demo STORY=limits; on the pen in C: make demo PEN=c
+demo: system-for-demo $(STAMP)  ## plays a treatment on a simulated pen and proves its record; of limits: make demo STORY=limits; or on the pen in C: make demo PEN=c, not both
+	@$(if $(and $(PEN),$(filter limits,$(STORY))),echo "STORY=limits exchanges the simulated pen's cartridge: it is played on no other pen. Leave PEN out or STORY." >&2; exit 2,true)
 	$(if $(filter c,$(PEN)),$(MAKE) --silent --no-print-directory -C tests/c)
 	@mkdir -p build
 	$(BIN)/needlework demo --report build/demo.pdf --force $(if $(STORY),--story $(STORY)) $(if $(filter c,$(PEN)),--pen-program build/c/pen,$(if $(PEN),--pen $(PEN)))

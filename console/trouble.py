@@ -6,6 +6,7 @@ Every error the product foresees becomes a :class:`Told` and an exit code here; 
 import errno
 import json
 import os
+import re
 import sys
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -52,9 +53,19 @@ def show(told: Told, *, as_json: bool = False) -> None:
         console.print(Text.assemble(("  → ", "bold"), told.do))
 
 
+_FORMS = re.compile(r"the formats '%[^']*'(, '%[^']*')*")
+"""As typer names the forms of a date that a command takes."""
+
+
+def _of_dates(forms: re.Match[str]) -> str:
+    time = " or a time, written 2026-01-31T09:30" if "%H" in forms[0] else ""
+    return f"a day, written 2026-01-31{time and ','}{time}"
+
+
 def usage_sentence(words: str) -> str:
     """What typer says of a command line, as a sentence, without what a validator says about itself."""
-    said = words.replace("Value error, ", "").replace("the formats '%Y-%m-%d'", "a day, written 2026-01-31")
+    said = words.replace("Value error, ", "")
+    said = _FORMS.sub(_of_dates, said)
     return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
@@ -151,12 +162,29 @@ def _of_system(error: BaseException) -> tuple[Told, int] | None:
         return None
     why = (error.strerror or str(error)).lower()
     if error.filename is not None:
-        return Told(
-            "place",
-            f"{os.fsdecode(error.filename)} cannot be used: {why}.",
-            "",
-            "Make it a place you may write in, or name another one with --state.",
-        ), Code.NO
+        return _of_place(os.fsdecode(error.filename2 or error.filename), error.errno, why), Code.NO
     if error.errno == errno.ENOSPC:
         return Told("output", f"The output could not be written: {why}.", "", "Make room, then ask again."), Code.NO
     return None
+
+
+def _of_place(place: str, number: int | None, why: str) -> Told:
+    """One remedy does not fit all: what is absent, there already, forbidden and full are told apart."""
+    folder = os.path.dirname(place) or "."  # noqa: PTH120 nothing of it is resolved
+    match number:
+        case errno.ENOENT if not os.path.isdir(folder):  # noqa: PTH112 as above
+            return Told("place", f"There is no folder {folder}.", "", "Make it, or name a place in one that is there.")
+        case errno.ENOENT:
+            return Told("place", f"There is no file {place}.", "", "Check its name and the folder you are in.")
+        case errno.EEXIST:
+            do = "Name another place (a state directory with --state), or take this one away first."
+            return Told("place", f"{place} exists already.", "It was left as it is.", do)
+        case errno.EISDIR:
+            return Told("place", f"{place} is a folder, and a file is needed.", "", "Name a file.")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            do = "Give this user the right to it, or name another place."
+            return Told("place", f"{place} cannot be used: {why}.", "This user may not do that there.", do)
+        case errno.ENOSPC | errno.EDQUOT:
+            do = "Make room there, or name a place on another disk."
+            return Told("place", f"{place} could not be written: {why}.", "", do)
+    return Told("place", f"{place} cannot be used: {why}.", "", "Look at the place, or name another one.")

@@ -199,6 +199,11 @@ async def _enter(client: aiomqtt.Client, url: BrokerUrl) -> None:
         raise _not_reached(url, error) from error
 
 
+def _in_words(error: BaseException) -> str:
+    """The system's reason without its number."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
 def _not_reached(url: BrokerUrl, error: Exception) -> BusError:
     """Why there is no connection, with the remedy for this reason."""
     cause = error.__context__ or error  # the library raises its own error in place of the socket's
@@ -217,8 +222,8 @@ def _not_reached(url: BrokerUrl, error: Exception) -> BusError:
         )
     hint = "" if url.tls else " If it asks for TLS, write mqtts:// and its port."
     return BrokerUnreachable(
-        f"No broker answers at {url}: {error}. The record waits in the journal and is sent when the broker is "
-        f"there. Check that it runs and that the address is right.{hint}"
+        f"No broker answers at {url}: {_in_words(cause) or error}. The record waits in the journal and is sent when "
+        f"the broker is there. Check that it runs and that the address is right.{hint}"
     )
 
 

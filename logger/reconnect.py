@@ -62,6 +62,22 @@ async def keep_connected(
         await asyncio.sleep(backoff.next_s())
 
 
+def told_once(report: Callable[[str], None], connections: Callable[[], int]) -> Callable[[str], None]:
+    """``report``, but not again for what it was told since the last connection: a broker that is away for a night would
+    fill a log with one sentence.
+    """
+    last: tuple[str, int] | None = None
+
+    def tell(sentence: str) -> None:
+        nonlocal last
+        now = sentence, connections()
+        if now != last:
+            last = now
+            report(sentence)
+
+    return tell
+
+
 def _first(errors: BaseExceptionGroup[RecordError]) -> BaseException:
     """The error that tells most: the broker's where there is one, else whichever came first."""
     leaves: list[BaseException] = []

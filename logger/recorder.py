@@ -23,7 +23,7 @@ from logger.entry import Entry
 from logger.errors import MessageError, StoreUnusable, StoreUnwritable, TopicError
 from logger.messages import BatchMessage, ReceiptMessage, Refusal
 from logger.mqtt import Bus, BusMessage, connect
-from logger.reconnect import Backoff, BackoffSettings, keep_connected
+from logger.reconnect import Backoff, BackoffSettings, keep_connected, told_once
 from logger.store import Appended, StationSpan, Store
 from logger.suspicion import Suspicions
 from logger.topics import Topics, filter_of, parse, row
@@ -128,7 +128,12 @@ class Recorder:
             async with asyncio.TaskGroup() as group:
                 for url in self._brokers:
                     group.create_task(
-                        keep_connected(self._connection, (url,), backoff=self._backoffs[url], report=self._on_problem),
+                        keep_connected(
+                            self._connection,
+                            (url,),
+                            backoff=self._backoffs[url],
+                            report=told_once(self._on_problem, lambda: self.counts.connections),
+                        ),
                         name=f"recorder: {url}",
                     )
 

@@ -67,6 +67,8 @@ def shown(where: str | Path) -> str:
         url = make_url(where)
     except (ArgumentError, ValueError):
         return f"{where.partition('://')[0]}://…"
+    if url.drivername == _POSTGRESQL:
+        url = url.set(drivername="postgresql")  # as it is written; the driver is our choice
     return url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
 
 
@@ -102,8 +104,8 @@ def engine_to_read(url: URL) -> Engine:
 
 
 def cause(error: SQLAlchemyError) -> str:
-    """The database's own words, in one line, without SQLAlchemy's statement and link."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    """The database's own words, in one line, without SQLAlchemy's statement and link, and the question it ends with."""
+    return " ".join(str(getattr(error, "orig", None) or error).split()).partition(" Is the server running")[0]
 
 
 def _postgresql(url: URL, **settings: Any) -> Engine:

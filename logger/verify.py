@@ -100,7 +100,9 @@ class VerifyResult:
                 f"{self.findings[0].sentence} Keep both as they are."
             )
         advice = "Keep the file as it is."
-        if self.anchor:
+        if self.anchor and _STORE not in self.anchor:
+            advice = "Keep the file as it is, and what was noted of its anchor."
+        elif self.anchor:
             advice = "Keep journal and store as they are"
             contradicted = any(finding.what in ("differs_from_anchor", "cut_tail") for finding in self.findings)
             advice += f". {_WHO_MAY_PUBLISH}" if contradicted else "."

@@ -19,6 +19,14 @@ def new_whole(path: Path, content: bytes) -> None:
 
 def _place(path: Path, content: bytes, place: Callable[[Path], object]) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        _fill(beside, content, place)
+    except OSError as error:  # of the file that was asked for; nobody knows the one beside it
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+    _sync_folder(path.parent)
+
+
+def _fill(beside: Path, content: bytes, place: Callable[[Path], object]) -> None:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -29,7 +37,6 @@ def _place(path: Path, content: bytes, place: Callable[[Path], object]) -> None:
     finally:
         with suppress(FileNotFoundError):  # it is in its place
             beside.unlink()
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -102,11 +102,12 @@ class SoftwareFacts:
 
 @dataclass(frozen=True, slots=True)
 class StationFacts:
-    """What runs here already. ``stop_port_holder`` is the program on the STOP port that is no station."""
+    """What runs here already, and its ``broker``. ``stop_port_holder`` is who has the STOP port and is no station."""
 
     running_pid: int | None = None
     stop_port: int = 0
     stop_port_holder: str = ""
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def check_ports(ports: tuple[PortFacts, ...]) -> Iterable[Finding]:
         yield Finding(
             check="ports",
             level=Level.NOTE,
-            what="No serial port is to be seen.",
+            what="No serial port on USB is to be seen; those built into the machine are listed by `needlework pens`.",
             means="A pen on USB shows up as one as soon as it is plugged in and switched on.",
             remedy="Check cable and switch; `needlework simulate --pty` gives a simulated pen to try with.",
         )
@@ -256,7 +257,8 @@ def check_busybodies(running: tuple[str, ...]) -> Iterable[Finding]:
 def check_brokers(brokers: Sequence[BrokerFacts]) -> Iterable[Finding]:
     """The brokers answer."""
     if not brokers:
-        yield Finding(check="broker", level=Level.FINE, what="The embedded broker is used; nothing to reach.")
+        said = "These settings name no broker: a station started with them has its own, and nothing is to be reached."
+        yield Finding(check="broker", level=Level.FINE, what=said)
     for facts in brokers:
         yield _check_broker(facts)
 
@@ -354,10 +356,11 @@ def check_priority(facts: PriorityFacts) -> Iterable[Finding]:
 def check_station(facts: StationFacts) -> Iterable[Finding]:
     """Whether a station runs, and the port STOP needs."""
     if facts.running_pid is not None:
+        at = f" with the broker {facts.broker}" if facts.broker else ""
         yield Finding(
             check="station",
             level=Level.FINE,
-            what=f"A station runs (process {facts.running_pid}); STOP listens on port {facts.stop_port}.",
+            what=f"A station runs{at} (process {facts.running_pid}); STOP listens on port {facts.stop_port}.",
         )
     elif facts.stop_port_holder:
         yield Finding(

@@ -135,7 +135,8 @@ class KeyMapFile:
         Raises KeyMapRefused for somebody of this name and birth date, unless ``another`` says that it is somebody else.
         """
         if not said.name:
-            raise KeyMapRefused(Trouble("no_name", "A patient is entered with a name.", "Nothing was changed.", ""))
+            do = "Say it with --name, or when it is asked for."
+            raise KeyMapRefused(Trouble("no_name", "A patient is entered with a name.", "Nothing was changed.", do))
         with self._database.change():
             done = self._done(request, said)
             if done is not None:

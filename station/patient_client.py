@@ -8,7 +8,7 @@ from urllib.parse import quote
 from station import last_visits
 from station.client import PersonClient, StationClient, read_answer
 from station.clock import StationClock
-from station.errors import StationUnreachable
+from station.errors import KeyMapRefused, StationUnreachable, Trouble
 from station.history import SiteHistory
 from station.history_file import HistoryFile
 from station.keymap import Details
@@ -119,17 +119,33 @@ class RegisterAtFiles:
 
 
 @asynccontextmanager
-async def patient_register(settings: StationSettings, by: str, password: str) -> AsyncIterator[PatientRegister]:
-    """Somebody signed in, through the station that runs or at its files. Raises StationError, DataError."""
+async def patient_register(
+    settings: StationSettings, by: str, password: str, *, to_read: bool = False
+) -> AsyncIterator[PatientRegister]:
+    """Somebody signed in, through the station that runs or at its files; ``to_read`` makes none where there are none.
+
+    Raises StationError, DataError.
+    """
     async with AsyncExitStack() as undo:
         try:
             station = await undo.enter_async_context(StationClient.of(settings))
             await station.status()
         except StationUnreachable:
+            if to_read and not settings.key_map_path.exists():
+                raise KeyMapRefused(_nobody_here(settings)) from None
             yield await _at_files(settings, by, password, undo)
             return
         person = await undo.enter_async_context(station.signed_in(by, password))
         yield RegisterAtStation(station, person)
+
+
+def _nobody_here(settings: StationSettings) -> Trouble:
+    return Trouble(
+        "no_key_map",
+        f"There is no key map in {settings.state_dir}: nobody was ever entered here.",
+        "Nothing was made, so a backup can be restored here.",
+        "Name the station's state directory with --state, or enter somebody with `needlework patients add`.",
+    )
 
 
 async def _at_files(settings: StationSettings, by: str, password: str, undo: AsyncExitStack) -> RegisterAtFiles:

@@ -25,6 +25,7 @@ from logger.broker_url import BrokerUrl
 from logger.errors import BusError
 from logger.mqtt import connect
 from station.brokers import brokers_of
+from station.client import StationClient
 from station.doctor import (
     WANTED_NICE,
     BrokerFacts,
@@ -38,7 +39,7 @@ from station.doctor import (
     StationFacts,
 )
 from station.endpoint import read_endpoint
-from station.errors import SettingsError
+from station.errors import SettingsError, StationError
 from station.libraries import clinic_library
 from station.settings import StationSettings
 
@@ -215,8 +216,17 @@ def probe_station(settings: StationSettings) -> StationFacts:
     """The station that runs on this state directory, or who else is on its STOP port."""
     endpoint = read_endpoint(settings)
     if endpoint is not None and psutil.pid_exists(endpoint.pid):
-        return StationFacts(endpoint.pid, endpoint.stop_port)
+        return StationFacts(endpoint.pid, endpoint.stop_port, broker=asyncio.run(broker_of_running(settings)))
     return StationFacts(None, settings.stop_port, port_holder(settings.stop_port))
+
+
+async def broker_of_running(settings: StationSettings) -> str:
+    """The broker that the running station is at, whatever these settings say; empty while it does not answer."""
+    try:
+        async with asyncio.timeout(BROKER_DEADLINE_S), StationClient.of(settings) as station:
+            return (await station.status()).bus.url
+    except (StationError, TimeoutError):
+        return ""
 
 
 def probe_data(settings: StationSettings) -> DataFacts:

@@ -56,8 +56,12 @@ def _text(file: Path | None) -> str:
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _usage(f"--text-file: {file} cannot be read: {error}.", "Give a file with the text.") from error
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise _usage(f"--text-file: {file} cannot be read: {why}.", "Give a file with the text.") from error
+        except UnicodeDecodeError as error:
+            what = f"--text-file: {file} is no text in UTF-8."
+            raise _usage(what, "Give a file with the text, saved as UTF-8.") from error
     elif sys.stdin.isatty():
         err().print("What is to be added? It stays at the site. One line, then Enter:")
         text = sys.stdin.readline().strip()

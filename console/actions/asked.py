@@ -87,8 +87,25 @@ def taken_up(asked: Asked, view: PenView) -> str:
     said = f"The open session of patient {view.patient}, operator {view.operator}, zone {view.zone} is taken up."
     if asked.zone and asked.zone != view.zone:
         said += f" {view.zone} is in force, not {asked.zone}: `zone {asked.zone}` declares it."
-    if asked.protocol or asked.skin or asked.cartridge or asked.answers.answers or asked.consent:
-        said += " Protocol, skin, answers, consent and cartridge stay as they were prepared."
+    given = {
+        "protocol": asked.protocol,
+        "skin": asked.skin,
+        "zones": asked.zones,
+        "answers": asked.answers != AnswersFile(),
+        "consent": asked.consent,
+        "cartridge": asked.cartridge or asked.code,
+        "interval reason": asked.interval_reason,
+        "session to resume": asked.resume,
+    }
+    ignored = [name for name, value in given.items() if value]
+    if ignored:
+        said += (
+            f" It stays as it was prepared; what was given is not taken: {', '.join(ignored)}. "
+            "To prepare it anew with that, close it first (the line `close`), then give the same command again."
+        )
+    settled = [item for item in asked.confirmed if item not in view.missing]
+    if settled:
+        said += f" Not open on its checklist, so not confirmed again: {', '.join(settled)}."
     return said
 
 

@@ -67,7 +67,7 @@ class Desk:
         items = [item for item in asked.confirmed if item in view.missing]
         if items:
             await self._seat.confirm(*items)
-        return taken_up(asked, view)
+        return taken_up(asked, view)  # as it was before: what was confirmed now was open then
 
     async def prepare(self, plan: SessionPlan) -> str:
         """Prepares a session, or says which alarms come first. Raises StationRefused for any other reason."""
@@ -94,7 +94,7 @@ class Desk:
             self.waiting = None
         match order.name:
             case "check":
-                return _with_readiness(await seat.examine())
+                return await self._checked()
             case "confirm":
                 return Done(await seat.confirm(*(await self._points(words))))
             case "attest":
@@ -177,6 +177,16 @@ class Desk:
             trouble = refused.trouble
             told = Told(trouble.code, trouble.what, trouble.means, do, trouble.because)
             raise SoftLimit(told, reasons_view(texts)) from refused
+
+    async def _checked(self) -> Done:
+        try:
+            return _with_readiness(await self._seat.examine())
+        except StationRefused as refused:
+            if refused.trouble.because != "phase":
+                raise
+            trouble = refused.trouble
+            do = "Once it is armed, the live view and `dose` show how it does; `close` ends the session."
+            raise ConsoleError(Told(trouble.code, trouble.what, "Nothing changed.", do, trouble.because)) from refused
 
     async def _repeated(self) -> Done:
         """Depth and rate of this zone as at the last visit; each is checked as any setpoint is."""

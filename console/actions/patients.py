@@ -101,7 +101,7 @@ def _day(born: str) -> date:
 
 def _unreadable(option: str) -> ConsoleError:
     what = f"--{option} cannot be read: a line of at most 200 characters; a birth date as 1990-02-03, in the past."
-    return ConsoleError(Told("usage", what, "Nothing was changed."), Code.USAGE)
+    return ConsoleError(Told("usage", what, "Nothing was changed.", f"Give --{option} anew in this form."), Code.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ class Register:
         try:
             return input(f"{words}: " if sys.stdin.isatty() else "")
         except EOFError as error:
-            told = Told("nothing_said", f"{words}: nothing was said.", "Nothing was changed.")
+            do = "Type it when it is asked for, feed it in as a line, or give it on the command line."
+            told = Told("nothing_said", f"{words}: nothing was said.", "Nothing was changed.", do)
             raise ConsoleError(told, Code.USAGE) from error
 
     def add(self, said: Details, pseudonym: str, *, another: bool) -> int:
@@ -135,7 +136,7 @@ class Register:
 
     def find(self, text: str) -> int:
         """Prints whom it finds, a line each."""
-        found = self._do(lambda register: register.find(text))
+        found = self._do(lambda register: register.find(text), to_read=True)
         if self.as_json:
             print_json([one.model_dump(mode="json") for one in found])
         elif found:
@@ -165,7 +166,7 @@ class Register:
 
     def show(self, patient: str) -> int:
         """Prints who somebody is."""
-        return self._told(self._do(lambda register: register.show(as_written(patient))))
+        return self._told(self._do(lambda register: register.show(as_written(patient)), to_read=True))
 
     def revise(self, patient: str, said: Details) -> int:
         """Corrects what is known."""
@@ -180,12 +181,12 @@ class Register:
 
     def looks(self, patient: str) -> int:
         """Prints who read the name."""
-        found = self._do(lambda register: register.looks(as_written(patient)))
+        found = self._do(lambda register: register.looks(as_written(patient)), to_read=True)
         if self.as_json:
             print_json([one.model_dump(mode="json") for one in found])
             return Code.DONE
         for one in found:
-            when = datetime.fromtimestamp(one.at_us / _MICROSECONDS, UTC).isoformat(timespec="seconds")
+            when = datetime.fromtimestamp(one.at_us / _MICROSECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             out().print(Text(f"{when}  {one.who}  {one.what}  {one.pseudonym}"))
         return Code.DONE
 
@@ -215,11 +216,11 @@ class Register:
             say(out(), _table((told,)))
         return Code.DONE
 
-    def _do(self, call: Callable[[PatientRegister], Awaitable[Result]]) -> Result:
+    def _do(self, call: Callable[[PatientRegister], Awaitable[Result]], *, to_read: bool = False) -> Result:
         password = password_for(self.by, self.settings.mode, self.password_file)
 
         async def do() -> Result:
-            async with patient_register(self.settings, self.by, password) as register:
+            async with patient_register(self.settings, self.by, password, to_read=to_read) as register:
                 return await call(register)
 
         return asyncio.run(do())

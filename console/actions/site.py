@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from console.trouble import ConsoleError, Told
 from logger.findings import counted
 from logger.whole_file import new_whole
 from station.accounts import Role
+from station.errors import KeyMapRefused
 from station.keymap import KeyMap
 from station.keymap_file import KeyMapFile
 from station.offline import signed_in_offline
@@ -91,9 +93,10 @@ class Caller:
             joined = join_ring(self.settings, _key_of(words), KeyMap(), _now_us())
         else:
             sealed = _read(file)
-            kind_of(sealed)
-            passphrase = ask("The passphrase of the file", passphrase_file, option="--passphrase-file")
-            joined = join(self.settings, sealed, passphrase, _now_us())
+            with _named(file, _OF_SHARE):
+                kind_of(sealed)
+                passphrase = ask("The passphrase of the file", passphrase_file, option="--passphrase-file")
+                joined = join(self.settings, sealed, passphrase, _now_us())
         self._tell_joined(joined)
         return Code.DONE
 
@@ -115,17 +118,19 @@ class Caller:
         """Puts a backup in place."""
         self._manager()
         sealed = _read(file)
-        kind, key = kind_of(sealed)
-        if kind != BACKUP:
-            raise ConsoleError(Told("sealed_file", f"{file} is no backup, but a {kind}.", "Nothing was changed."))
-        restored = restore(
-            self.settings,
-            sealed,
-            _key_of(words),
-            _now_us(),
-            replace=replace,
-            erased=erased_in_record(self.settings),
-        )
+        with _named(file, _OF_BACKUP):
+            kind, key = kind_of(sealed)
+            if kind != BACKUP:
+                told = Told("sealed_file", f"{file} is no backup, but a {kind}.", "Nothing was changed.", _OF_BACKUP)
+                raise ConsoleError(told)
+            restored = restore(
+                self.settings,
+                sealed,
+                _key_of(words),
+                _now_us(),
+                replace=replace,
+                erased=erased_in_record(self.settings),
+            )
         if self.as_json:
             print_json({"files": restored.files, "kept_erased": restored.kept_erased, "key": key})
             return Code.DONE
@@ -214,6 +219,28 @@ class Caller:
                     style="yellow",
                 )
             )
+
+
+@contextmanager
+def _named(file: Path, do: str) -> Iterator[None]:
+    """Whatever is wrong with a sealed file is said of it by name, with what to do."""
+    try:
+        yield
+    except KeyMapRefused as refused:
+        trouble = refused.trouble
+        if trouble.code != "sealed_file":
+            raise
+        raise ConsoleError(Told(trouble.code, f"{file}: {trouble.what}", trouble.means, do)) from refused
+
+
+_OF_SHARE = (
+    "Check that it is what `site share` or `site key -o` made, and that the passphrase is the one of this file: "
+    "its words were printed when it was made. If neither helps, let the file be made again."
+)
+_OF_BACKUP = (
+    "Give a file that `site backup` made, and with --words the key it was made under: `site key` tells which one is "
+    "here. `site join` takes shares."
+)
 
 
 def _key_of(words: Path | None) -> KeyRing:

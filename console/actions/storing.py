@@ -63,7 +63,8 @@ def migrate(settings: StationSettings, *, store: str | None, as_json: bool) -> i
     if as_json:
         print_json({"place": shown(place), "before": before, "now": now})
     else:
-        changed = f"was changed from revision {before} to {now}."
+        was = "the first tables, which had no revision," if before is None else f"revision {before}"
+        changed = f"was changed from {was} to revision {now}."
         kept = f"has the tables of this version (revision {now}). What is looked up was made anew."
         out().print(f"{shown(place)} {kept if before == now else changed}", soft_wrap=True)
     return Code.DONE

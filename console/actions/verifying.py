@@ -24,6 +24,9 @@ from logger.verify import Progress, VerifyResult, verify_journal, verify_store
 from station.settings import StationSettings
 from station.station_key import public_key_at
 
+_SQLITE = b"SQLite format 3\0"
+"""The first bytes of every journal, and of a store in a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Against:
@@ -111,6 +114,16 @@ def _kind_of(place: str) -> tuple[Path | None, str | None, Path | None]:
     try:
         if is_bundle(path):
             return None, None, path
+        if _begins_as_another(path):
+            raise ConsoleError(
+                Told(
+                    "not_ours",
+                    f"{path} is none of ours: neither a journal, nor a store, nor an exported record.",
+                    "Nothing was verified.",
+                    "Give the right file. If this was a journal that something wrote over: keep it, and hold it "
+                    "against the recorder's store with --journal and --store.",
+                )
+            )
     except OSError as error:
         raise _usage(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
     try:
@@ -120,6 +133,13 @@ def _kind_of(place: str) -> tuple[Path | None, str | None, Path | None]:
     except (sqlite3.Error, UnicodeDecodeError):
         return path, None, None  # a journal's own reader says best what is wrong with it
     return (None, place, None) if "conflicts" in tables and not is_journal else (path, None, None)
+
+
+def _begins_as_another(path: Path) -> bool:
+    """Whether a file is another program's. An empty one, and one that begins with zeros, may be a ruined journal."""
+    with path.open("rb") as file:
+        begin = file.read(len(_SQLITE))
+    return begin != _SQLITE and any(begin)
 
 
 def _results(

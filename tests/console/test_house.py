@@ -66,9 +66,14 @@ def test_an_open_session_is_taken_up_by_whom_it_belongs_to(house: House) -> None
     assert "AAAA-1111, treated by demo-master-aesthetician, is open; give that operator" in colleague.stderr
     assert json.loads(house.call("status", "--json").stdout)["pens"][0]["view"]["phase"] == "prepared"
 
-    again = house.call(*TREAT, "--zone", "nose", "--confirmed", CONFIRMED[-1], lines="arm\nwait 0.3\n")
-    assert again.returncode == 0, again.stderr
+    given = ("--zone", "nose", "--zones", "nose", "--protocol", "acne-scars", "--confirmed", CONFIRMED[-1])
+    again = house.call(*TREAT, *given, "--confirmed", CONFIRMED[0], lines="arm\nwait 0.3\ncheck\n")
+    assert again.returncode == 1
+    assert "→ Once it is armed" in again.stderr
     first, *checks, armed, _ = again.stdout.splitlines()
+    assert "what was given is not taken: protocol, zones." in first
+    assert "close it first (the line `close`)" in first
+    assert first.endswith(f"not confirmed again: {CONFIRMED[0]}.")
     assert any("points confirmed" in line for line in checks)
     assert "patient AAAA-1111, operator demo-master-aesthetician, zone forehead is taken up" in first
     assert "forehead is in force, not nose" in first

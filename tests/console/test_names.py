@@ -1,6 +1,7 @@
 """`needlework patients …`, `needlework site …` and `treat --find`, as processes; most while no station runs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def test_a_patient_is_entered_without_a_name_on_the_command_line_and_found(short
         said = call(short_dir, "patients", "rename", pseudonym, *BY, *words, code=2)
         assert "cannot be read" in said
         assert words[1] not in said
-    assert "demo-physician  show" in call(short_dir, "patients", "looks", pseudonym, *BY)
+    looked = call(short_dir, "patients", "looks", pseudonym, *BY)
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  demo-physician  show", looked, re.MULTILINE), looked
 
 
 def test_a_second_station_joins_by_a_file_and_a_passphrase(short_dir: Path) -> None:
@@ -58,7 +60,14 @@ def test_a_second_station_joins_by_a_file_and_a_passphrase(short_dir: Path) -> N
     passphrase = short_dir / "passphrase"
     passphrase.write_text("wrong words here\n", encoding="utf-8")
     join = ("site", "join", str(short_dir / "share"), "--passphrase-file", str(passphrase))
-    assert "cannot be used" in call(two, *join, code=1)
+    said = call(two, *join, code=1)
+    assert f"{short_dir / 'share'}: The file cannot be used" in said
+    assert "→ Check that it is what `site share`" in said
+    wrong = call(two, "site", "restore", str(short_dir / "share"), code=1)
+    assert f"{short_dir / 'share'} is no backup, but a share" in wrong
+    assert "→ Give a file that `site backup` made" in wrong
+    assert "→" in call(two, "patients", "add", *BY, "--name", "", code=2)
+    assert "→" in call(two, "patients", "add", *BY, "--name", "x", "--born", "1.2.90", code=2)
     passphrase.write_text(shared["passphrase"] + "\n", encoding="utf-8")
     assert json.loads(call(two, *join, "--json")) == {"patients": 1, "new": 1, "erased": 0, "alike": [], "kept": []}
     assert people(two) == ["Maria Muster"]
@@ -94,7 +103,9 @@ def test_words_kept_in_a_file_restore_on_a_new_computer_where_somebody_looked_fi
     printed = CliRunner().invoke(app, ["site", "key", "--words", "--state", str(one)])
     (short_dir / "words").write_text(printed.stdout, encoding="utf-8")
     assert "safe" in printed.stderr
-    call(new, "patients", "find", *BY, "muster", code=1)
+    assert "nobody was ever entered here" in call(new, "patients", "find", *BY, "muster", code=1)
+    assert not new.exists()
+    call(new, "account", "list", "--json")  # makes the file of accounts
     call(new, "site", "restore", str(short_dir / "backup"), "--words", str(short_dir / "words"))
     assert people(new) == ["Maria Muster"]
     password = short_dir / "password"

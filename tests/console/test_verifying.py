@@ -93,3 +93,24 @@ def test_what_cannot_be_checked_is_2_and_a_sentence(run: Run, store: Path, tmp_p
         done = run("verify", *arguments)
         assert (done.exit_code, done.stdout) == (2, "")
         assert len(re.findall(r"\.\s", done.stderr)) >= 2, done.stderr
+
+
+def test_another_programs_file_is_no_damaged_journal(run: Run, tmp_path: Path) -> None:
+    for name, content in (
+        ("text", b"nothing of ours, though long enough"),
+        ("x.pdf", b"%PDF-1.7 and so on, and so on"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        done = run("verify", str(tmp_path / name))
+        assert done.exit_code == 2
+        assert "is none of ours" in done.stderr
+        assert "damaged" not in done.stderr
+    (tmp_path / "zeros").write_bytes(bytes(8192))
+    assert "none of ours" not in run("verify", str(tmp_path / "zeros")).stderr
+
+
+def test_an_anchor_alone_brings_no_advice_about_a_store(run: Run, store: Path, entries: list[Entry]) -> None:
+    cut = run("verify", str(store), "--anchor", f"{entries[-1].sequence + 5}:{'ab' * 8}")
+    assert cut.exit_code == 1
+    assert "Keep the file as it is, and what was noted of its anchor." in cut.stdout
+    assert "Keep journal and store" not in cut.stdout

@@ -323,3 +323,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         if part and file.suffix == ".md":
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             assert part in {anchor(heading) for heading in headings}, target
+
+
+def test_the_story_of_limits_and_another_pen_are_refused_in_the_words_of_make() -> None:
+    done = subprocess.run(
+        ["make", "demo", "PEN=c", "STORY=limits"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Leave PEN out or STORY" in done.stderr
+    assert "--story" not in done.stdout + done.stderr

@@ -5,16 +5,23 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from logger.errors import StoreUnusable
 from logger.store import Store
-from logger.store_place import shown, url_of
+from logger.store_place import cause, shown, url_of
 from tests.fixtures_postgres import PASSWORD, PostgresServer
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_one_driver_whatever_the_scheme(scheme: str) -> None:
     assert url_of(f"{scheme}://needlework@records.example/store").drivername == "postgresql+psycopg"
+
+
+def test_a_place_is_shown_as_people_write_it_and_its_servers_words_end_in_no_question() -> None:
+    assert shown("postgresql+psycopg://clinic@records.example/store") == "postgresql://clinic@records.example/store"
+    asked = SQLAlchemyError("connection refused Is the server running on that host and accepting connections?")
+    assert cause(asked) == "connection refused"
 
 
 @pytest.mark.parametrize(

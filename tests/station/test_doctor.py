@@ -131,6 +131,15 @@ async def test_a_broker_lets_us_in_or_says_why_not(embedded: Embedded) -> None:
     assert port_holder(url.port) == ""
 
 
+def test_what_is_said_of_settings_is_not_said_of_the_station_that_runs() -> None:
+    (finding,) = doctor.check_brokers(())
+    assert "These settings name no broker" in finding.what
+    (port,) = doctor.check_ports(())
+    assert "No serial port on USB" in port.what
+    (station,) = doctor.check_station(StationFacts(7, 7472, broker="mqtts://broker.example:8883"))
+    assert "with the broker mqtts://broker.example:8883" in station.what
+
+
 def test_a_password_file_that_lacks_is_a_finding(tmp_path: Path) -> None:
     settings = load_settings(broker="mqtts://b", broker_user="me", broker_password_file=tmp_path / "absent")
     (facts,) = probe_brokers(settings)

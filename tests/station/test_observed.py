@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from station.probes import broker_of_running
 from station.settings import load_settings
 from station.supervise import Supervisor
 from tests.fixtures_brokers import free_port
@@ -61,6 +62,9 @@ async def test_a_treatment_in_figures_and_lines_of_json(short_path: Path) -> Non
             house = House(supervisor.settings, pen, endpoint, None, client, {}, None)  # type: ignore[arg-type]
             await house.treat(seat)
             session = (await client.pen()).view.session
+            assert (
+                await broker_of_running(load_settings(state_dir=settings.state_dir)) == (await client.status()).bus.url
+            )
             endpoint.unplug()
             await house.until(lambda status: bool(status.view.alarms), "an alarm")
             station = await settled(port, "needlework_journal_depth_entries", 0)
