@@ -17,6 +17,7 @@ from logger.checkpoints import CHECKPOINT_ENTRIES, Trail, public_key_of
 from logger.conflicts import Conflict
 from logger.entry import Entry
 from logger.errors import BundleError
+from logger.export.files import make_private
 from logger.findings import Findings, printable
 from logger.incident.lines import Older, Part, leaves_a_hole, parts_of, written
 from logger.incident.manifest import ENTRIES, FORMAT, MANIFEST, Manifest
@@ -77,7 +78,8 @@ def make_bundle(source: Source, session: str, path: Path, *, made_by: str) -> Ma
     if path.exists():
         raise BundleError(f"{path} is there already. Nothing was written. Give another name, or move it away.")
     try:
-        with beside.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        make_private(beside)
+        with beside.open("r+b") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
             facts = _learn(source, station, session, own)
             manifest = _manifest(facts, station, session, source, made_by)
             texts = {

@@ -128,6 +128,10 @@ def test_its_code_and_an_entry_of_it_are_anchors(bundle: Path) -> None:
     assert [f.what for f in verify_bundle(bundle, trusted=frozenset({"0" * 16})).findings] == ["other_key"]
 
 
+def test_it_is_for_its_owner_alone(bundle: Path) -> None:
+    assert bundle.stat().st_mode & 0o777 == 0o600
+
+
 def test_nothing_of_others_is_in_it(bundle: Path) -> None:
     everything = b"".join(texts(bundle).values())
     for word in (STRANGER, OTHERS, "zoe-w", "dr-lee", "ap-1"):
