@@ -64,7 +64,7 @@ async def test_in_a_journal(open_journal: OpenJournal, journal_path: Path, below
             assert newest.sequence > 0
         assert reader.newest("station_started", 0) is None
     again = open_journal()
-    closed = await begin_record(again, "needlework 9.9", datetime.now(UTC))
+    closed = await begin_record(again, "needlework 9.9", datetime.now(UTC), site="site")
     assert closed == ()
 
 
