@@ -108,7 +108,7 @@ async def house(treated: int) -> AsyncIterator[House]:
         )
         orders = Orders(part="recorder", settings=settings).model_dump_json()
         recorder = stack.enter_context(running(product_command("station", "recorder"), orders))
-        settings = settings.model_copy(update={"broker": recorder.read()["broker"]})
+        settings = settings.model_copy(update={"broker": (recorder.read()["broker"],)})
         heard = state / "heard.json"
         station = Child(child_command("observed_station", heard), settings.model_dump_json())
         inside = House(settings, station)
