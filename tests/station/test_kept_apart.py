@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from controller.events import Event, InputChunk, SessionClosed
+from controller.events import Event, InputChunk
 from controller.library import load_library
 from controller.machine import step
 from controller.recording import replayed
 from controller.state import MachineState
 from logger.journal_reader import JournalReader
 from station.errors import StationRefused
-from tests.station.conftest import OPERATOR, House, plan
+from tests.station.conftest import OPERATOR, House, as_decided, plan
 
 pytestmark = pytest.mark.system
 
@@ -84,10 +84,7 @@ async def test_every_session_of_a_day_replays_to_the_events_that_were_journalled
             state = made.state
             again.extend(made.events)
         told = [
-            # How many entries a session has is the journal's own word, not the machine's.
-            event.model_copy(update={"entries": None}) if isinstance(event, SessionClosed) else event
-            for event in events
-            if not isinstance(event, InputChunk) and event.type != "link_advisory"
+            as_decided(event) for event in events if not isinstance(event, InputChunk) and event.type != "link_advisory"
         ]
         assert again[1:] == told, "the first is the pen that was connected before"
     reader.close()

@@ -13,7 +13,7 @@ from logger.journal_reader import JournalReader
 from simulators.personality import day_number
 from station.errors import StationRefused
 from station.models import ApproveAsked
-from tests.station.conftest import OPERATOR, House, OpenHouse, plan
+from tests.station.conftest import OPERATOR, House, OpenHouse, as_decided, plan
 
 pytestmark = pytest.mark.system
 
@@ -147,5 +147,5 @@ async def test_what_the_journal_holds_replays_to_the_same_decisions(house: House
         made = step(state, given, now_ms)
         state = made.state
         told.extend(made.events)
-    live = [event for event in kept if not isinstance(event, InputChunk)]
+    live = [as_decided(event) for event in kept if not isinstance(event, InputChunk)]
     assert [event for event in told if event.type != "pen_connected"] == live
