@@ -11,7 +11,7 @@ import psutil
 from benchmarks.house import house, state_folder
 from benchmarks.measuring import Effort, alternated, child_command, median_ratio, product_command, running
 from benchmarks.results import Row
-from station.orders import Orders
+from station.process.orders import Orders
 from station.settings import PenSetting, StationSettings
 
 SUBJECT = "footprint"

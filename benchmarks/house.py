@@ -22,8 +22,8 @@ from benchmarks.measuring import BUILD, Child, LoadLost, as_the_station, child_c
 from controller.library import load_library
 from controller.plan import SessionPlan
 from controller.units import UM_PER_MM
-from station.client import SeatClient, StationClient
-from station.orders import Orders
+from station.api.client import SeatClient, StationClient
+from station.process.orders import Orders
 from station.settings import PenSetting, StationSettings
 
 OPERATOR = "demo-aesthetician"

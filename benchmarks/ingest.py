@@ -24,9 +24,9 @@ from benchmarks.measuring import BUILD, Effort, alternated, child_command, media
 from benchmarks.results import Goal, Row, at_least, at_most
 from controller.events import SetpointChanged
 from controller.units import Micrometres, Millihertz
-from logger.entry import GENESIS, Entry, entry_hash
-from logger.journal import Journal
-from logger.store import Store
+from logger.journal.entry import GENESIS, Entry, entry_hash
+from logger.journal.journal import Journal
+from logger.store.store import Store
 from tests.fixtures_postgres import PostgresServer
 
 SUBJECT = "ingest"

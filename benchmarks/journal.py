@@ -19,9 +19,9 @@ from benchmarks.measuring import BUILD, Effort, alternated, built, median_ratio
 from benchmarks.results import Row, at_least
 from controller.events import Event, SetpointChanged, TreatmentPaused
 from controller.units import Micrometres, Millihertz
-from logger.entry import HASH_BYTES, entry_hash
-from logger.journal import Journal
-from logger.journal_file import JournalFile
+from logger.journal.entry import HASH_BYTES, entry_hash
+from logger.journal.file import JournalFile
+from logger.journal.journal import Journal
 
 SUBJECT = "journal"
 SESSION = "20260101T100000-00000001"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from station.doctor import WANTED_NICE
+from station.monitoring.doctor import WANTED_NICE
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "benchmarks"

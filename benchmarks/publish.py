@@ -28,13 +28,13 @@ from benchmarks.measuring import BUILD, ROOT, Effort, alternated, built, median_
 from benchmarks.results import Row, at_least
 from controller.events import SetpointChanged
 from controller.units import Micrometres, Millihertz
-from logger.broker_url import BrokerUrl
-from logger.journal import Journal
-from logger.messages import BatchMessage
-from logger.publisher import Publisher
-from logger.topics import Topics
-from station.orders import Orders
-from station.running import tune_collector
+from logger.brokers.url import BrokerUrl
+from logger.bus.messages import BatchMessage
+from logger.bus.publisher import Publisher
+from logger.bus.topics import Topics
+from logger.journal.journal import Journal
+from station.process.orders import Orders
+from station.process.running import tune_collector
 from station.settings import StationSettings
 
 SUBJECT = "publish"

@@ -18,9 +18,9 @@ from statistics import median
 
 from benchmarks.measuring import BUILD, Effort, alternated, asked, child_command, median_ratio
 from benchmarks.results import Row
-from logger.entry import Entry
+from logger.journal.entry import Entry
 from logger.report import read_session
-from logger.store import Store
+from logger.store.store import Store
 from proving.recorded import treatment
 
 SUBJECT = "report"

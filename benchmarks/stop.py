@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from benchmarks.house import SPARE, house
 from benchmarks.measuring import Effort, as_the_station, child_command, percentile, running
 from benchmarks.results import Row, at_most, under
-from station.endpoint import read_endpoint
+from station.api.endpoint import read_endpoint
 
 SUBJECT = "stop"
 TREATED = 16

@@ -20,10 +20,10 @@ from benchmarks.results import Row, at_least
 from controller.events import InputChunk, SetpointChanged
 from controller.recording import COLUMNS, SENT_COLUMN
 from controller.units import Micrometres, Millihertz
-from logger.checkpoints import CHECKPOINT_ENTRIES
-from logger.journal import Journal
-from logger.verify import verify_journal
-from station.checkpointing import Checkpoints
+from logger.journal.journal import Journal
+from logger.proof.checkpoints import CHECKPOINT_ENTRIES
+from logger.proof.verify import verify_journal
+from station.record.checkpointing import Checkpoints
 
 SUBJECT = "verify"
 SESSION = "20260101T100000-000000000001"

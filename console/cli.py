@@ -328,7 +328,7 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
     import signal  # noqa: PLC0415 as above
 
     from simulators.serve import exchange_on_signal, serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
-    from station.signals import on_ending_signals  # noqa: PLC0415 as above
+    from station.process.signals import on_ending_signals  # noqa: PLC0415 as above
 
     async def until_asked() -> None:
         asked = asyncio.Event()

@@ -33,13 +33,13 @@ from console.trace import moments
 from console.trouble import ConsoleError, Told
 from console.watching import LineDisplay, ScreenDisplay, watch
 from controller.datafile import nearest
-from logger.records import session_record
-from logger.verify import verify_journal
-from station.client import StationClient
-from station.libraries import clinic_library
+from logger.proof.verify import verify_journal
+from logger.record.records import session_record
+from station.api.client import StationClient
+from station.process.signals import on_ending_signals
+from station.process.supervise import Supervisor
 from station.settings import PenSetting, StationSettings, load_settings
-from station.signals import on_ending_signals
-from station.supervise import Supervisor
+from station.site.libraries import clinic_library
 
 DELIVERY_S = 15.0
 """The most the record may take to be confirmed by the recorder."""

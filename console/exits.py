@@ -1,4 +1,4 @@
-"""What the exit code of a command means. `needlework run` and `needlework record` end with :class:`station.exits.Exit`.
+"""What the exit code of a command means. `run` and `record` end with :class:`station.process.exits.Exit`.
 
 0    done
 1    the answer is no: refused, damage found, a finding that prevents treating, or STOP reached nobody

@@ -20,7 +20,7 @@ from console.render.readiness import readiness_view
 from console.words import UNKNOWN, celsius, count, hz, mm, percent, spoken, stopwatch
 from console.zone_table import WIDE_COLUMNS, zone_table
 from controller.view import PenView
-from station.models import StationStatus
+from station.api.models import StationStatus
 
 BRIEF_ROWS = 2
 HOW_TO_BEGIN = "`needlework treat --help` says how to operate it from another terminal."

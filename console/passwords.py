@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.exits import Code
 from console.trouble import ConsoleError, Told
-from station.accounts import DEMO
+from station.people.accounts import DEMO
 
 FILE_MAX_BYTES = 4096
 """More than any password; a file that is larger is another one."""

@@ -10,7 +10,7 @@ from console.trouble import Troubles
 
 if TYPE_CHECKING:
     from console.actions.patients import Register
-    from station.keymap import Details
+    from station.site.keymap import Details
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 
 from controller.view import STALE_MS, PenView
-from station.models import PenStatus, StationStatus
+from station.api.models import PenStatus, StationStatus
 
 Step = Text | Group
 """A line of the log below the view; of a group the first text stands for all of it once newer steps came."""

@@ -1,7 +1,7 @@
 """STOP for a person in a hurry: one call to the STOP listener, with the standard library alone.
 
 Finds the listener as :mod:`station.settings` does; a test holds the two against each other. Whatever is unusual here
-ends in None, and the caller goes the long way through :func:`station.stop_client.stop_now`.
+ends in None, and the caller goes the long way through :func:`station.api.stop_client.stop_now`.
 """
 
 import http.client

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
-from logger.entry import Entry
-from logger.journal_reader import JournalReader
-from logger.soundness import sound_chain, sound_session
-from logger.store import Store
-from logger.store_place import shown
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.proof.soundness import sound_chain, sound_session
+from logger.store.place import shown
+from logger.store.store import Store
 from station.settings import StationSettings
 
 NEWEST = "last"

@@ -13,9 +13,9 @@ from console.words import LAYERS, hz, mm, spoken
 from controller.library import LoadedLibrary
 from controller.plan import SessionPlan
 from controller.view import PenView
-from station.client import SeatClient, StationClient
+from station.api.client import SeatClient, StationClient
+from station.api.models import PenStatus
 from station.errors import StationRefused
-from station.models import PenStatus
 
 PROTOCOL = "facial-rejuvenation"
 CONSENT = "demonstration, nobody was asked"

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from console.story import Story, StoryBroken, limits
 from controller.view import PenView
-from station.client import SeatClient
+from station.api.client import SeatClient
 
 EXCHANGE_S = 5.0
 """A new cartridge is in and seen by the pen within this time."""

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from console.story import Story, limits
-from station.client import SeatClient
+from station.api.client import SeatClient
 
 
 class Treatment(Story):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from controller.events import InputChunk
-from logger.entry import Entry
-from logger.telemetry import RUNNING
+from logger.journal.entry import Entry
+from logger.record.telemetry import RUNNING
 
 
 @dataclass(frozen=True, slots=True)

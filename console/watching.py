@@ -18,9 +18,9 @@ from rich.text import Text
 from console.live import live_line, live_view
 from console.picture import LivePicture, Step, Trail
 from controller.view import PenView
-from station.client import StationClient
+from station.api.client import StationClient
+from station.api.models import PenStatus, StationStatus
 from station.errors import ClientError
-from station.models import PenStatus, StationStatus
 from station.settings import StationSettings
 
 LIVE_HZ = 5.0

@@ -349,8 +349,8 @@ class StationKey(EventBase):
 class JournalCheckpoint(EventBase):
     """The station's signature under its journal up to the entry ``sequence``, whose hash is ``hash``.
 
-    ``signature`` is Ed25519 by the key ``key_id`` over station, sequence and hash, as `logger.checkpoints` says. Hash,
-    key and signature are in hexadecimal.
+    ``signature`` is Ed25519 by the key ``key_id`` over station, sequence and hash, as `logger.proof.checkpoints` says.
+    Hash, key and signature are in hexadecimal.
     """
 
     type: Literal["journal_checkpoint"] = "journal_checkpoint"

@@ -34,7 +34,7 @@ from controller.recording import InputRecorder
 from controller.state import MachineState, Step
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.wire.messages import Setpoint
-from logger.entry import GENESIS, Entry
+from logger.journal.entry import GENESIS, Entry
 from proving.plans import PROTOCOL, TODAY
 from proving.rig import Rig
 from simulators.pen import SimulatedPen

@@ -6,7 +6,7 @@ end of standard input ends the process in good order, so that no child outlives 
 
 import sys
 
-from station.orders import Orders
+from station.process.orders import Orders
 
 _STDIN = 0
 
@@ -16,10 +16,10 @@ def main() -> int:
     orders = Orders.model_validate_json(sys.stdin.buffer.readline())
     # Each process imports its own part alone: a recorder has no use for a web server.
     if orders.part == "station":
-        from station.running import station_main  # noqa: PLC0415 - as said above
+        from station.process.running import station_main  # noqa: PLC0415 - as said above
 
         return station_main(orders.settings, leash=_STDIN)
-    from station.recorder import recorder_main  # noqa: PLC0415 - as said above
+    from station.record.recorder import recorder_main  # noqa: PLC0415 - as said above
 
     return recorder_main(orders.settings, kept=orders.broker(), leash=_STDIN)
 

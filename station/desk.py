@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 from controller.datafile import nearest
 from controller.errors import ControlRefused
-from logger.messages import AlarmItem
+from logger.bus.messages import AlarmItem
+from station.api.models import Notice, PatientTold, PenStatus
 from station.clock import StationClock
 from station.errors import SeatTaken, StationError, Trouble, UnknownPen
-from station.models import Notice, PatientTold, PenStatus
 from station.pens import StationPen
-from station.people import Entitled
-from station.seats import Seat, Seats
+from station.people.people import Entitled
+from station.people.seats import Seat, Seats
 from station.stop import stop_pens
 
 PRESENCE_CHECK_S = 0.2

@@ -17,7 +17,7 @@
     │   └── KeyMapUnusable      the key map, or the site's key, cannot be read or written
     ├── ProcessError            a supervised process did not come up
     ├── StationFailure          the station cannot start, or cannot go on
-    │   └── StationKeyRefused   the key that signs the journal cannot be used (`station.station_key`)
+    │   └── StationKeyRefused   the key that signs the journal cannot be used (`station.record.station_key`)
     └── ClientError             what the client of the API raises
         ├── StationUnreachable  nobody answers at the station's address
         └── StationRefused      the station answered, and said no
@@ -27,7 +27,7 @@ Each carries the three sentences of :class:`Trouble`: what happened, what it mea
 
 from dataclasses import dataclass
 
-from station.exits import Exit
+from station.process.exits import Exit
 
 
 @dataclass(frozen=True, slots=True)

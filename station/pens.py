@@ -19,11 +19,11 @@ from firmware_bridge.errors import WireError
 from firmware_bridge.link import Link
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.supervisor import Supervisor
-from logger.messages import AlarmItem, LivePen
-from station.models import PatientTold
-from station.record import JournalSink
+from logger.bus.messages import AlarmItem, LivePen
+from station.api.models import PatientTold
+from station.people.words_kept import kept
+from station.record.seam import JournalSink
 from station.settings import PenSetting
-from station.words_kept import kept
 
 
 class StationPen:

@@ -17,41 +17,41 @@ from typing import Any
 from controller.events import StationStopped
 from controller.session import SessionDriver
 from controller.site import ClinicData, Site
+from logger.bus.messages import AlarmItem
+from logger.bus.publisher import Publisher
+from logger.bus.topics import Topics
 from logger.errors import JournalBusy, RecordError
-from logger.journal import Journal
-from logger.messages import AlarmItem
-from logger.publisher import Publisher
-from logger.topics import Topics
-from station import last_visits
-from station.accounts import Accounts
-from station.amendments import Amendments
-from station.api import build_api
-from station.awake import SleepInhibitor
-from station.brokers import brokers_of
-from station.checkpointing import Checkpoints
+from logger.journal.journal import Journal
+from station.api.app import build_api
+from station.api.endpoint import Endpoint, remove_endpoint, write_endpoint
+from station.api.models import BusStatus, RecordStatus, StationStatus
+from station.api.serving import ApiServer, bind_api
 from station.clock import StationClock
 from station.desk import Desk
-from station.endpoint import Endpoint, remove_endpoint, write_endpoint
 from station.errors import StationFailure, Trouble
-from station.exits import Exit
-from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
-from station.history_file import HistoryFile
-from station.keymap_file import KeyMapFile
-from station.ledger import SiteLedger, compare_regularly
-from station.lines import Announce
-from station.models import BusStatus, RecordStatus, StationStatus
-from station.observed import observed
-from station.parts import Parts
-from station.patients import Patients
+from station.monitoring.observed import observed
 from station.pens import StationPen
-from station.people import People
-from station.places import approve, load_data, make_directories, new_token, open_people
-from station.record import JournalSink, begin_record, ended_in_order
-from station.retention import load_retention
-from station.seats import Seats
-from station.serving import ApiServer, bind_api
+from station.people.accounts import Accounts
+from station.people.people import People
+from station.people.seats import Seats
+from station.process.awake import SleepInhibitor
+from station.process.exits import Exit
+from station.process.lines import Announce
+from station.process.parts import Parts
+from station.record.brokers import brokers_of
+from station.record.checkpointing import Checkpoints
+from station.record.seam import JournalSink, begin_record, ended_in_order
+from station.record.signing_off import SignOff
 from station.settings import StationSettings
-from station.signing_off import SignOff
+from station.site import last_visits
+from station.site.amendments import Amendments
+from station.site.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
+from station.site.history_file import HistoryFile
+from station.site.keymap_file import KeyMapFile
+from station.site.ledger import SiteLedger, compare_regularly
+from station.site.patients import Patients
+from station.site.places import approve, load_data, make_directories, new_token, open_people
+from station.site.retention import load_retention
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
 
@@ -235,7 +235,7 @@ class Station:
 
     async def _verify(self) -> None:
         """What a station left that did not end in order is looked at before anything is added to it."""
-        from logger.verify import verify_journal  # noqa: PLC0415  with it comes the store: 0.2 s that few starts need
+        from logger.proof.verify import verify_journal  # noqa: PLC0415  with it comes the store: 0.2 s that few starts need
 
         result = await asyncio.to_thread(verify_journal, self._settings.journal_path)
         if result.verdict != "intact":

@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from logger.broker_url import BrokerUrl
+from logger.brokers.url import BrokerUrl
 from logger.errors import BrokerUrlError
 from station.errors import SettingsError, Trouble
 
@@ -286,12 +286,12 @@ class StationSettings(BaseSettings):
 
     @property
     def station_key_path(self) -> Path:
-        """The key by which this station signs its journal; see `station.station_key`."""
+        """The key by which this station signs its journal; see `station.record.station_key`."""
         return self.state_dir / "station.key"
 
     @property
     def amendments_path(self) -> Path:
-        """The texts of amendments, which stay at the site; see `station.amendments`."""
+        """The texts of amendments, which stay at the site; see `station.site.amendments`."""
         return self.state_dir / "amendments.sqlite"
 
     @property

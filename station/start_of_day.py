@@ -5,8 +5,8 @@ from datetime import date
 
 from controller.library import LoadedLibrary
 from controller.notices import start_of_day
-from logger.publisher import PublisherState
-from station.models import StartNotice
+from logger.bus.publisher import PublisherState
+from station.api.models import StartNotice
 from station.pens import StationPen
 
 

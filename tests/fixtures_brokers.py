@@ -18,10 +18,17 @@ from typing import Protocol
 
 import pytest
 
-from logger.broker import Account, EmbeddedBroker, embedded_broker, recorder_account, station_account, watcher_account
-from logger.broker_folder import Asked, OwnCertificate, Written, password_file, write_broker
-from logger.broker_url import BrokerUrl
-from logger.topics import TOPIC_TABLE, Topics
+from logger.brokers.embedded import (
+    Account,
+    EmbeddedBroker,
+    embedded_broker,
+    recorder_account,
+    station_account,
+    watcher_account,
+)
+from logger.brokers.folder import Asked, OwnCertificate, Written, password_file, write_broker
+from logger.brokers.url import BrokerUrl
+from logger.bus.topics import TOPIC_TABLE, Topics
 
 SITE = "clinic"
 STATION = "room-1"

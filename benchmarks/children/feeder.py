@@ -12,10 +12,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger.journal import Journal
-from logger.mqtt import BrokerUrl
-from logger.publisher import Publisher
-from logger.topics import Topics
+from logger.bus.mqtt import BrokerUrl
+from logger.bus.publisher import Publisher
+from logger.bus.topics import Topics
+from logger.journal.journal import Journal
 
 SITE, STATION = "bench", "room-1"
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import station.running
+import station.process.running
 import station.service
 from controller.session import SessionDriver
 from firmware_bridge.link import Link
@@ -54,7 +54,7 @@ def main() -> int:
         return SessionDriver(*arguments, **options, tick_observer=heard.tick)
 
     station.service.SessionDriver = driver  # type: ignore[assignment, attr-defined]
-    code = station.running.station_main(settings, leash=_STDIN)
+    code = station.process.running.station_main(settings, leash=_STDIN)
     Path(sys.argv[1]).write_text(json.dumps({"ticks": heard.ticks, "stops": heard.stops}), encoding="utf-8")
     return code
 

@@ -31,7 +31,7 @@ def empty() -> bytes:
 def made(place: Path) -> bytes:
     """The report of the only session of a store."""
     from logger.report import Heading, read_session, session_report  # noqa: PLC0415 as above
-    from logger.store import Store  # noqa: PLC0415 as above
+    from logger.store.store import Store  # noqa: PLC0415 as above
 
     store = Store.open_to_read(place)
     try:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from benchmarks.children.feeder import SITE, STATION
-from logger.messages import ReceiptMessage
-from logger.mqtt import BrokerUrl, connect
-from logger.recorder import run_recorder
-from logger.store import Store
-from logger.topics import Topics, filter_of, row
+from logger.bus.messages import ReceiptMessage
+from logger.bus.mqtt import BrokerUrl, connect
+from logger.bus.recorder import run_recorder
+from logger.bus.topics import Topics, filter_of, row
+from logger.store.store import Store
 
 _END_OF_BATCH = re.compile(rb'.*"sequence":(\d+),.*"hash":"([0-9a-f]{64})"', re.DOTALL)
 

@@ -14,11 +14,11 @@ from console.exits import Code
 from console.passwords import ask, ask_new
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
-from station.accounts import Role
-from station.client import StationClient
+from station.api.client import StationClient
+from station.api.models import AccountStatus
 from station.errors import StationUnreachable
-from station.models import AccountStatus
-from station.offline import signed_in_offline
+from station.people.accounts import Role
+from station.people.offline import signed_in_offline
 from station.settings import StationSettings
 
 

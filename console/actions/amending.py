@@ -13,8 +13,8 @@ from console.records import opened, session_named
 from console.screen import err, out, print_json
 from console.trouble import ConsoleError, Told
 from controller.events import AmendedAspect, AmendmentReason
-from station.client import StationClient
-from station.models import MAX_AMENDMENT_CHARS, Amended, AmendRecord
+from station.api.client import StationClient
+from station.api.models import MAX_AMENDMENT_CHARS, Amended, AmendRecord
 from station.settings import StationSettings
 
 ASPECTS: tuple[AmendedAspect, ...] = get_args(AmendedAspect)

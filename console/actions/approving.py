@@ -12,8 +12,8 @@ from console.exits import Code
 from console.passwords import password_for
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
-from station.client import StationClient
-from station.models import ApproveAsked, Approved
+from station.api.client import StationClient
+from station.api.models import ApproveAsked, Approved
 from station.settings import StationSettings
 
 

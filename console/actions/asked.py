@@ -10,7 +10,7 @@ from console.trouble import ConsoleError, Told
 from controller.history import VisitSummary
 from controller.plan import SessionPlan, is_pseudonym
 from controller.view import PenView
-from station.models import PatientTold
+from station.api.models import PatientTold
 
 LAST = "last"
 """Stands for the patient's interrupted session where one is resumed."""

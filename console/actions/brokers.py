@@ -10,7 +10,7 @@ from rich.text import Text
 from console.exits import Code
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
-from logger.broker_folder import Asked, OwnCertificate, Written, write_broker
+from logger.brokers.folder import Asked, OwnCertificate, Written, write_broker
 
 MOSQUITTOS_OWN = "mosquitto"
 """The user that Mosquitto's packages make."""

@@ -7,11 +7,11 @@ from rich.text import Text
 
 from console.exits import Code
 from console.screen import out, print_json
-from station.client import StationClient
+from station.api.client import StationClient
+from station.api.models import StopAnswer
+from station.api.stop_client import stop_now
 from station.errors import ClientError
-from station.models import StopAnswer
 from station.settings import StationSettings, load_settings
-from station.stop_client import stop_now
 
 CONFIRM_S = 2.0
 """More than the dead-man and retract time of any pen: by then it has confirmed, or something is wrong."""

@@ -16,9 +16,9 @@ from controller.history import ZoneVisit
 from controller.library import LoadedLibrary
 from controller.plan import SessionPlan
 from controller.units import QuantityError, micrometres_from_mm
-from station.client import SeatClient, StationClient
+from station.api.client import SeatClient, StationClient
+from station.api.models import PenStatus
 from station.errors import StationRefused
-from station.models import PenStatus
 
 INTERRUPTED = "interrupted"
 NEEDS_SESSION = ("arm", "check", "confirm", "attest", "cartridge", "depth", "rate", "repeat", "zone")

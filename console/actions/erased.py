@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 from controller.events import PatientErased
-from logger.journal_reader import JournalReader
-from logger.store import Store
+from logger.journal.reader import JournalReader
+from logger.store.store import Store
 from station.settings import StationSettings
 
 _TYPE = "patient_erased"

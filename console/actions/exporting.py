@@ -9,11 +9,11 @@ from console.exits import Code
 from console.records import Place, Source, every_sound_entry, opened, session_named, sound_entries
 from console.screen import err, print_json
 from console.trouble import ConsoleError, Told
-from logger.entry import Entry
 from logger.export.fhir import session_bundle
 from logger.export.fhir_codes import Coded, Coding
 from logger.export.fhir_file import write_bundle
 from logger.export.tabular import Form, export_tables
+from logger.journal.entry import Entry
 from station.settings import StationSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from console.render.sessions import SessionLine, sessions_view
 from console.screen import out, print_json, say
 from console.trace import moments
 from logger.errors import RecordDamaged
-from logger.records import session_record
+from logger.record.records import session_record
 from station.settings import StationSettings
 
 

@@ -24,7 +24,7 @@ from controller.history import Approval, approval_sentence
 from controller.library import LoadedLibrary, Question
 from controller.plan import SessionPlan
 from controller.screening import asked as question_words
-from station.models import PatientTold
+from station.api.models import PatientTold
 
 GROUPS = ("hard", "ask-prescriber", "soft")
 """The order in which questions are put: what rules a treatment out comes first."""

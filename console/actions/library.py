@@ -19,8 +19,8 @@ from controller.key_file import PassphraseNeeded, read_key_file
 from controller.library import Library, LoadedLibrary, sidecar_of
 from controller.library_diff import library_changes
 from controller.signing import fingerprint, sidecar, sign, verify
-from station.libraries import clinic_library, trusted_keys
 from station.settings import StationSettings
+from station.site.libraries import clinic_library, trusted_keys
 
 Use = Literal["clinic", "demo", "no"]
 

@@ -13,7 +13,7 @@ from console.render.lookback import lookback_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
 from logger.export.files import check_free, write_whole
-from logger.lookback import Asked, SessionUsed
+from logger.record.lookback import Asked, SessionUsed
 from station.settings import StationSettings
 
 Names = Callable[[Collection[str]], Mapping[str, str | None]]

@@ -4,8 +4,8 @@ from console.exits import Code
 from console.render.machine import PortLine, findings_view, pens_view
 from console.screen import out, print_json, say
 from firmware_bridge.discovery import list_pens
-from station.doctor import Level, examine, worst
-from station.probes import port_facts, probe
+from station.monitoring.doctor import Level, examine, worst
+from station.monitoring.probes import port_facts, probe
 from station.settings import StationSettings
 
 

@@ -20,14 +20,14 @@ from console.render.marks import DEMO_RECORD
 from console.render.patient import patient_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
-from station.client import StationClient
+from station.api.client import StationClient
+from station.api.models import PatientTold
+from station.api.patient_client import PatientRegister, patient_register
+from station.api.patient_models import AddPatient, PersonTold
 from station.errors import KeyMapRefused, KeyMapUnusable, StationRefused
-from station.keymap import Details
-from station.models import PatientTold
-from station.patient_client import PatientRegister, patient_register
-from station.patient_models import AddPatient, PersonTold
-from station.pseudonyms import read_pseudonym
 from station.settings import StationSettings
+from station.site.keymap import Details
+from station.site.pseudonyms import read_pseudonym
 
 _MICROSECONDS = 1_000_000
 _ASKED_MAX = 3

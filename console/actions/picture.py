@@ -21,9 +21,9 @@ from console.story import Kind
 from console.story_treatment import Treatment
 from console.trouble import ConsoleError, Told
 from console.watching import Watcher
-from station.libraries import clinic_library
+from station.process.supervise import Supervisor
 from station.settings import load_settings
-from station.supervise import Supervisor
+from station.site.libraries import clinic_library
 
 COLUMNS, ROWS = 100, 30
 MOMENT = "treating cheek"

@@ -11,8 +11,8 @@ from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.datafile import nearest
 from logger.export.files import check_free, write_whole
-from logger.journal_reader import JournalReader
-from logger.records import session_record
+from logger.journal.reader import JournalReader
+from logger.record.records import session_record
 from logger.report import (
     Heading,
     Paper,

@@ -7,7 +7,7 @@ from console.exits import Code
 from console.records import every_entry, opened
 from console.render.overrides import overrides_view
 from console.screen import out, print_json, say
-from logger.overrides import override_report
+from logger.record.overrides import override_report
 from station.settings import StationSettings
 
 

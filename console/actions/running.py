@@ -14,12 +14,12 @@ from console.render.marks import DEMO_RECORD
 from console.screen import err, out
 from console.trouble import ConsoleError, Told, show
 from console.watching import ScreenDisplay, watch
-from station.exits import Exit
-from station.libraries import clinic_library
-from station.recorder import recorder_main
+from station.process.exits import Exit
+from station.process.supervise import Supervisor
+from station.process.supervise import run as run_station
+from station.record.recorder import recorder_main
 from station.settings import StationSettings
-from station.supervise import Supervisor
-from station.supervise import run as run_station
+from station.site.libraries import clinic_library
 
 FOOTER = "Ctrl-C ends the station: motor off and needles out first. STOP: `needlework stop` in any terminal."
 SIMULATE = (sys.executable, "-m", "console.cli", "simulate", "--pty")

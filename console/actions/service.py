@@ -10,10 +10,10 @@ from console.exits import Code
 from console.records import Source, opened
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
-from logger.entry import Entry
-from logger.findings import counted
-from logger.journal_reader import JournalReader
-from logger.service_record import service_record
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.proof.findings import counted
+from logger.record.service_record import service_record
 from logger.whole_file import new_whole
 from station.settings import StationSettings
 

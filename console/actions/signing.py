@@ -12,8 +12,8 @@ from console.records import opened, session_named
 from console.screen import out, print_json
 from console.trouble import ConsoleError, Told
 from controller.signoff import Meaning
-from station.client import StationClient
-from station.models import Signed
+from station.api.client import StationClient
+from station.api.models import Signed
 from station.settings import StationSettings
 
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)

@@ -15,18 +15,18 @@ from console.exits import Code
 from console.passwords import ask
 from console.screen import err, out, print_json
 from console.trouble import ConsoleError, Told
-from logger.findings import counted
+from logger.proof.findings import counted
 from logger.whole_file import new_whole
-from station.accounts import Role
 from station.errors import KeyMapRefused
-from station.keymap import KeyMap
-from station.keymap_file import KeyMapFile
-from station.offline import signed_in_offline
-from station.sealing import FILE_MAX_BYTES
+from station.people.accounts import Role
+from station.people.offline import signed_in_offline
 from station.settings import StationSettings
-from station.site_files import BACKUP, Joined, backup, join, join_ring, kind_of, private_files, restore, share
-from station.site_key import KeyRing, SiteKey
-from station.spoken_bytes import NotWords, to_words
+from station.site.files import BACKUP, Joined, backup, join, join_ring, kind_of, private_files, restore, share
+from station.site.key import KeyRing, SiteKey
+from station.site.keymap import KeyMap
+from station.site.keymap_file import KeyMapFile
+from station.site.sealing import FILE_MAX_BYTES
+from station.site.spoken_bytes import NotWords, to_words
 
 PASSPHRASE_BYTES = 10
 """80 bits, five words and a check: with Argon2id in front nobody guesses it."""

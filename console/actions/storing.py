@@ -12,11 +12,11 @@ from console.render.store import checked_view, copied_view
 from console.screen import err, out, print_json, say
 from console.trouble import ConsoleError, Told, told_of
 from logger.errors import RecordError
-from logger.store_backup import back_up
-from logger.store_backup import restore as restore_store
-from logger.store_check import check_store
-from logger.store_place import shown, url_of
-from logger.store_schema import migrate_store
+from logger.store.backup import back_up
+from logger.store.backup import restore as restore_store
+from logger.store.check import check_store
+from logger.store.place import shown, url_of
+from logger.store.schema import migrate_store
 from station.settings import StationSettings
 
 

@@ -30,13 +30,13 @@ from console.typing_in import keys, lines
 from console.watching import TreatDisplay, watch
 from controller.library import LoadedLibrary
 from controller.plan import SessionPlan
-from station.client import SeatClient, StationClient
+from station.api.client import SeatClient, StationClient
+from station.api.models import PatientTold
+from station.api.patient_client import patient_register
 from station.errors import StationError
-from station.libraries import clinic_library
-from station.models import PatientTold
-from station.patient_client import patient_register
+from station.process.signals import on_ending_signals
 from station.settings import StationSettings
-from station.signals import on_ending_signals
+from station.site.libraries import clinic_library
 
 FOOTER = "Space: start or pause · Esc: STOP · `help` · Ctrl-C: STOP and leave"
 NO_SESSION = "no_session"

@@ -13,16 +13,16 @@ from console.records import open_store
 from console.render.verify import verify_view
 from console.screen import err, out, print_json
 from console.trouble import ConsoleError, Told, told_of
-from logger.anchors import Anchor, read_anchor
-from logger.checkpoints import KEY_ID_CHARS, key_id
 from logger.errors import RecordError
 from logger.incident.checking import is_bundle, verify_bundle
-from logger.journal_file import APPLICATION_ID
+from logger.journal.file import APPLICATION_ID
+from logger.proof.anchors import Anchor, read_anchor
+from logger.proof.checkpoints import KEY_ID_CHARS, key_id
+from logger.proof.verify import Progress, VerifyResult, verify_journal, verify_store
 from logger.sqlite_files import read_only_uri
-from logger.store import Store
-from logger.verify import Progress, VerifyResult, verify_journal, verify_store
+from logger.store.store import Store
+from station.record.station_key import public_key_at
 from station.settings import StationSettings
-from station.station_key import public_key_at
 
 _SQLITE = b"SQLite format 3\0"
 """The first bytes of every journal, and of a store in a file."""

@@ -6,10 +6,10 @@ from console.exits import Code
 from console.render.status import status_view
 from console.screen import out, print_json, say
 from console.watching import LineDisplay, ScreenDisplay, watch
-from station.client import StationClient
-from station.models import StationStatus
+from station.api.client import StationClient
+from station.api.models import StationStatus
+from station.process.signals import on_ending_signals
 from station.settings import StationSettings
-from station.signals import on_ending_signals
 
 FOOTER = "Ctrl-C ends this view, not the treatment. STOP: `needlework stop` in any terminal."
 

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from logger.findings import counted
-from logger.lookback import SessionUsed
+from logger.proof.findings import counted
+from logger.record.lookback import SessionUsed
 
 _LEAST = 14
 _PERSON_MOST = 32

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from firmware_bridge.discovery import FoundPort
-from station.doctor import Finding, Level, PortFacts
+from station.monitoring.doctor import Finding, Level, PortFacts
 
 MARKS = {
     Level.FINE: ("ok", "green"),

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from logger.record_models import NOT_TREATED
+from logger.record.models import NOT_TREATED
 
 DEMO_RECORD = "Limits signed by nobody: demonstration only. Not for use on people."
 """On every record, list and screen of a treatment whose library no physician signed."""

@@ -6,8 +6,8 @@ from rich.text import Text
 
 from console.render.marks import demo_of
 from console.words import LAYERS, spoken
-from logger.findings import counted
-from logger.overrides import OverrideReport
+from logger.proof.findings import counted
+from logger.record.overrides import OverrideReport
 
 
 def overrides_view(report: OverrideReport, place: str) -> RenderableType:

@@ -13,7 +13,7 @@ from controller.history import CourseState, VisitSummary, approval_sentence
 from controller.library import Question
 from controller.screening import asked as question_words
 from controller.units import format_mm
-from station.models import PatientTold
+from station.api.models import PatientTold
 
 HEADINGS = {
     "hard": ("Contraindications: whoever has one of these is not treated", "bold red"),

@@ -8,7 +8,7 @@ from console.render.record_events import alarms, amendments, limits_met, others_
 from console.render.record_parts import about, at_a_glance, before_arming, limits_in_force, parts_used
 from console.render.record_zones import chart_of, measured, zones_against_plan
 from console.trace import Moment
-from logger.record_models import SessionRecord
+from logger.record.models import SessionRecord
 
 
 def record_view(record: SessionRecord, trace: list[Moment], *, width: int) -> RenderableType:

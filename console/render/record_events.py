@@ -8,7 +8,7 @@ from rich.text import Text
 
 from console.render.marks import facts
 from console.words import LAYERS, MS_PER_S, duration, hz, mm, offset, spoken
-from logger.record_models import AlarmRecord, Override, Refusal, SessionRecord
+from logger.record.models import AlarmRecord, Override, Refusal, SessionRecord
 
 HARD = {"zone_hard", "mechanical", "labelled", "cartridge", "calibration", "depth_rate_curve", "lease"}
 """Limits that nothing overrides."""

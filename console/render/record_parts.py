@@ -11,7 +11,7 @@ from console.render.marks import OUTCOMES, facts
 from console.render.record_events import HARD, moment
 from console.words import count, duration, mm, spoken
 from controller.events import CourseSnapshot
-from logger.record_models import CartridgeRecord, SessionRecord
+from logger.record.models import CartridgeRecord, SessionRecord
 
 
 def at_a_glance(record: SessionRecord) -> RenderableType:

@@ -11,8 +11,8 @@ from console.render.marks import budget_bar
 from console.trace import Moment, buckets
 from console.words import count, offset, stopwatch
 from controller.units import MHZ_PER_HZ, UM_PER_MM
-from logger.record_models import SessionRecord, ZoneRecord
-from logger.telemetry import Spread
+from logger.record.models import SessionRecord, ZoneRecord
+from logger.record.telemetry import Spread
 
 CHART_ROWS = 5
 CHART_COLUMNS_MAX = 110

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from console.render.marks import OUTCOME_STYLE, demo_of
 from console.words import UNKNOWN, duration
-from logger.record_models import NOT_TREATED, SessionRecord
+from logger.record.models import NOT_TREATED, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)

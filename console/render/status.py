@@ -9,7 +9,7 @@ from console.render.readiness import doses_view, readiness_view
 from console.render.record_parts import course_words
 from console.words import UNKNOWN, count, hz, mm, percent, spoken, stopwatch
 from controller.view import STALE_MS, PenView
-from station.models import PenStatus, StationStatus
+from station.api.models import PenStatus, StationStatus
 
 
 def status_view(status: StationStatus) -> RenderableType:

@@ -3,9 +3,9 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from logger.store_backup import Copied
-from logger.store_check import Checked
-from logger.verify import VerifyResult
+from logger.proof.verify import VerifyResult
+from logger.store.backup import Copied
+from logger.store.check import Checked
 
 
 def copied_view(copied: Copied, done: str) -> RenderableType:

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from logger.verify import VerifyResult
+from logger.proof.verify import VerifyResult
 
 
 def verify_view(result: VerifyResult) -> RenderableType:

@@ -5,8 +5,8 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from generator.contract import MESSAGES, event_models, tidied, version_of
-from logger.messages import MAX_BATCH_ENTRIES, MAX_PAYLOAD_BYTES
-from logger.topics import ROOT, TOPIC_TABLE, TopicRow
+from logger.bus.messages import MAX_BATCH_ENTRIES, MAX_PAYLOAD_BYTES
+from logger.bus.topics import ROOT, TOPIC_TABLE, TopicRow
 
 Json = dict[str, Any]
 JSON_SCHEMA = "application/schema+json;version=draft-07"

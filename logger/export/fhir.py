@@ -6,16 +6,16 @@ what was not measured is absent with its reason; complications are not in the re
 
 from collections.abc import Iterable
 
-from logger.entry import Entry
 from logger.errors import ExportError
 from logger.export.fhir_audit import add_audit
 from logger.export.fhir_codes import Coded, Json
 from logger.export.fhir_devices import Devices, add_devices
 from logger.export.fhir_parts import Bundle, moment, number, period, thousandths
 from logger.export.fhir_provenance import add_provenance
-from logger.record_models import SessionRecord, ZoneRecord
-from logger.records import session_record
-from logger.telemetry import Spread
+from logger.journal.entry import Entry
+from logger.record.models import SessionRecord, ZoneRecord
+from logger.record.records import session_record
+from logger.record.telemetry import Spread
 
 _STATUS = {"completed": "completed", "stopped": "stopped", "interrupted": "stopped", "open": "in-progress"}
 

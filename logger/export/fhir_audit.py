@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.units import format_hz, format_mm
 from logger.export.fhir_codes import Json
 from logger.export.fhir_parts import Bundle, moment
-from logger.record_models import Override, SessionRecord
+from logger.record.models import Override, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)

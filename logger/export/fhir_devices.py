@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from controller.events import CartridgeSnapshot
 from logger.export.fhir_codes import GS1_DI, Json
 from logger.export.fhir_parts import Bundle, day
-from logger.record_models import SessionRecord
+from logger.record.models import SessionRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from logger.export.fhir_codes import ASTM, ENTITY_ROLE_SOURCE, PARTICIPANT, SIGNATURES, Json
 from logger.export.fhir_parts import Bundle, moment, period
-from logger.record_models import SessionRecord
+from logger.record.models import SessionRecord
 
 
 def add_provenance(

@@ -16,10 +16,10 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from controller.events import InputChunk, SessionOpened, ZoneChanged
-from logger.entry import Entry
-from logger.record_models import SessionRecord
-from logger.records import session_record
-from logger.telemetry import Spread
+from logger.journal.entry import Entry
+from logger.record.models import SessionRecord
+from logger.record.records import session_record
+from logger.record.telemetry import Spread
 
 Kind = Literal["text", "integer", "boolean", "time"]
 Value = str | int | bool | datetime | None

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from logger.entry import Entry
 from logger.export.csv_files import CsvTable
 from logger.export.files import check_free, make_private, whole_files
 from logger.export.parquet import duckdb, write_parquet
 from logger.export.tables import COLUMNS, Row, TableName, event_row, is_read, take_session
+from logger.journal.entry import Entry
 
 Form = Literal["csv", "parquet"]
 

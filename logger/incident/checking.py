@@ -12,18 +12,18 @@ from typing import BinaryIO, Final
 from pydantic import ValidationError
 
 from controller.events import SessionClosed
-from logger.anchors import Anchor, Anchored
-from logger.chain import Walk, Withheld
-from logger.checkpoints import Trail, key_id
-from logger.entry import Entry
 from logger.errors import BundleError
-from logger.findings import Findings, counted, printable
 from logger.incident.lines import MAX_LINE_BYTES, Older, Part, may_be_shown, read
 from logger.incident.making import COMMENT, COMMENT_BYTES, bounded, json_text
 from logger.incident.manifest import ENTRIES, MANIFEST, MEMBERS, Manifest
 from logger.incident.readme import readme
-from logger.records import session_record
-from logger.verify import PROGRESS_ENTRIES, Progress, VerifyResult, result_of
+from logger.journal.chain import Walk, Withheld
+from logger.journal.entry import Entry
+from logger.proof.anchors import Anchor, Anchored
+from logger.proof.checkpoints import Trail, key_id
+from logger.proof.findings import Findings, counted, printable
+from logger.proof.verify import PROGRESS_ENTRIES, Progress, VerifyResult, result_of
+from logger.record.records import session_record
 
 MAX_MEMBER_BYTES: Final = 64 * 1024 * 1024
 """Of every member but the entries, which are read line by line."""

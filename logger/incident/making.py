@@ -12,19 +12,19 @@ from typing import Final
 from pydantic import ValidationError
 
 from controller.events import JournalCheckpoint, StationKey, StationStarted
-from logger.chain import Walk, Withheld
-from logger.checkpoints import CHECKPOINT_ENTRIES, Trail, public_key_of
-from logger.conflicts import Conflict
-from logger.entry import Entry
 from logger.errors import BundleError
 from logger.export.files import make_private
-from logger.findings import Findings, printable
 from logger.incident.lines import Older, Part, leaves_a_hole, parts_of, written
 from logger.incident.manifest import ENTRIES, FORMAT, MANIFEST, Manifest
 from logger.incident.readme import readme
-from logger.journal_reader import JournalReader
-from logger.records import session_record
-from logger.store import Store
+from logger.journal.chain import Walk, Withheld
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.proof.checkpoints import CHECKPOINT_ENTRIES, Trail, public_key_of
+from logger.proof.findings import Findings, printable
+from logger.record.records import session_record
+from logger.store.conflicts import Conflict
+from logger.store.store import Store
 
 COMMENT: Final = b"needlework-record/1 sha256:"
 COMMENT_BYTES: Final = len(COMMENT) + 64

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from controller.units import UM_PER_MM
 from logger.errors import RecordNotFound
-from logger.findings import counted
-from logger.record_models import SessionRecord, ZoneRecord
+from logger.proof.findings import counted
+from logger.record.models import SessionRecord, ZoneRecord
 from logger.report import session_tables as tables
 from logger.report.axes import value_ticks
 from logger.report.session import DEMO, Heading, SessionRead, place_words

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controller.events import Event, InputChunk, LimitsChanged, SessionOpened, ZoneChanged
-from logger.telemetry import RUNNING
+from logger.record.telemetry import RUNNING
 
 STRETCHES_MOST: Final = 1200
 """Twice as many as an A4 page has points across: more would only be drawn on top of each other."""

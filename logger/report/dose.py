@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from logger.record_models import SessionRecord, ZoneRecord
+from logger.record.models import SessionRecord, ZoneRecord
 from logger.report.face import AREAS, HEIGHT, MARKS, WIDTH, Fill, face_svg
 from logger.report.wording import count, mm, span, spoken
 

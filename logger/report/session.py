@@ -9,18 +9,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from controller.events import Event, JournalCheckpoint, StationStarted
-from logger.checkpoints import CHECKPOINT_ENTRIES
-from logger.entry import Entry
-from logger.record_models import NOT_TREATED, SessionRecord
-from logger.records import session_record
+from logger.journal.entry import Entry
+from logger.proof.checkpoints import CHECKPOINT_ENTRIES
+from logger.proof.soundness import check_entry
+from logger.proof.verification_code import VerificationCode
+from logger.record.models import NOT_TREATED, SessionRecord
+from logger.record.records import session_record
 from logger.report import session_tables as tables
 from logger.report.charts import charts
 from logger.report.curves import Curves
 from logger.report.dose import face_part, numbers
 from logger.report.typeset import Paper, typeset
 from logger.report.wording import NOTHING, breakable, count, grouped, moment, several, span, spoken
-from logger.soundness import check_entry
-from logger.verification_code import VerificationCode
 
 DEMO: Final = "Demonstration: nobody signed the limits of this session. Not for treating anybody."
 LOOK_AHEAD_ENTRIES: Final = 3 * CHECKPOINT_ENTRIES

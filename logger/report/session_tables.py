@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from controller.events import LimitSet
-from logger.record_models import AlarmRecord, CartridgeRecord, LimitsInForce, SessionRecord, ZoneRecord
+from logger.record.models import AlarmRecord, CartridgeRecord, LimitsInForce, SessionRecord, ZoneRecord
+from logger.record.telemetry import Spread
 from logger.report.dose import numbers
 from logger.report.wording import (
     LAYERS,
@@ -21,7 +22,6 @@ from logger.report.wording import (
     spoken,
     time_of,
 )
-from logger.telemetry import Spread
 
 Rows = list[list[str]]
 

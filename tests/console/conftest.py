@@ -50,8 +50,8 @@ from controller.plan import ProfileSnapshot, ZonePlan, snapshot_profile
 from controller.profiles import load_profiles
 from controller.units import Micrometres, Millihertz
 from controller.view import AlarmView, PenView
-from logger.entry import GENESIS, Entry
-from station.models import PenStatus
+from logger.journal.entry import GENESIS, Entry
+from station.api.models import PenStatus
 
 MakeStatus = Callable[..., PenStatus]
 MakeView = Callable[..., PenView]

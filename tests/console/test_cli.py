@@ -13,9 +13,9 @@ import pytest
 from console.cli import main
 from console.exits import Code
 from controller.events import Event
-from logger.entry import Entry
-from logger.journal import Journal
-from logger.store import Store
+from logger.journal.entry import Entry
+from logger.journal.journal import Journal
+from logger.store.store import Store
 
 pytestmark = pytest.mark.system
 

@@ -18,9 +18,9 @@ from console.actions.history import show_session
 from console.exits import Code
 from console.trouble import ConsoleError
 from logger.errors import ExportError, RecordDamaged
-from logger.journal import Journal, JournalLimits
-from logger.journal_reader import JournalReader
-from logger.store import Store
+from logger.journal.journal import Journal, JournalLimits
+from logger.journal.reader import JournalReader
+from logger.store.store import Store
 from station.settings import StationSettings, load_settings
 from tests.logger.making import Clock, sql
 from tests.logger.test_records import treatment

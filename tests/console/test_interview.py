@@ -19,7 +19,7 @@ from controller.history import Approval, CourseState, VisitSummary, ZoneVisit
 from controller.library import load_library
 from controller.plan import SessionPlan
 from controller.units import Micrometres, Millihertz
-from station.models import PatientTold
+from station.api.models import PatientTold
 
 LIBRARY = load_library()
 HARD = [name for name, question in LIBRARY.questions.items() if question.severity == "hard"]

@@ -14,7 +14,7 @@ from console.live import live_line, live_view, rows
 from console.picture import TRAIL_POINTS, TRAIL_S, LivePicture, Trail
 from console.watching import TreatDisplay
 from controller.view import STALE_MS, AlarmView, PenView
-from station.models import BusStatus, PenStatus, RecordStatus, StationStatus
+from station.api.models import BusStatus, PenStatus, RecordStatus, StationStatus
 
 SIZES = [(40, 16), (60, 20), (80, 24), (100, 30), (132, 43), (200, 60)]
 """Screens a pen is treated in front of, the smallest a split of a small terminal."""

@@ -8,9 +8,9 @@ from console.render.record import record_view
 from console.render.sessions import SessionLine, sessions_view
 from console.render.verify import verify_view
 from console.trace import buckets, moments
-from logger.entry import Entry
-from logger.records import session_record
-from logger.verify import Finding, VerifyResult
+from logger.journal.entry import Entry
+from logger.proof.verify import Finding, VerifyResult
+from logger.record.records import session_record
 from tests.logger.making import closed
 from tests.logger.test_lookback import begun
 from tests.logger.test_uses import chained

@@ -17,12 +17,12 @@ from console.cli import app
 from console.report_app import report_app
 from console.trouble import ConsoleError
 from controller.events import StationStarted
-from logger.anchors import read_anchor
-from logger.entry import GENESIS, Entry
 from logger.errors import ExportError, RecordDamaged
+from logger.journal.entry import GENESIS, Entry
+from logger.proof.anchors import read_anchor
+from logger.proof.verify import verify_store
 from logger.report import Heading, read_session, session_report
-from logger.store import Store
-from logger.verify import verify_store
+from logger.store.store import Store
 from proving.recorded import treatment
 from station.settings import StationSettings
 from tests.logger.making import sql

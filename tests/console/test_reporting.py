@@ -14,10 +14,10 @@ from console.render.cartridge import cartridge_view
 from console.render.overrides import overrides_view
 from controller.cartridges import read_code
 from controller.profiles import load_profiles
-from logger.entry import Entry
-from logger.journal import Journal
-from logger.overrides import LimitTally, OperatorTally, OverrideReport, override_report
-from logger.store import Store
+from logger.journal.entry import Entry
+from logger.journal.journal import Journal
+from logger.record.overrides import LimitTally, OperatorTally, OverrideReport, override_report
+from logger.store.store import Store
 
 Draw = Callable[..., str]
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))

@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 from console.actions.lookback import Given, lookback
 from console.cli import app
 from console.store_option import no_password
-from logger.store import Store
-from station.exits import Exit
-from station.recorder import recorder_main
+from logger.store.store import Store
+from station.process.exits import Exit
+from station.record.recorder import recorder_main
 from station.settings import load_settings
 from tests.fixtures_postgres import PASSWORD
 from tests.logger.making import chain

@@ -19,7 +19,7 @@ from logger.errors import StoreUnusable
 from logger.whole_file import new_whole
 from simulators.errors import UnknownModel
 from station.errors import ProcessError, SettingsError, StationRefused, StationUnreachable, Trouble
-from station.exits import Exit
+from station.process.exits import Exit
 
 TROUBLE = Trouble("code", "It happened.", "It means this.", "Do that.", "zone_hard")
 

@@ -12,8 +12,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from console.cli import app
-from logger.entry import Entry
-from logger.store import Store
+from logger.journal.entry import Entry
+from logger.store.store import Store
 from tests.logger.test_checkpoints import KEY_ID
 from tests.logger.test_incident import OURS, interleaved
 

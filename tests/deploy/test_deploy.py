@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from console.cli import app
-from station.exits import WORTH_RESTARTING, Exit
+from station.process.exits import WORTH_RESTARTING, Exit
 from station.settings import StationSettings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

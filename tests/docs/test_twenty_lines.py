@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logger.incident.making import make_bundle
-from logger.store import Store
+from logger.store.store import Store
 from tests.logger.test_checkpoints import KEY_ID, OTHER, rewritten
 from tests.logger.test_incident import OURS, Lines, forged, interleaved
 

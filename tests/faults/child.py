@@ -13,12 +13,12 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger.broker_url import BrokerUrl
-from logger.journal import Journal
-from logger.journal_writer import JournalLimits
-from logger.publisher import Publisher, PublisherSettings
-from logger.reconnect import BackoffSettings
-from logger.topics import Topics
+from logger.brokers.url import BrokerUrl
+from logger.bus.publisher import Publisher, PublisherSettings
+from logger.bus.reconnect import BackoffSettings
+from logger.bus.topics import Topics
+from logger.journal.journal import Journal
+from logger.journal.writer import JournalLimits
 from station.clock import StationClock
 from tests.fixtures_brokers import SITE, STATION
 from tests.logger.making import grouped, safety

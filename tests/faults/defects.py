@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from logger import store as store_module
-from logger import store_place
-from logger.entry import Entry
-from logger.journal import Journal
-from logger.journal_file import JournalFile
-from logger.publisher import Publisher
-from logger.recorder import Recorder
-from logger.store import Appended, StationSpan, Store
-from logger.store_place import WRITES
-from logger.store_tables import ENTRIES, ENTRY_COLUMNS
+from logger.bus.publisher import Publisher
+from logger.bus.recorder import Recorder
+from logger.journal.entry import Entry
+from logger.journal.file import JournalFile
+from logger.journal.journal import Journal
+from logger.store import place as store_place
+from logger.store import store as store_module
+from logger.store.place import WRITES
+from logger.store.store import Appended, StationSpan, Store
+from logger.store.tables import ENTRIES, ENTRY_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

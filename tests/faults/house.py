@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from logger.entry import Entry
-from station.orders import Orders
+from logger.journal.entry import Entry
+from station.process.orders import Orders
 from station.settings import StationSettings
 from tests.fixtures_brokers import SITE, STATION, free_port
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from logger.entry import Entry
+from logger.bus.messages import BatchMessage
+from logger.bus.mqtt import BrokerUrl, connect
+from logger.bus.topics import Topics
 from logger.errors import RecordError
-from logger.journal_reader import JournalReader
-from logger.messages import BatchMessage
-from logger.mqtt import BrokerUrl, connect
-from logger.store import Store
-from logger.topics import Topics
-from logger.verify import verify_journal, verify_store
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal, verify_store
+from logger.store.store import Store
 from tests.faults.house import Disk, Killable, LoadHouse
 from tests.fixtures_brokers import SITE, STATION
 from tests.logger.making import chain

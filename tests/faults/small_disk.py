@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from logger.journal import Journal
-from logger.journal_reader import JournalReader
-from logger.journal_writer import JournalLimits
-from logger.store import Store
-from logger.verify import verify_journal
-from station.client import SeatClient, StationClient
+from logger.journal.journal import Journal
+from logger.journal.reader import JournalReader
+from logger.journal.writer import JournalLimits
+from logger.proof.verify import verify_journal
+from logger.store.store import Store
+from station.api.client import SeatClient, StationClient
 from station.errors import StationError
+from station.process.supervise import Supervisor
 from station.settings import StationSettings
-from station.supervise import Supervisor
 from tests.faults.house import ROOT, LoadHouse
 from tests.fixtures_brokers import STATION
 from tests.logger.making import START, closed, grouped, opened

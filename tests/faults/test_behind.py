@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from logger.entry import GENESIS, entry_hash
-from logger.journal_file import JournalFile, Row
-from logger.store import Store
-from logger.verify import verify_journal
+from logger.journal.entry import GENESIS, entry_hash
+from logger.journal.file import JournalFile, Row
+from logger.proof.verify import verify_journal
+from logger.store.store import Store
 from tests.faults.house import RUN_NUMBERS, LoadHouse
 from tests.fixtures_brokers import STATION
 from tests.logger.making import safety

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from controller.events import ClockStepped, StationStarted
-from logger.entry import Entry
-from logger.journal_reader import JournalReader
-from logger.records import session_record
-from logger.store import Store
-from logger.verify import verify_journal
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from logger.record.records import session_record
+from logger.store.store import Store
+from station.process.supervise import Supervisor
 from station.settings import StationSettings
-from station.supervise import Supervisor
 from tests.faults.house import preload
 from tests.station.conftest import OPERATOR, House, short_path, simulated
 

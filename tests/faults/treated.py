@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from logger.entry import Entry
+from logger.journal.entry import Entry
 from simulators.pen import SimulatedPen
-from station.client import SeatClient, StationClient
+from station.api.client import SeatClient, StationClient
 from station.errors import StationError
+from station.process.supervise import RECORDER, STATION, Supervisor
 from station.settings import StationSettings
-from station.supervise import RECORDER, STATION, Supervisor
 from tests.faults.house import Killable, mosquitto
 from tests.faults.rounds import Rounds, Tally, in_turn
 from tests.fixtures_brokers import SITE, free_port

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from logger.journal import Journal
-from logger.journal_writer import JournalLimits
-from logger.store import Store
+from logger.journal.journal import Journal
+from logger.journal.writer import JournalLimits
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION, BrokerProcess
 from tests.logger.house import House
 from tests.logger.making import COUNT, Clock, closed, grouped, opened, safety

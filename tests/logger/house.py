@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from logger.journal import Journal
-from logger.messages import AlarmItem, LivePen
-from logger.mqtt import Bus, BusMessage, connect
-from logger.publisher import Publisher, PublisherSettings
-from logger.reconnect import BackoffSettings
-from logger.recorder import Recorder
-from logger.store import Store
-from logger.topics import Topics
-from logger.verify import verify_journal, verify_store
+from logger.bus.messages import AlarmItem, LivePen
+from logger.bus.mqtt import Bus, BusMessage, connect
+from logger.bus.publisher import Publisher, PublisherSettings
+from logger.bus.reconnect import BackoffSettings
+from logger.bus.recorder import Recorder
+from logger.bus.topics import Topics
+from logger.journal.journal import Journal
+from logger.proof.verify import verify_journal, verify_store
+from logger.store.store import Store
 from tests.fixtures_brokers import SITE, STATION, BrokerProcess
 from tests.logger.making import grouped
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from controller.events import Event, Refused, SessionClosed, SessionOpened, SetpointChanged
-from logger.entry import GENESIS, Entry, entry_hash
-from logger.journal_reader import JournalReader
-from logger.store import Store
+from logger.journal.entry import GENESIS, Entry, entry_hash
+from logger.journal.reader import JournalReader
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION
 
 COUNT = 24

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from logger.journal_reader import JournalReader
-from logger.lookback import Asked
-from logger.projections import differences, project_again
-from logger.store import Store
-from logger.verify import VerifyResult, verify_journal, verify_store
-from station.record import begin_record
+from logger.journal.reader import JournalReader
+from logger.proof.verify import VerifyResult, verify_journal, verify_store
+from logger.record.lookback import Asked
+from logger.store.projections import differences, project_again
+from logger.store.store import Store
+from station.record.seam import begin_record
 from tests.fixtures_brokers import STATION
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import opened

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import pytest
 
-from logger.broker import embedded_broker
+from logger.brokers.embedded import embedded_broker
+from logger.bus.mqtt import BrokerUrl, connect
+from logger.bus.topics import Topics
 from logger.errors import BrokerRefused, BrokerUnreachable, BusError, EmbeddedBrokerError
-from logger.mqtt import BrokerUrl, connect
-from logger.topics import Topics
 from tests.fixtures_brokers import OTHER_STATION, SITE, STATION, BrokerProcess, Embedded, accounts, free_port
 from tests.logger.house import client, hear
 

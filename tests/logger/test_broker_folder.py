@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logger import certificates
-from logger.broker_folder import Asked, OwnCertificate, Written, write_broker
+from logger.brokers import certificates
+from logger.brokers.folder import Asked, OwnCertificate, Written, write_broker
 from logger.errors import BrokerFolderError, TopicError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

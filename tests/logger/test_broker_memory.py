@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.messages import AlarmsMessage
+from logger.bus.messages import AlarmsMessage
 from tests.fixtures_brokers import Mosquitto, accounts
 from tests.logger.conftest import HouseAt
 from tests.logger.house import ALARM, client, hear, until

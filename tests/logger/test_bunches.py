@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logger.entry import Entry
-from logger.messages import BatchMessage
-from logger.mqtt import BusMessage
-from logger.recorder import _read
-from logger.store import Store
-from logger.topics import Topics
+from logger.bus.messages import BatchMessage
+from logger.bus.mqtt import BusMessage
+from logger.bus.recorder import _read
+from logger.bus.topics import Topics
+from logger.journal.entry import Entry
+from logger.store.store import Store
 from tests.fixtures_brokers import OTHER_STATION, SITE, STATION
 from tests.logger.making import chain
 

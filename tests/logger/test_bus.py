@@ -1,7 +1,7 @@
 """What else goes over the bus: status with its birth and death, alarms that are kept, live values that are not."""
 
-from logger.messages import AlarmsMessage, LiveMessage, StatusMessage
-from logger.mqtt import BusMessage
+from logger.bus.messages import AlarmsMessage, LiveMessage, StatusMessage
+from logger.bus.mqtt import BusMessage
 from tests.fixtures_brokers import STATION
 from tests.logger.house import ALARM, PEN, TOPICS, House, client, hear, until
 

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.events import Event, JournalCheckpoint
-from logger.anchors import Anchor, Anchored, read_anchor
-from logger.chain import Walk, check_chain
-from logger.checkpoints import Trail, announcement, checkpoint, fits, key_id
-from logger.entry import GENESIS, Entry, entry_hash
 from logger.errors import CodeError
-from logger.findings import Findings
-from logger.store import Store
-from logger.verification_code import SYMBOLS, VerificationCode, read_code
-from logger.verify import verify_journal, verify_store
+from logger.journal.chain import Walk, check_chain
+from logger.journal.entry import GENESIS, Entry, entry_hash
+from logger.proof.anchors import Anchor, Anchored, read_anchor
+from logger.proof.checkpoints import Trail, announcement, checkpoint, fits, key_id
+from logger.proof.findings import Findings
+from logger.proof.verification_code import SYMBOLS, VerificationCode, read_code
+from logger.proof.verify import verify_journal, verify_store
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION
 from tests.logger.making import closed, opened, safety
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from logger import certificates
-from logger.broker_folder import OwnCertificate
-from logger.broker_url import BrokerUrl
+from logger.brokers import certificates
+from logger.brokers.folder import OwnCertificate
+from logger.brokers.url import BrokerUrl
+from logger.bus.mqtt import connect
+from logger.bus.topics import TOPIC_TABLE, Topics
 from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted
-from logger.mqtt import connect
-from logger.topics import TOPIC_TABLE, Topics
 from tests.fixtures_brokers import OTHER_STATION, SITE, STATION, ClinicBroker, Mosquitto
 from tests.logger.house import client, hear
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from logger.entry import GENESIS, first_hash
-from logger.messages import BatchMessage, ReceiptMessage
-from logger.store import Store
+from logger.bus.messages import BatchMessage, ReceiptMessage
+from logger.journal.entry import GENESIS, first_hash
+from logger.store.store import Store
 from tests.fixtures_brokers import SITE, STATION
 from tests.logger.conftest import OpenJournal
 from tests.logger.house import TOPICS, House, client, hear, running, until
@@ -286,9 +286,9 @@ async def test_a_session_read_from_store_and_journal_is_the_same(house: House) -
 RECORDER = """
 import asyncio, random, sys
 from datetime import UTC, datetime
-from logger.mqtt import BrokerUrl
-from logger.recorder import run_recorder
-from logger.store import Store
+from logger.bus.mqtt import BrokerUrl
+from logger.bus.recorder import run_recorder
+from logger.store.store import Store
 
 asyncio.run(run_recorder(
     broker=BrokerUrl.parse(sys.stdin.readline().strip()), site=sys.argv[1], store=Store.open(sys.argv[2]),

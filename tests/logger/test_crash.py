@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.verify import verify_journal
+from logger.proof.verify import verify_journal
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import safety
 
@@ -18,7 +18,7 @@ WRITER = """
 import asyncio, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
-from logger.journal import Journal
+from logger.journal.journal import Journal
 from tests.logger.making import grouped, safety
 
 async def main():

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from logger.verify import verify_journal
+from logger.proof.verify import verify_journal
 
 COMMON = """
 import asyncio, json, os, resource, signal, subprocess, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from logger.errors import JournalError
-from logger.journal import Journal
-from logger.disk_room import LOOK_S
-from logger.journal_writer import JournalLimits
-from logger.verify import verify_journal
+from logger.journal.journal import Journal
+from logger.journal.disk_room import LOOK_S
+from logger.journal.writer import JournalLimits
+from logger.proof.verify import verify_journal
 from tests.logger.making import grouped, safety
 
 async def fill_and_free(path, fill, free, **limits):

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from controller.events import Stopped
-from logger import disk_room
-from logger.disk_room import DiskRoom, DiskSilent
-from logger.journal import Journal
-from logger.journal_writer import JournalLimits
+from logger.journal import disk_room
+from logger.journal.disk_room import DiskRoom, DiskSilent
+from logger.journal.journal import Journal
+from logger.journal.writer import JournalLimits
 
 
 @pytest.fixture

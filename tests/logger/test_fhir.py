@@ -28,12 +28,12 @@ from controller.events import (
     SessionClosed,
     SessionSigned,
 )
-from logger.entry import Entry
 from logger.errors import ExportError, RecordNotFound
 from logger.export.fhir import session_bundle
 from logger.export.fhir_checks import problems
 from logger.export.fhir_codes import CODES, Coded, Coding, code_system
 from logger.export.fhir_file import check, rendered, write_bundle
+from logger.journal.entry import Entry
 from tests.logger.test_records import CALIBRATION, CARTRIDGE, MHZ, UM, journalled, treatment
 
 ROOT = Path(__file__).resolve().parents[2]

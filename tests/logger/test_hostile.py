@@ -11,11 +11,11 @@ import ssl
 import psutil
 import pytest
 
-from logger.conflicts import EVIDENCE_KEPT
-from logger.entry import GENESIS
-from logger.messages import MAX_PAYLOAD_BYTES, BatchMessage, ReceiptMessage
-from logger.mqtt_bounds import MAX_PACKET_BYTES, MAX_QUEUED_BYTES
-from logger.topics import TOPIC_TABLE
+from logger.bus.bounds import MAX_PACKET_BYTES, MAX_QUEUED_BYTES
+from logger.bus.messages import MAX_PAYLOAD_BYTES, BatchMessage, ReceiptMessage
+from logger.bus.topics import TOPIC_TABLE
+from logger.journal.entry import GENESIS
+from logger.store.conflicts import EVIDENCE_KEPT
 from tests.fixtures_brokers import SITE, STATION, BrokerProcess, ClinicBroker, Embedded, Mosquitto
 from tests.logger.conftest import HouseAt
 from tests.logger.house import TOPICS, House, client, hear, until

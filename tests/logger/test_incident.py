@@ -22,14 +22,14 @@ from controller.events import (
     SessionSigned,
     StationStarted,
 )
-from logger.anchors import read_anchor
-from logger.checkpoints import announcement
-from logger.entry import Entry, first_hash
 from logger.errors import BundleError, RecordNotFound
 from logger.incident.checking import is_bundle, verify_bundle
 from logger.incident.making import COMMENT, make_bundle, put, seal
-from logger.journal_reader import JournalReader
-from logger.store import Store
+from logger.journal.entry import Entry, first_hash
+from logger.journal.reader import JournalReader
+from logger.proof.anchors import read_anchor
+from logger.proof.checkpoints import announcement
+from logger.store.store import Store
 from tests.logger.making import closed, grouped, opened
 from tests.logger.test_checkpoints import KEY, KEY_ID, OTHER, follow, journal_of, rewritten, signing
 

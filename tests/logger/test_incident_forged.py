@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from controller.events import Event, JournalCheckpoint, StationStarted
-from logger.anchors import read_anchor
-from logger.entry import Entry, entry_hash, first_hash
 from logger.errors import BundleError
 from logger.incident.checking import verify_bundle
 from logger.incident.lines import Older, Withheld, read
 from logger.incident.making import COMMENT, make_bundle, put, seal
 from logger.incident.manifest import Manifest
 from logger.incident.readme import readme
-from logger.records import session_record
-from logger.store import Store
-from logger.verification_code import VerificationCode
-from logger.verify import VerifyResult
+from logger.journal.entry import Entry, entry_hash, first_hash
+from logger.proof.anchors import read_anchor
+from logger.proof.verification_code import VerificationCode
+from logger.proof.verify import VerifyResult
+from logger.record.records import session_record
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION
 from tests.logger.making import closed, grouped, opened
 from tests.logger.test_checkpoints import KEY, KEY_ID, announcement, follow, signing

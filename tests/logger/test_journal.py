@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from controller.events import SessionClosed
-from logger.entry import first_hash
 from logger.errors import (
     JournalBusy,
     JournalClosed,
@@ -21,10 +20,11 @@ from logger.errors import (
     JournalUnwritable,
     TopicError,
 )
-from logger.journal import Journal
-from logger.journal_reader import JournalReader
-from logger.journal_writer import JournalLimits
-from logger.verify import verify_journal
+from logger.journal.entry import first_hash
+from logger.journal.journal import Journal
+from logger.journal.reader import JournalReader
+from logger.journal.writer import JournalLimits
+from logger.proof.verify import verify_journal
 from tests.fixtures_brokers import STATION
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import START, closed, grouped, opened, safety
@@ -107,7 +107,7 @@ async def test_another_process_reads_while_the_station_writes(open_journal: Open
     journal.emit(opened(), session="s-1")
     await journal.flush()
     code = (
-        "import sys; from pathlib import Path; from logger.journal_reader import JournalReader\n"
+        "import sys; from pathlib import Path; from logger.journal.reader import JournalReader\n"
         "reader = JournalReader(Path(sys.argv[1]))\n"
         "print(reader.station, [s.session for s in reader.sessions()], reader.open_sessions()); reader.close()"
     )
@@ -162,7 +162,8 @@ async def test_a_second_writer_is_told_who_has_the_journal(open_journal: OpenJou
         open_journal()
     assert caught.value.owner_pid is not None
     code = (
-        "import sys\nfrom datetime import datetime, UTC\nfrom pathlib import Path\nfrom logger.journal import Journal\n"
+        "import sys\nfrom datetime import datetime, UTC\nfrom pathlib import Path\n"
+        "from logger.journal.journal import Journal\n"
         "Journal(Path(sys.argv[1]), station='room-1', utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 0)"
     )
     run = await asyncio.to_thread(
@@ -223,7 +224,7 @@ def _lock_out(journal: Journal) -> sqlite3.Connection:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that waits for a lock for a moment, not for two seconds."""
-    monkeypatch.setattr("logger.journal_file._BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("logger.journal.file._BUSY_TIMEOUT_MS", 50)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from controller.events import JournalCheckpoint
-from logger.checkpoints import announcement, checkpoint
-from logger.conflicts import EVIDENCE_KEPT, FIRST_KEPT, Conflict
-from logger.entry import Entry
-from logger.store import Store
-from logger.verify import verify_store
+from logger.journal.entry import Entry
+from logger.proof.checkpoints import announcement, checkpoint
+from logger.proof.verify import verify_store
+from logger.store.conflicts import EVIDENCE_KEPT, FIRST_KEPT, Conflict
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION, Embedded
 from tests.logger.conftest import HouseAt
 from tests.logger.house import House, until

@@ -10,12 +10,12 @@ from sqlalchemy import BigInteger, Executable, delete, event, insert, select, up
 
 from controller.events import Event, PenConnected
 from controller.units import Micrometres, Millihertz
-from logger.entry import Entry
-from logger.journal_reader import JournalReader
-from logger.lookback import MAX_TEXT, Asked, SessionUsed, sessions_used
-from logger.projections import PROJECTIONS, differences, project_again
-from logger.store import Store
-from logger.store_place import WRITES
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.record.lookback import MAX_TEXT, Asked, SessionUsed, sessions_used
+from logger.store.place import WRITES
+from logger.store.projections import PROJECTIONS, differences, project_again
+from logger.store.store import Store
 from tests.logger.making import closed, grouped, opened
 from tests.logger.test_uses import armed, chained
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logger.entry import Entry
-from logger.journal import Journal
-from logger.journal_writer import JournalLimits
-from logger.messages import MAX_BATCH_ENTRIES, BatchMessage
-from logger.mqtt import BusMessage
-from logger.store import Store
+from logger.bus.messages import MAX_BATCH_ENTRIES, BatchMessage
+from logger.bus.mqtt import BusMessage
+from logger.journal.entry import Entry
+from logger.journal.journal import Journal
+from logger.journal.writer import JournalLimits
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION, Embedded, accounts
 from tests.logger.house import TOPICS, House, client, running
 from tests.logger.making import Clock

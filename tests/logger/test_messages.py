@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.entry import GENESIS, Entry, entry_hash, first_hash
+from logger.bus.messages import BatchMessage, LiveMessage, ReceiptMessage, StatusMessage
+from logger.bus.mqtt import BrokerUrl
+from logger.bus.reconnect import Backoff, BackoffSettings
+from logger.bus.topics import TOPIC_TABLE, Topics, filter_of, parse
 from logger.errors import BrokerUrlError, MessageError, TopicError
-from logger.messages import BatchMessage, LiveMessage, ReceiptMessage, StatusMessage
-from logger.mqtt import BrokerUrl
-from logger.reconnect import Backoff, BackoffSettings
-from logger.topics import TOPIC_TABLE, Topics, filter_of, parse
+from logger.journal.entry import GENESIS, Entry, entry_hash, first_hash
 from tests.logger.making import chain
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40)
@@ -23,7 +23,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)
 
 
 def test_the_hash_is_over_the_documented_bytes() -> None:
-    """Worked out by hand from the tables in `logger.entry`."""
+    """Worked out by hand from the tables in `logger.journal.entry`."""
     times = (-5).to_bytes(8, "big", signed=True) + (9).to_bytes(8, "big", signed=True)
     lengths = b"".join(count.to_bytes(4, "big") for count in (1, 6, 3, 7, 2))
     content = sha256(b"NWC2" + times + lengths + b"room-1s-1refused{}").digest()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from controller.envelope import Denied, check_depth, check_rate
 from controller.events import Event, LimitLayer, Refused, SetpointChanged, SoftLimitOverridden, ZoneChanged
 from controller.units import Micrometres, Millihertz, format_mm
-from logger.entry import GENESIS, Entry
-from logger.overrides import LAYERS, LimitTally, override_report
+from logger.journal.entry import GENESIS, Entry
+from logger.record.overrides import LAYERS, LimitTally, override_report
 from tests.console.conftest import sources
 from tests.logger.making import opened
 

@@ -9,10 +9,10 @@ import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
 from controller.events import EventBase, SessionSigned, StopConfirmed, Stopped
-from logger.entry import Entry
-from logger.journal_reader import JournalReader
-from logger.reading import READER, UPGRADES, EventReader, known_versions
-from logger.records import session_record
+from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
+from logger.record.reading import READER, UPGRADES, EventReader, known_versions
+from logger.record.records import session_record
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import closed, opened
 

@@ -16,8 +16,8 @@ from controller.events import (
     ZoneDose,
     ZoneSnapshot,
 )
-from logger.record_models import LIMIT_LAYERS
-from logger.records import session_record
+from logger.record.models import LIMIT_LAYERS
+from logger.record.records import session_record
 from tests.logger.making import opened
 from tests.logger.test_records import CALIBRATION, CARTRIDGE, MHZ, UM, Pen, journalled
 

@@ -5,10 +5,10 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger.broker_url import BrokerUrl
-from logger.reconnect import BackoffSettings, told_once
-from logger.recorder import Recorder
-from logger.store import Store
+from logger.brokers.url import BrokerUrl
+from logger.bus.reconnect import BackoffSettings, told_once
+from logger.bus.recorder import Recorder
+from logger.store.store import Store
 from tests.fixtures_brokers import free_port
 
 

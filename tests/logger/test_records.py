@@ -35,10 +35,10 @@ from controller.events import (
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
-from logger.entry import GENESIS, Entry
 from logger.errors import RecordNotFound
-from logger.records import SessionRecord, session_record
-from logger.telemetry import RUNNING, Spread
+from logger.journal.entry import GENESIS, Entry
+from logger.record.records import SessionRecord, session_record
+from logger.record.telemetry import RUNNING, Spread
 from tests.logger.making import opened
 
 CARTRIDGE = CartridgeSnapshot(

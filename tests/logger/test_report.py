@@ -17,9 +17,10 @@ from controller.events import Event, RecordAmended, SessionClosed, SessionOpened
 from controller.inputs import Input
 from controller.state import MachineState, Step
 from firmware_bridge.wire.messages import Setpoint
-from logger.checkpoints import checkpoint
-from logger.entry import GENESIS, Entry
 from logger.errors import RecordNotFound, ReportExtraMissing
+from logger.journal.entry import GENESIS, Entry
+from logger.proof.checkpoints import checkpoint
+from logger.proof.verification_code import VerificationCode, read_code
 from logger.report import (
     Heading,
     SessionRead,
@@ -31,7 +32,6 @@ from logger.report import (
     session_report,
 )
 from logger.report.typeset import typeset
-from logger.verification_code import VerificationCode, read_code
 from proving.playing import Player
 from proving.recorded import Recorded, treatment
 from proving.rig import Observer, Rig

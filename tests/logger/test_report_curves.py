@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.events import InputChunk
+from logger.record.telemetry import RUNNING
 from logger.report.axes import time_ticks, value_ticks
 from logger.report.charts import charts
 from logger.report.curves import GAP_MS, STRETCHES_MOST, Curves, Extent
 from logger.report.face import AREAS, HEIGHT, MARKS, WIDTH, Fill, face_svg
 from logger.report.wording import breakable, spelled, visible
-from logger.telemetry import RUNNING
 
 
 def chunk(times_ms: list[int], running: list[bool], depths_um: list[int | None]) -> InputChunk:

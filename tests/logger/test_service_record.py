@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from logger.entry import Entry
-from logger.service_record import service_record
+from logger.journal.entry import Entry
+from logger.record.service_record import service_record
 from tests.console.conftest import journalled, made_events
 
 DAY_US = 86_400_000_000

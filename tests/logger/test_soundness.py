@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from logger.entry import Entry
 from logger.errors import RecordDamaged
-from logger.soundness import sound_chain, sound_session
+from logger.journal.entry import Entry
+from logger.proof.soundness import sound_chain, sound_session
 from tests.logger.making import chain, closed, grouped
 from tests.logger.test_lookback import begun, connected
 from tests.logger.test_uses import chained

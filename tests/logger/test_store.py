@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logger.entry import GENESIS, Entry, entry_hash
 from logger.errors import StoreUnusable, StoreUnwritable
-from logger.store import StationSpan, Store
-from logger.store_place import WRITES, engine_to_write, url_of
-from logger.verify import verify_store
+from logger.journal.entry import GENESIS, Entry, entry_hash
+from logger.proof.verify import verify_store
+from logger.store.place import WRITES, engine_to_write, url_of
+from logger.store.store import StationSpan, Store
 from tests.fixtures_brokers import OTHER_STATION, STATION
 from tests.fixtures_postgres import PostgresServer
 from tests.logger.making import chain

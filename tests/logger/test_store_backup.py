@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from logger.errors import StoreError, StoreOccupied, StoreUnusable
-from logger.lookback import Asked
-from logger.store import Store
-from logger.store_backup import back_up, restore
-from logger.store_check import check_store
-from logger.store_place import WRITES, engine_to_write, url_of
-from logger.store_schema import FIRST, migrate
+from logger.record.lookback import Asked
+from logger.store.backup import back_up, restore
+from logger.store.check import check_store
+from logger.store.place import WRITES, engine_to_write, url_of
+from logger.store.schema import FIRST, migrate
+from logger.store.store import Store
 from tests.fixtures_brokers import OTHER_STATION, STATION
 from tests.fixtures_postgres import PostgresServer
 from tests.logger.making import chain, sql
@@ -179,7 +179,7 @@ def test_a_restore_that_fails_in_the_middle_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("logger.store_backup.project_again", full)
+        patch.setattr("logger.store.backup.project_again", full)
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
             restore(tmp_path / "old.db", place, silent)

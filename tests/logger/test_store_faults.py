@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from logger.store import Store
-from logger.store_backup import back_up, restore
+from logger.store.backup import back_up, restore
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION, Mosquitto
 from tests.fixtures_postgres import PostgresServer
 from tests.logger.conftest import OpenJournal

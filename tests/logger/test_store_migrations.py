@@ -11,13 +11,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
-import logger.migrations
+import logger.store.migrations
 from logger.errors import StoreUnusable
-from logger.store import Store
-from logger.store_place import WRITES, engine_to_write, url_of
-from logger.store_schema import FIRST, HEAD, REVISIONS, migrate
-from logger.store_tables import METADATA
-from logger.verify import verify_store
+from logger.proof.verify import verify_store
+from logger.store.place import WRITES, engine_to_write, url_of
+from logger.store.schema import FIRST, HEAD, REVISIONS, migrate
+from logger.store.store import Store
+from logger.store.tables import METADATA
 from tests.logger.making import chain, closed, grouped, opened
 from tests.logger.test_uses import armed, chained
 
@@ -65,7 +65,7 @@ def holds_everything(place: str) -> None:
 
 def test_the_revisions_are_those_in_the_folder() -> None:
     settings = Config()
-    settings.set_main_option("script_location", str(Path(logger.migrations.__file__).parent))
+    settings.set_main_option("script_location", str(Path(logger.store.migrations.__file__).parent))
     scripts = ScriptDirectory.from_config(settings)
     assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == REVISIONS
     assert scripts.get_current_head() == HEAD == REVISIONS[-1]
@@ -146,7 +146,7 @@ def test_a_migration_that_fails_changes_nothing(old: str, engine: Engine, monkey
     with engine.connect() as connection:
         tables, before = sorted(inspect(connection).get_table_names()), stored(connection)
     with monkeypatch.context() as patch:
-        patch.setattr("logger.store_schema.project_again", broken)
+        patch.setattr("logger.store.schema.project_again", broken)
         with pytest.raises(RuntimeError, match="the power went"):
             migrated(engine, HEAD)
     with engine.connect() as connection:

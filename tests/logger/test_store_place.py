@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from logger.errors import StoreUnusable
-from logger.store import Store
-from logger.store_place import cause, shown, url_of
+from logger.store.place import cause, shown, url_of
+from logger.store.store import Store
 from tests.fixtures_postgres import PASSWORD, PostgresServer
 
 

@@ -19,13 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.recording import COLUMNS as RECORDED
-from logger.entry import Entry
+from logger.bus.messages import MAX_PAYLOAD_BYTES
 from logger.errors import ExportError
 from logger.export.csv_files import CsvTable, quoted
 from logger.export.files import whole_files
 from logger.export.tables import COLUMNS, Row, TableName, take_session
 from logger.export.tabular import Form, export_tables
-from logger.messages import MAX_PAYLOAD_BYTES
+from logger.journal.entry import Entry
 from tests.logger.test_records import journalled, treatment
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1")

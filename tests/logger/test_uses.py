@@ -3,10 +3,10 @@
 from controller.cartridges import PEN_TEXT_CHARS
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Event, PenArmed
 from controller.units import Micrometres, Millihertz
-from logger.entry import GENESIS, Entry, entry_hash
-from logger.lookback import Follower
-from logger.projections import SERIAL_START_CHARS
-from logger.store import Store
+from logger.journal.entry import GENESIS, Entry, entry_hash
+from logger.record.lookback import Follower
+from logger.store.projections import SERIAL_START_CHARS
+from logger.store.store import Store
 from tests.logger.making import opened
 
 

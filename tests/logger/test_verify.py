@@ -8,11 +8,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logger.entry import entry_hash, rises
 from logger.errors import JournalUnusable
-from logger.journal_reader import JournalReader
-from logger.store import Store
-from logger.verify import MAX_FINDINGS, verify_journal, verify_store
+from logger.journal.entry import entry_hash, rises
+from logger.journal.reader import JournalReader
+from logger.proof.verify import MAX_FINDINGS, verify_journal, verify_store
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION
 from tests.logger.making import COUNT, chain, safety, sql, store_of
 

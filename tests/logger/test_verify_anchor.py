@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from logger.errors import JournalDamaged, JournalRuined, JournalUnusable, StoreUnusable
-from logger.journal import Journal
-from logger.store import Store
-from logger.verify import VerifyResult, verify_journal
+from logger.journal.journal import Journal
+from logger.proof.verify import VerifyResult, verify_journal
+from logger.store.store import Store
 from tests.fixtures_brokers import STATION
 from tests.logger.making import COUNT, sql, store_of
 

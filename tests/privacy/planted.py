@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 
 from console.cli import app
 from controller.library import load_library
-from logger.mqtt import BrokerUrl, connect
-from station.client import StationClient
-from station.models import AmendRecord, SeatGranted
+from logger.bus.mqtt import BrokerUrl, connect
+from station.api.client import StationClient
+from station.api.models import AmendRecord, SeatGranted
 from station.settings import StationSettings
 from tests.console.houses import ENVIRONMENT, NEEDLEWORK
 
@@ -45,8 +45,8 @@ PRIVATE = ("history.sqlite", "accounts.sqlite", "keymap.sqlite", "amendments.sql
 
 BROKER = """
 import asyncio, sys
-from logger.broker import Account, embedded_broker
-from logger.topics import TOPIC_TABLE, Topics, filter_of
+from logger.brokers.embedded import Account, embedded_broker
+from logger.bus.topics import TOPIC_TABLE, Topics, filter_of
 topics = {Topics("clinic", "room-1").topic(row.leaf) for row in TOPIC_TABLE}
 reads = topics | {"#"} | {filter_of("clinic", row.leaf) for row in TOPIC_TABLE}
 async def main():
@@ -63,7 +63,7 @@ where = pathlib.Path(os.environ["PLANTED_LOGS"]) / f"debug-{os.getpid()}.log"
 logging.basicConfig(level=logging.DEBUG, filename=where)
 
 import datetime
-from station import last_visits
+from station.site import last_visits
 def in_record(*asked, real=last_visits.in_record):
     years_went_by = where.with_name("years-went-by").exists()
     return datetime.date(2010, 1, 1) if years_went_by else real(*asked)

@@ -21,9 +21,9 @@ from firmware_bridge.wire.messages import PenState
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
-from station.client import SeatClient, StationClient
-from station.exits import Exit
-from station.models import PenStatus
+from station.api.client import SeatClient, StationClient
+from station.api.models import PenStatus
+from station.process.exits import Exit
 from station.service import Station
 from station.settings import StationSettings
 

@@ -10,10 +10,10 @@ from argon2 import PasswordHasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from station.accounts import STRANGERS_KEPT, Accounts
 from station.errors import AccountRefused, AccountsUnusable, NotAllowed, SignInRefused
-from station.passwords import LockOut, usual_hasher
-from station.sign_ins import SIGN_INS_MAX, SignIns
+from station.people.accounts import STRANGERS_KEPT, Accounts
+from station.people.passwords import LockOut, usual_hasher
+from station.people.sign_ins import SIGN_INS_MAX, SignIns
 
 NOW_S = 1_780_000_000
 GOOD = "three words in a row"

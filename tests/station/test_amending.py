@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from console.cli import app
 from controller.events import RecordAmended, SessionSigned
-from logger.journal_reader import JournalReader
-from logger.records import session_record
-from logger.verify import verify_journal
-from station.amendments import AmendmentsFile
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from logger.record.records import session_record
+from station.api.models import AmendRecord
 from station.errors import StationRefused
-from station.models import AmendRecord
 from station.settings import StationSettings
+from station.site.amendments import AmendmentsFile
 from tests.station.conftest import OPERATOR, House
 
 pytestmark = pytest.mark.system

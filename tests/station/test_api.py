@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from controller.events import Refused
-from logger.journal_reader import JournalReader
-from station.api import STEERING
-from station.calls import BODY_MAX_BYTES
-from station.client import StationClient
+from logger.journal.reader import JournalReader
+from station.api.app import STEERING
+from station.api.calls import BODY_MAX_BYTES
+from station.api.client import StationClient
+from station.api.stop_client import stop_now
 from station.desk import LIVE_VIEWS_MAX
 from station.errors import StationRefused, StationUnreachable
-from station.exits import Exit
-from station.stop_client import stop_now
+from station.process.exits import Exit
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan
 
 pytestmark = pytest.mark.system

@@ -14,12 +14,12 @@ from controller.profiles import load_profiles
 from controller.session import SessionDriver
 from controller.site import ClinicData, Site
 from controller.state import MachineState, Phase
-from logger.journal_reader import JournalReader
+from logger.journal.reader import JournalReader
+from station.api.models import ApproveAsked
 from station.errors import StationRefused
-from station.history_file import HistoryFile
-from station.models import ApproveAsked
 from station.pens import StationPen
 from station.settings import PenSetting
+from station.site.history_file import HistoryFile
 from tests.controller.conftest import TODAY, resolved
 from tests.controller.house import MemorySink, WallClock
 from tests.site import Ledger, Memory

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from station import awake
-from station.awake import SleepInhibitor
-from station.doctor import WANTED_NICE
+from station.monitoring.doctor import WANTED_NICE
+from station.process import awake
+from station.process.awake import SleepInhibitor
 
 AGREES = 'while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"'
 REFUSES = "echo 'Failed to inhibit: Access denied' >&2; exit 1"
@@ -55,7 +55,7 @@ async def test_a_system_that_knows_no_such_thing_is_said(monkeypatch: pytest.Mon
 
 
 def test_priority_is_granted_or_its_refusal_is_said() -> None:
-    program = "import os; from station.awake import take_priority; print(len(take_priority()), os.nice(0))"
+    program = "import os; from station.process.awake import take_priority; print(len(take_priority()), os.nice(0))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     refusals, nice = (int(word) for word in said.split())
     assert (refusals, nice) == (0, WANTED_NICE) or (refusals == 1 and nice > WANTED_NICE)

@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from firmware_bridge.wire.messages import Fault
-from logger.journal_reader import JournalReader
-from logger.verify import verify_journal
-from station.client import SeatClient, StationClient
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from station.api.client import SeatClient, StationClient
 from station.errors import StationFailure, StationRefused
-from station.exits import Exit
+from station.process.exits import Exit
+from station.process.supervise import STATION, Supervisor
 from station.service import Station
 from station.settings import StationSettings
-from station.supervise import STATION, Supervisor
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan, simulated
 
 pytestmark = pytest.mark.system

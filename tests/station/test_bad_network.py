@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from station.supervise import Supervisor
+from station.process.supervise import Supervisor
 from tests.fixtures_brokers import STATION as STATION_NAME
 from tests.fixtures_brokers import ClinicBroker
 from tests.fixtures_network import BadLine

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.wire.messages import PenState
-from logger.journal_reader import JournalReader
-from logger.store import Store
-from logger.verify import verify_journal
-from station.client import SeatClient
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from logger.store.store import Store
+from station.api.client import SeatClient
+from station.process.supervise import RECORDER, STATION, Supervisor
 from station.settings import StationSettings
-from station.supervise import RECORDER, STATION, Supervisor
 from tests.fixtures_brokers import SITE, Mosquitto
 from tests.fixtures_brokers import STATION as STATION_USER
 from tests.station.conftest import OPERATOR, House, simulated

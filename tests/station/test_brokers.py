@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from station.brokers import brokers_of
 from station.errors import SettingsError
-from station.metrics import served
+from station.monitoring.metrics import served
+from station.record.brokers import brokers_of
 from station.settings import StationSettings, load_settings
 from tests.fixtures_brokers import free_port
 

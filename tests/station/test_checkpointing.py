@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.events import SetpointChanged
-from logger.checkpoints import CHECKPOINT_ENTRIES
-from logger.journal import Journal
-from logger.journal_writer import JournalLimits
-from logger.verify import verify_journal
-from station.checkpointing import Checkpoints
+from logger.journal.journal import Journal
+from logger.journal.writer import JournalLimits
+from logger.proof.checkpoints import CHECKPOINT_ENTRIES
+from logger.proof.verify import verify_journal
+from station.record.checkpointing import Checkpoints
 
 FIRST = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SECOND = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -68,7 +68,7 @@ async def test_what_is_signed_already_is_not_signed_again(journal: Journal) -> N
 
 
 async def test_it_signs_when_asked_and_after_enough_entries(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("station.checkpointing.LOOK_S", 0.01)
+    monkeypatch.setattr("station.record.checkpointing.LOOK_S", 0.01)
     checkpoints = Checkpoints(journal, FIRST)
     await checkpoints.begin()
     running = asyncio.create_task(checkpoints.run())

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from station.process.supervise import STATION, Supervisor
 from station.settings import StationSettings
-from station.supervise import STATION, Supervisor
 from tests.fixtures_brokers import SITE, ClinicBroker
 from tests.fixtures_brokers import STATION as STATION_NAME
 from tests.station.conftest import OPERATOR, House, simulated

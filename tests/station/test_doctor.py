@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from station import doctor
-from station.doctor import (
+from station.monitoring import doctor
+from station.monitoring.doctor import (
     BrokerFacts,
     ClockFacts,
     DataFacts,
@@ -26,7 +26,15 @@ from station.doctor import (
     examine,
     worst,
 )
-from station.probes import holders_of, port_facts, port_holder, probe, probe_broker, probe_brokers, probe_disk
+from station.monitoring.probes import (
+    holders_of,
+    port_facts,
+    port_holder,
+    probe,
+    probe_broker,
+    probe_brokers,
+    probe_disk,
+)
 from station.settings import load_settings
 from tests.fixtures_brokers import Embedded
 

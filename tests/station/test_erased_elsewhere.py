@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from logger.entry import Entry
 from logger.errors import RecordError
-from logger.store import Store
-from station import last_visits
-from station.history_file import HistoryFile
-from station.keymap import Details
+from logger.journal.entry import Entry
+from logger.store.store import Store
 from station.settings import StationSettings
-from station.site_files import Joined, join, share
+from station.site import last_visits
+from station.site.files import Joined, join, share
+from station.site.history_file import HistoryFile
+from station.site.keymap import Details
 from tests.logger.making import opened as began
 from tests.logger.test_checkpoints import follow
 from tests.station.test_keymap_file import MARIA, PASSPHRASE, add, names, opened, visit

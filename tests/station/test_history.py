@@ -16,9 +16,9 @@ from controller.events import SessionClosed, SessionOpened, TreatmentStarted, Zo
 from controller.history import Approval, ClosedSession, OpenedSession, ZoneVisit, approval_for
 from controller.ports import MemoryUnavailable
 from controller.units import Micrometres, Millihertz
-from logger.journal import Journal
-from station.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
-from station.history_file import HistoryFile
+from logger.journal.journal import Journal
+from station.site.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
+from station.site.history_file import HistoryFile
 from tests.station.conftest import OPERATOR, House
 
 TODAY = date(2026, 6, 1)

@@ -10,7 +10,7 @@ from controller.library import load_library
 from controller.machine import step
 from controller.recording import replayed
 from controller.state import MachineState
-from logger.journal_reader import JournalReader
+from logger.journal.reader import JournalReader
 from station.errors import StationRefused
 from tests.station.conftest import OPERATOR, House, as_decided, plan
 

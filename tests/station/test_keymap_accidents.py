@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from station import keymap_file
 from station.errors import KeyMapRefused
-from station.keymap import Details
-from station.retention import check_erasure, load_retention
-from station.site_files import backup, restore
-from station.site_key import KeyRing, SiteKey, add_to_ring, first_ring, read_ring
+from station.site import keymap_file
+from station.site.files import backup, restore
+from station.site.key import KeyRing, SiteKey, add_to_ring, first_ring, read_ring
+from station.site.keymap import Details
+from station.site.retention import check_erasure, load_retention
 from tests.station.test_keymap_file import MARIA, OTTO, add, names, opened, settings
 
 YEAR_US = 365 * 86400 * 1_000_000
@@ -76,10 +76,10 @@ def test_a_first_key_never_replaces_one_that_is_there(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from station.keymap_file import KeyMapFile
+from station.site.keymap_file import KeyMapFile
 from station.settings import StationSettings
-from station.site_files import restore
-from station.site_key import read_ring
+from station.site.files import restore
+from station.site.key import read_ring
 
 state, sealed, keys, erased, moment = sys.argv[1:]
 real, calls = KeyMapFile.take, []

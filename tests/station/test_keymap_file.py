@@ -10,14 +10,14 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from controller.history import OpenedSession
-from station.amendments import AmendmentsFile, AmendmentText
 from station.errors import KeyMapError, KeyMapRefused, KeyMapUnusable
-from station.history_file import HistoryFile
-from station.keymap import Details
-from station.keymap_file import KeyMapFile
 from station.settings import StationSettings
-from station.site_files import backup, join, private_files, restore, share
-from station.site_key import SiteKey, read_ring
+from station.site.amendments import AmendmentsFile, AmendmentText
+from station.site.files import backup, join, private_files, restore, share
+from station.site.history_file import HistoryFile
+from station.site.key import SiteKey, read_ring
+from station.site.keymap import Details
+from station.site.keymap_file import KeyMapFile
 
 MARIA = Details(name="Maria Muster", born=date(1990, 2, 3), contact="0100", chart="C-17", photos=("cupboard 3",))
 OTTO = Details(name="Otto Normal", born=date(1980, 5, 6))

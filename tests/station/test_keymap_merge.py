@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station.keymap import (
+from station.site.keymap import (
     Details,
     Entry,
     KeyMap,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-import station.ledger
+import station.site.ledger
 from controller.cartridges import CartridgeUse, NotSerialised, Unreachable, Unused, UsedBy
 from controller.errors import ControlRefused
 from controller.events import CartridgeReconciled, CartridgeSnapshot, Event
 from controller.ports import RecordUnavailable, UseLedger
-from logger.store import Store
-from station.lane import Lane
-from station.ledger import COMPARED_FOR, SiteLedger, compare_regularly
+from logger.store.store import Store
+from station.process.lane import Lane
+from station.site.ledger import COMPARED_FOR, SiteLedger, compare_regularly
 from tests.fixtures_postgres import PostgresServer
 from tests.logger.test_uses import armed, chained
 
@@ -168,7 +168,7 @@ async def test_a_database_nobody_can_speak_to_is_no_answer(
 async def test_a_server_that_is_locked_or_goes_is_no_answer_and_one_that_is_back_is_asked_again(
     ledger_of: Open, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(station.ledger, "SITE_DEADLINE_S", 0.3)
+    monkeypatch.setattr(station.site.ledger, "SITE_DEADLINE_S", 0.3)
     site = own_postgres.url()
     recorded(site, "room-1", "s-1", cartridge())
     ledger = ledger_of("room-2", site)
@@ -187,15 +187,15 @@ async def test_a_site_that_hangs_costs_one_deadline_and_then_none_until_it_is_ba
 ) -> None:
     site = str(tmp_path / "site.db")  # a server's answer may take longer than this test's deadline
     Store.open(site).close()
-    monkeypatch.setattr(station.ledger, "SITE_DEADLINE_S", 0.05)
-    really, stuck, asked = station.ledger._look_up, threading.Event(), []
+    monkeypatch.setattr(station.site.ledger, "SITE_DEADLINE_S", 0.05)
+    really, stuck, asked = station.site.ledger._look_up, threading.Event(), []
 
     def hanging(place: str, serial: str) -> list[tuple[str, str, str, int]]:
         asked.append(serial)
         stuck.wait(10)
         return really(place, serial)
 
-    monkeypatch.setattr(station.ledger, "_look_up", hanging)
+    monkeypatch.setattr(station.site.ledger, "_look_up", hanging)
     ledger = ledger_of("room-1", site)
     assert is_unreachable(await ledger.cartridge(cartridge()), "did not answer within 0.05 s")
     assert is_unreachable(await ledger.cartridge(cartridge("C8")), "did not answer")
@@ -276,7 +276,7 @@ async def test_a_finding_the_journal_did_not_take_is_found_again(ledger_of: Open
 async def test_comparing_goes_on_when_the_journal_takes_nothing(
     ledger_of: Open, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(station.ledger, "COMPARED_EVERY_S", 0.01)
+    monkeypatch.setattr(station.site.ledger, "COMPARED_EVERY_S", 0.01)
     ledger, sink = ledger_of("room-2", site), Sink()
     sink.full = True
     await ledger.claim(cartridge(attested=True), "s-2")
@@ -295,8 +295,8 @@ async def test_comparing_goes_on_when_the_journal_takes_nothing(
 
 def test_a_station_without_a_sites_ledger_does_not_load_the_store() -> None:
     program = (
-        "import sys, pathlib, station.ledger\n"
-        "station.ledger.SiteLedger(pathlib.Path('x'), site=None, utc_now=None)\n"
+        "import sys, pathlib, station.site.ledger\n"
+        "station.site.ledger.SiteLedger(pathlib.Path('x'), site=None, utc_now=None)\n"
         "print('sqlalchemy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

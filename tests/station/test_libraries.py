@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from controller.errors import DataError
 from controller.library import sidecar_of
 from controller.signing import public_text, sidecar, sign
-from station.exits import Exit
-from station.libraries import clinic_library, trusted_keys
+from station.process.exits import Exit
 from station.settings import StationSettings
+from station.site.libraries import clinic_library, trusted_keys
 
 SHIPPED = Path(__file__).parents[2] / "controller" / "data" / "example_library.yaml"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

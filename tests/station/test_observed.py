@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from station.probes import broker_of_running
+from station.monitoring.probes import broker_of_running
+from station.process.supervise import Supervisor
 from station.settings import load_settings
-from station.supervise import Supervisor
 from tests.fixtures_brokers import free_port
 from tests.station.conftest import OPERATOR, House, simulated
 

@@ -16,16 +16,17 @@ from console.actions.patients import entered
 from controller.events import PatientErased
 from controller.plan import SessionPlan
 from controller.ports import MemoryUnavailable
-from logger.journal_reader import JournalReader
-from logger.verify import verify_journal
-from station import last_visits, models, patient_models, patients
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from station.api import models, patient_models
+from station.api.patient_client import PatientRegister, patient_register
+from station.api.patient_models import AddPatient
 from station.errors import KeyMapRefused, NotAllowed, StationRefused
-from station.history_file import HistoryFile
-from station.keymap import Details, KeyMap, Tombstone
-from station.keymap_file import KeyMapFile
-from station.patient_client import PatientRegister, patient_register
-from station.patient_models import AddPatient
 from station.settings import StationSettings
+from station.site import last_visits, patients
+from station.site.history_file import HistoryFile
+from station.site.keymap import Details, KeyMap, Tombstone
+from station.site.keymap_file import KeyMapFile
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan
 
 pytestmark = pytest.mark.system

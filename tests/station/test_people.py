@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from controller.events import ApprovedAhead, SecurityEvent
-from logger.journal_reader import JournalReader
-from logger.verify import verify_journal
-from station import accounts as accounts_module
-from station.accounts import Accounts
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from station.api.models import ApproveAsked
 from station.errors import AccountsUnusable, StationRefused
-from station.history_file import HistoryFile
-from station.models import ApproveAsked
+from station.people import accounts as accounts_module
+from station.people.accounts import Accounts
+from station.site.history_file import HistoryFile
 from tests.station.conftest import OPERATOR, House, OpenHouse
 from tests.station.test_accounts import CHEAP, GOOD, NOW_S
 

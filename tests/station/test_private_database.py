@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from station.private_database import PrivateDatabase
-from station.site_key import SiteKey, add_to_ring, read_ring
+from station.site.key import SiteKey, add_to_ring, read_ring
+from station.site.private_database import PrivateDatabase
 
 
 def test_a_change_is_on_the_disk_when_it_ends_and_what_is_deleted_is_overwritten(tmp_path: Path) -> None:

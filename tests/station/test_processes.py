@@ -15,18 +15,18 @@ import pytest
 
 from controller.events import SessionClosed, StationStarted
 from firmware_bridge.wire.messages import Fault
-from logger.journal_reader import JournalReader
-from logger.store import Store
-from logger.verify import verify_journal
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
+from logger.store.store import Store
 from simulators.pen import SimulatedPen
-from station.child import Child, ChildSpec
-from station.client import StationClient
+from station.api.client import StationClient
+from station.api.models import PenStatus, SeatGranted
 from station.errors import ProcessError, StationUnreachable
-from station.exits import Exit
-from station.models import PenStatus, SeatGranted
-from station.orders import Orders
+from station.process.child import Child, ChildSpec
+from station.process.exits import Exit
+from station.process.orders import Orders
+from station.process.supervise import PEN, RECORDER, STATION, Supervisor
 from station.settings import StationSettings
-from station.supervise import PEN, RECORDER, STATION, Supervisor
 from tests.station.conftest import OPERATOR, SIMULATE, plan, simulated
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
@@ -153,7 +153,7 @@ async def test_everything_that_dies_comes_back_and_the_record_catches_up(short_p
 
 
 RUN = (
-    "import sys; from station.settings import StationSettings; from station.supervise import run_main\n"
+    "import sys; from station.settings import StationSettings; from station.process.supervise import run_main\n"
     "settings = StationSettings.model_validate_json(sys.argv[1])\n"
     "sys.exit(run_main(settings, simulate=eval(sys.argv[2]), on_ready=lambda house: print('ready', flush=True), "
     "notice=lambda said: print(said, flush=True)))"

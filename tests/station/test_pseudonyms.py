@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.plan import is_pseudonym
-from station.pseudonyms import ALPHABET, made_pseudonym, read_pseudonym
-from station.site_key import KEY_BYTES, SiteKey
-from station.spoken_bytes import NotWords, from_words, to_words
+from station.site.key import KEY_BYTES, SiteKey
+from station.site.pseudonyms import ALPHABET, made_pseudonym, read_pseudonym
+from station.site.spoken_bytes import NotWords, from_words, to_words
 
 seeds = st.integers(0, 2**32)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from controller.errors import DataError
 from station.errors import KeyMapRefused
-from station.keymap import Details, Person, Revision, person_of
-from station.retention import Retention, check_erasure, kept_until, load_retention, years_later
+from station.site.keymap import Details, Person, Revision, person_of
+from station.site.retention import Retention, check_erasure, kept_until, load_retention, years_later
 
 CLINIC = Retention.model_validate(
     {

@@ -13,8 +13,8 @@ import pytest
 
 from firmware_bridge.wire.framing import DELIMITER, Deframer, frame
 from firmware_bridge.wire.messages import PROTOCOL_VERSION, Hello, Message, Welcome
-from logger.verify import verify_journal
-from station.exits import Exit
+from logger.proof.verify import verify_journal
+from station.process.exits import Exit
 from station.settings import StationSettings
 from tests.station.conftest import simulated
 

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from station.errors import KeyMapUnusable
-from station.keymap import Details
-from station.sealing import NONCE_BYTES, CannotOpen, open_file, seal, seal_file, unseal
-from station.site_key import SiteKey
+from station.site.key import SiteKey
+from station.site.keymap import Details
+from station.site.sealing import NONCE_BYTES, CannotOpen, open_file, seal, seal_file, unseal
 from tests.station.test_keymap_file import MARIA, OTTO, add, opened, settings
 
 KEY = bytes(range(32))

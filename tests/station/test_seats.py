@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from station.errors import SeatMissing, SeatTaken
-from station.seats import Seats
+from station.people.seats import Seats
 
 PRESENCE_S = 3.0
 

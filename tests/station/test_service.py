@@ -9,12 +9,12 @@ import pytest
 
 from controller.ports import RecordUnavailable
 from logger.errors import JournalUnwritable
-from logger.journal import Journal
-from logger.journal_reader import JournalReader
-from logger.verify import verify_journal
+from logger.journal.journal import Journal
+from logger.journal.reader import JournalReader
+from logger.proof.verify import verify_journal
 from station.errors import StationFailure, StationTaken
-from station.exits import Exit
-from station.record import JournalSink
+from station.process.exits import Exit
+from station.record.seam import JournalSink
 from station.service import Station
 from station.settings import StationSettings
 from tests.station.conftest import OPERATOR, House, OpenHouse

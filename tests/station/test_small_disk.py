@@ -20,10 +20,10 @@ SCENE = """
 import asyncio, json, os, subprocess, sys
 from contextlib import suppress
 from pathlib import Path
-from logger.journal_reader import JournalReader
+from logger.journal.reader import JournalReader
 from station.errors import StationRefused
 from station.settings import StationSettings
-from station.supervise import Supervisor
+from station.process.supervise import Supervisor
 from tests.station.conftest import OPERATOR, House, plan, simulated
 from tests.station.test_broker_lost import drained, recorded_whole_and_once
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from station.station_key import StationKeyRefused, public_key_at, station_key
+from station.record.station_key import StationKeyRefused, public_key_at, station_key
 
 
 def raw(key: Ed25519PrivateKey) -> bytes:

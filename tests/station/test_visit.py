@@ -9,10 +9,10 @@ from controller.events import Event, InputChunk
 from controller.machine import step
 from controller.recording import replayed
 from controller.state import MachineState
-from logger.journal_reader import JournalReader
+from logger.journal.reader import JournalReader
 from simulators.personality import day_number
+from station.api.models import ApproveAsked
 from station.errors import StationRefused
-from station.models import ApproveAsked
 from tests.station.conftest import OPERATOR, House, OpenHouse, as_decided, plan
 
 pytestmark = pytest.mark.system

@@ -1,0 +1,1 @@
+"""The journal of one station: every event in order on its own disk, chained by hashes."""

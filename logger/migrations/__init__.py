@@ -1,1 +1,0 @@
-"""How a store's tables change from one version to the next, forwards and back. Run by :mod:`logger.store_schema`."""

@@ -1,0 +1,1 @@
+"""Whether a record is what was journalled: chains, signed checkpoints, anchors, verification."""

@@ -1,0 +1,1 @@
+"""What a station is to its system: processes, signals, threads, exit codes, supervision."""

@@ -1,0 +1,1 @@
+"""What a station does for its record: journalling, checkpoints, signing off, the recorder's process."""
