@@ -5,7 +5,7 @@ times and hashes, as a station's journal has them.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from random import Random
 from typing import Final
@@ -96,7 +96,7 @@ class Recorded:
             previous=self.entries[-1].hash if self.entries else GENESIS,
             hash=b"",
         )
-        self.entries.append(replace(entry, hash=entry.computed_hash()))
+        self.entries.append(entry._replace(hash=entry.computed_hash()))
 
 
 def treatment(

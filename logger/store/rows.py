@@ -5,8 +5,7 @@ kinds of database is the statement alone.
 """
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,24 +19,22 @@ _COLUMNS: Final = {
     "session": "text",
     "type": "text",
     "version": "bigint",
+    "body": "bytea",
     "previous": "bytea",
     "hash": "bytea",
-    "body": "bytea",
 }
-"""The fields of an entry, which are columns of the same name, and what PostgreSQL calls their kinds."""
+"""An entry's fields in their order, which are columns of the same name, and what PostgreSQL calls their kinds."""
 
 _NAMES: Final = ", ".join(_COLUMNS)
 _SQLITE: Final = f"INSERT INTO entries ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 our own columns
 _POSTGRESQL: Final = f"INSERT INTO entries ({_NAMES}) SELECT * FROM unnest({{}})".format(  # noqa: S608 our own columns
     ", ".join(f"%b::{kind}[]" for kind in _COLUMNS.values())  # %b: as they are, not written out as text first
 )
-_fields = attrgetter(*_COLUMNS)
 
 
 def insert_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     """Inserts entries, at least one. Raises SQLAlchemyError."""
-    rows: list[tuple[Any, ...]] = [_fields(entry) for entry in entries]
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_SQLITE, rows)
+        connection.exec_driver_sql(_SQLITE, list(entries))
     else:
-        connection.exec_driver_sql(_POSTGRESQL, tuple(list(column) for column in zip(*rows, strict=True)))
+        connection.exec_driver_sql(_POSTGRESQL, tuple(list(column) for column in zip(*entries, strict=True)))

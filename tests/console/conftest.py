@@ -3,7 +3,6 @@
 import io
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -348,7 +347,7 @@ def journalled(events: list[Event], session: str = "20260101T090000-0000abcd") -
             previous=entries[-1].hash if entries else GENESIS,
             hash=b"",
         )
-        entries.append(replace(entry, hash=entry.computed_hash()))
+        entries.append(entry._replace(hash=entry.computed_hash()))
     return entries
 
 

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +93,13 @@ def test_a_record_that_was_changed_gives_no_paper(settings: StationSettings, kep
 
 def behind(started: StationStarted, entries: list[Entry]) -> list[Entry]:
     """The entries behind one with which their station started, chained anew."""
-    first = replace(
-        entries[0], session=None, type=started.type, body=started.model_dump_json().encode(), previous=GENESIS
+    first = entries[0]._replace(
+        session=None, type=started.type, body=started.model_dump_json().encode(), previous=GENESIS
     )
-    chain = [replace(first, hash=first.computed_hash())]
+    chain = [first._replace(hash=first.computed_hash())]
     for entry in entries:
-        anew = replace(entry, sequence=entry.sequence + 1, previous=chain[-1].hash)
-        chain.append(replace(anew, hash=anew.computed_hash()))
+        anew = entry._replace(sequence=entry.sequence + 1, previous=chain[-1].hash)
+        chain.append(anew._replace(hash=anew.computed_hash()))
     return chain
 
 

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,7 +152,7 @@ def test_any_bit_of_any_signed_entry_is_found_and_named(data: st.DataObject) -> 
         raw = bytearray(value.encode() if isinstance(value, str) else value)
         raw[bit // 8 % len(raw)] ^= 1 << bit % 8
         value = raw.decode("latin-1") if isinstance(value, str) else bytes(raw)
-    entries[place] = replace(entry, **{field: value})
+    entries[place] = entry._replace(**{field: value})
     findings, _ = walked(entries)
     assert entry.sequence in {finding.sequence for finding in findings.named}
 

@@ -238,15 +238,11 @@ def test_a_namespace_that_is_none_is_refused() -> None:
 
 def test_a_clock_set_back_gives_no_period_that_ends_before_it_starts() -> None:
     entries = journalled(full())
-    back = [Entry(**{**_fields(entry), "utc_us": 0 if entry.type == "session_closed" else 5_000_000 + entry.utc_us})
+    back = [Entry(**{**entry._asdict(), "utc_us": 0 if entry.type == "session_closed" else 5_000_000 + entry.utc_us})
             for entry in entries]  # fmt: skip
     bundle = session_bundle(back, OURS)
     check(bundle)
     assert "end" not in of(bundle, "Procedure")[0]["performedPeriod"]
-
-
-def _fields(entry: Entry) -> Json:
-    return {name: getattr(entry, name) for name in Entry.__slots__}
 
 
 def test_a_session_whose_beginning_cannot_be_read_is_refused() -> None:

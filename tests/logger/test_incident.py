@@ -5,7 +5,6 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -322,7 +321,7 @@ def test_a_chain_rewritten_without_the_key_is_found(tmp_path: Path) -> None:
 def test_a_damaged_entry_is_not_made_into_proof(pristine: Path, tmp_path: Path) -> None:
     entries = interleaved()
     other = next(at for at, entry in enumerate(entries) if entry.session == OTHERS)
-    entries[other] = replace(entries[other], body=b'{"type":"x"}')
+    entries[other] = entries[other]._replace(body=b'{"type":"x"}')
     reader = JournalReader(journal_of(tmp_path / "j.db", pristine, entries))
     try:
         with pytest.raises(BundleError, match="is not what was journalled"):

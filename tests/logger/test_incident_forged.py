@@ -4,7 +4,6 @@ import json
 import zipfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -254,7 +253,7 @@ def test_a_time_that_no_clock_has_is_a_finding(bundle: Path) -> None:
     lines = lines_of(bundle)
     (entry,) = invented(2, bytes(32), (opened(),))
     fields = (entry.previous, 2, 2**62, 2, OURS, entry.type, entry.version, entry.body)
-    late = replace(entry, utc_us=2**62, hash=entry_hash(STATION.encode(), *fields))
+    late = entry._replace(utc_us=2**62, hash=entry_hash(STATION.encode(), *fields))
     result = verify_bundle(remade(bundle, [as_line(late)], record={}, **UNSIGNED))
     assert "No record can be made of its entries" in result.findings[0].sentence
     assert len(lines) > 1

@@ -254,7 +254,7 @@ def test_a_session_that_was_never_closed_is_open() -> None:
 
 def test_an_entry_of_a_later_version_is_counted_and_passed_over() -> None:
     entries = journalled(treatment())
-    later = dataclasses.replace(entries[5], body=b'{"type":"hologram","version":9}')
+    later = entries[5]._replace(body=b'{"type":"hologram","version":9}')
     assert session_record([*entries[:5], later, *entries[6:]]).unread == 1
 
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -42,7 +41,7 @@ def read(entries: list[Entry]) -> list[Entry]:
 
 def test_a_sound_session_passes_whatever_is_around_it() -> None:
     entries = record()
-    entries[7] = replace(entries[7], body=b"{}")  # another's, behind the close
+    entries[7] = entries[7]._replace(body=b"{}")  # another's, behind the close
     assert read(entries) == [entry for entry in entries if entry.session == SESSION]
 
 
@@ -58,22 +57,22 @@ def test_nothing_is_missing_up_to_the_close(place: int) -> None:
 @pytest.mark.parametrize("change", [{"body": b"{}"}, {"utc_us": 5}, {"type": "refused"}, {"version": -1}])
 def test_no_entry_was_changed(place: int, change: dict[str, object]) -> None:
     entries = record()
-    entries[place] = replace(entries[place], **change)  # type: ignore[arg-type] # a field with its value
+    entries[place] = entries[place]._replace(**change)  # type: ignore[arg-type] # a field with its value
     with pytest.raises(RecordDamaged, match=rf"^Entry {place + 1} of .* it was changed\."):
         read(entries)
 
 
 def test_an_entry_under_another_sessions_name_is_found() -> None:
     entries = record()
-    entries[5] = replace(entries[5], session="s-2")
+    entries[5] = entries[5]._replace(session="s-2")
     with pytest.raises(RecordDamaged, match=r"^Entry 6 of .* it was changed\."):
         read(entries)
 
 
 def test_an_entry_made_anew_does_not_lead_to_the_next() -> None:
     entries = record()
-    anew = replace(entries[2], body=b"{}")
-    entries[2] = replace(anew, hash=anew.computed_hash())
+    anew = entries[2]._replace(body=b"{}")
+    entries[2] = anew._replace(hash=anew.computed_hash())
     with pytest.raises(RecordDamaged, match=r"^Entry 4 of .* does not follow"):
         read(entries)
 

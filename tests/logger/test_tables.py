@@ -1,7 +1,6 @@
 """The record as tables: the same rows as CSV and as Parquet, whole files or none, nothing a spreadsheet would run."""
 
 import csv
-import dataclasses
 import errno
 import gc
 import os
@@ -37,7 +36,7 @@ LEFT_OUT = {"lease", "tick", "refusal", "button_presses", "pedal_presses"}
 def entries() -> list[Entry]:
     found = journalled(treatment())
     newer = b'{"type":"hologram","version":9,"note":"kept, \\"as it came\\""}'
-    return [*found, dataclasses.replace(found[-1], sequence=99, type="hologram", version=9, body=newer)]
+    return [*found, found[-1]._replace(sequence=99, type="hologram", version=9, body=newer)]
 
 
 def exported(entries: Sequence[Entry], folder: Path, form: Form, *, force: bool = False) -> dict[TableName, int]:
@@ -99,7 +98,7 @@ def test_parquet_has_the_same_rows_and_types(entries: list[Entry], tmp_path: Pat
 
 def test_the_longest_entry_that_the_bus_carries_fits_a_row(entries: list[Entry], tmp_path: Path) -> None:
     body = b'{"type":"hologram","version":9,"said":"' + b'\\"' * (MAX_PAYLOAD_BYTES // 2 - 100) + b'"}'
-    exported([*entries, dataclasses.replace(entries[-1], sequence=100, body=body)], tmp_path, "parquet")
+    exported([*entries, entries[-1]._replace(sequence=100, body=body)], tmp_path, "parquet")
     with duckdb.connect(":memory:") as connection:
         query = "SELECT body FROM read_parquet(?) WHERE sequence = 100"
         assert connection.execute(query, [str(tmp_path / "events.parquet")]).fetchall() == [(body.decode(),)]
