@@ -21,7 +21,7 @@ from serial.tools import list_ports
 from controller.errors import DataError
 from controller.operators import load_operators
 from controller.profiles import load_profiles
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.mqtt import connect
 from logger.errors import BusError
 from station.api.client import StationClient

@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from controller.events import EventBase, SessionSigned, StopConfirmed, Stopped
 from logger.journal.entry import Entry
 from logger.journal.reader import JournalReader
-from logger.record.reading import READER, UPGRADES, EventReader, known_versions
+from logger.journal.reading import READER, UPGRADES, EventReader, known_versions
 from logger.record.records import session_record
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import closed, opened
