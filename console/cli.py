@@ -308,7 +308,9 @@ def simulate(
     link: Annotated[
         Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="Which pen to be.")] = "NW-1",
+    model: Annotated[
+        str, typer.Option("--model", help="Which pen to be; `list` tells which there are.", metavar="NAME|list")
+    ] = "NW-1",
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
 ) -> None:
@@ -319,6 +321,11 @@ def simulate(
     pseudo-terminal.
     """
     with Troubles():
+        if model == "list":
+            from console.actions.simulated import list_models  # noqa: PLC0415 as elsewhere: `--help` does without
+            from simulators.personality import MODELS  # noqa: PLC0415 as below
+
+            raise typer.Exit(list_models((pen.name, pen.about, pen.source) for pen in MODELS.values()))
         raise typer.Exit(_simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone))
 
 
