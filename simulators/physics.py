@@ -5,13 +5,14 @@ floats in slots, because a campaign steps it a thousand times for each second of
 
 The models, all lumped and quasi-static where the time constant is far under a millisecond:
 
-* Motor: brushed DC, ``i = (v − k ω) / R`` (its electrical time constant, about 0.1 ms, is left out),
+* Motor: brushed DC, ``i = (v − k ω) / R`` (its electrical time constant, about 0.03 ms, is left out),
   ``J dω/dt = k i − T_friction − b ω − T_tissue``. The driver puts out the voltage that gives the wanted speed with
   nothing to do, ``v = k ω* + R (T_friction + b ω*) / k``, at most the supply. Under load the speed droops by
   ``R T / (k² + R b)``. Undriven, its terminals are shorted and it brakes itself.
 * One turn of the motor is one stroke. A stroke into tissue of depth ``d`` costs ``c · n · d²`` for ``n`` needles, so
   the mean torque is ``c · n · d² / 2π``.
 * Depth actuator: moves at constant speed to its target; the needle carriage follows it with play (backlash).
+  Where a mechanism was built too deep, its target is so too.
   Protrusion is where the needles' lower turning point lies, measured from the cartridge's face; negative is inside.
 * Battery: open-circuit voltage linear in charge, internal resistance. Heat: one node, loses to the air.
 """
@@ -119,7 +120,7 @@ class Plant:
             self.touching = True
 
     def release(self) -> None:
-        """Motor drive off, needles to their park position. A motor that turns brakes itself, one at rest has no current."""
+        """Motor drive off, needles to their park position. A turning motor brakes itself; at rest it has no current."""
         self.driven = False
         if self.speed_rad_s == 0.0:
             self.current_a = 0.0
