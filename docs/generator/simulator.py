@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from generator.insert import fill
-
 from simulators.parts import TISSUE_J_PER_M2, PlantParameters, SensorNoise, figures
 from simulators.personality import MODELS, NW_1, PenModel
 from simulators.watches import OVER_DEPTH_MS, OVER_DEPTH_TOLERANCE_UM, OVER_TEMPERATURE_C, STALL_MS, STALL_RAD_S

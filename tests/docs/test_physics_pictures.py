@@ -19,7 +19,7 @@ def test_no_picture_is_left_over() -> None:
 
 
 def test_the_points_lie_on_the_lines() -> None:
-    """Every point within 2 % of the panel's height of the line of its colour: a picture that shows otherwise is wrong."""
+    """Each within 2 % of the panel's height of the line of its colour: a picture that shows otherwise is wrong."""
     for name in ("droop", "step-response", "heating"):
         for panel in MAKERS[name]().panels:
             height = max(y for line in panel.lines for _, y in line.pairs) - min(
