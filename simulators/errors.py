@@ -3,7 +3,9 @@
 SimulatorError
 ├── UnknownModel    no personality has this name
 ├── UnknownZone     the tissue table has no such zone
-└── NoSuchPart      this model has no button, pedal or dial to move
+├── NoSuchPart      this model has no button, pedal or dial to move, or nothing here has what a fault would break
+├── UnknownFault    the catalogue has no such fault
+└── BadParameter    the fault has no such parameter, or it may not have this value
 """
 
 
@@ -20,7 +22,15 @@ class UnknownZone(SimulatorError):
 
 
 class NoSuchPart(SimulatorError):
-    """The model has no such part, so nobody can press or turn it."""
+    """The pen, or what serves it, has no such part, so nobody can press, turn or break it."""
+
+
+class UnknownFault(SimulatorError):
+    """The catalogue has no fault of this name."""
+
+
+class BadParameter(SimulatorError):
+    """The fault has no such parameter, or it may not have this value."""
 
 
 class EndpointError(SimulatorError):

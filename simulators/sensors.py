@@ -64,7 +64,12 @@ class Sensors:
             return NO_U32
         if self._plant.speed_rad_s == 0.0:
             return 0
-        shown = round(self._plant.speed_rad_s / tau * 1000.0 + self._gauss(0.0, self._noise.rate_mhz))
+        seen_mhz = self._plant.speed_rad_s / tau * 1000.0
+        if self._plant.rate_sensor_gain != 1.0:
+            seen_mhz *= self._plant.rate_sensor_gain
+            if not seen_mhz:
+                return 0
+        shown = round(seen_mhz + self._gauss(0.0, self._noise.rate_mhz))
         return shown if 0 <= shown <= _U32_MOST else _limited(shown, 0, _U32_MOST)
 
     def current_ma(self) -> int:
@@ -93,4 +98,5 @@ class Sensors:
         """Skin contact."""
         if not self.has_contact:
             return NO_U8
-        return Contact.ON_SKIN if self._plant.touching else Contact.OFF_SKIN
+        stuck = self._plant.contact_stuck
+        return Contact.ON_SKIN if (self._plant.touching if stuck is None else stuck) else Contact.OFF_SKIN

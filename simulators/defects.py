@@ -1,0 +1,44 @@
+"""Defects of a firmware, planted from outside: what it says wrongly, does not hear, or does not do.
+
+They belong to the pen, not to one boot of its firmware: a reboot mends none of them.
+"""
+
+from collections.abc import Callable
+
+from firmware_bridge.wire.messages import Message
+
+Spoil = Callable[[Message], Message | None]
+"""What is said in a message's place; None: nothing."""
+
+
+class Defects:
+    """The defects of one pen, none to begin with.
+
+    ``says`` holds by name what changes a message on its way out, applied in the order of planting; ``deaf_to`` by name
+    what decides whether a message is not acted upon. ``answer_late_ms`` is by how much answers to requests are late.
+    ``no_dead_man``: silence of the host does not stop the motor. ``hung``: the firmware does nothing at all, and its
+    outputs stay as they are; ``watchdog_ms`` is after how long of that it is reset, 0 never.
+    """
+
+    __slots__ = ("answer_late_ms", "deaf_to", "hung", "no_dead_man", "says", "watchdog_ms")
+
+    def __init__(self) -> None:
+        self.says: dict[str, Spoil] = {}
+        self.deaf_to: dict[str, Callable[[Message], bool]] = {}
+        self.answer_late_ms = 0
+        self.no_dead_man = False
+        self.hung = False
+        self.watchdog_ms = 0
+
+    def spoilt(self, message: Message) -> Message | None:
+        """What is said instead of ``message``; None where nothing is."""
+        said: Message | None = message
+        for spoil in self.says.values():
+            if said is None:
+                return None
+            said = spoil(said)
+        return said
+
+    def misses(self, message: Message) -> bool:
+        """Whether the firmware does not act on ``message``."""
+        return any(deaf(message) for deaf in self.deaf_to.values())
