@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from firmware_bridge.wire.messages import Message
 
-Spoil = Callable[[Message], Message | None]
-"""What is said in a message's place; None: nothing."""
+Said = Message | bytes | None
+
+Spoil = Callable[[Message], Said]
+"""What is said in a message's place: another one, bytes as they stand on the wire, or nothing."""
 
 
 class Defects:
@@ -30,12 +32,12 @@ class Defects:
         self.hung = False
         self.watchdog_ms = 0
 
-    def spoilt(self, message: Message) -> Message | None:
-        """What is said instead of ``message``; None where nothing is."""
-        said: Message | None = message
+    def spoilt(self, message: Message) -> Said:
+        """What is said instead of ``message``."""
+        said: Said = message
         for spoil in self.says.values():
-            if said is None:
-                return None
+            if said is None or isinstance(said, bytes):
+                break
             said = spoil(said)
         return said
 

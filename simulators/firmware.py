@@ -244,7 +244,8 @@ class PenFirmware:
         """Sends a message on a medium."""
         if self.defects.says:
             spoilt = self.defects.spoilt(message)
-            if spoilt is None:
+            if spoilt is None or isinstance(spoilt, bytes):
+                self._transmit(medium, spoilt or b"")
                 return
             message = spoilt
         sequence = self._sequences.get(medium, 0)

@@ -148,8 +148,10 @@ class Plant:
             self.touching = True
 
     def release(self) -> None:
-        """Motor drive off, needles to their park position."""
+        """Motor drive off, needles to their park position. A motor that turns brakes; one at rest has no current."""
         self.driven = False
+        if self.speed_rad_s == 0.0:
+            self.current_a = 0.0
         self.target_um = self.parameters.park_um
         if self._follows_motor:
             self.touching = False

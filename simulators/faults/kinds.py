@@ -16,6 +16,9 @@ LAYERS: tuple[Layer, ...] = ("line", "usb", "firmware", "plant", "host")
 Moment = Literal["connecting", "arming", "treating"]
 """When a fault is met: it is there before the connection, before arming, or comes in mid-treatment."""
 
+Act = Literal["", "pause", "stop", "end"]
+"""What makes a fault show: nothing but time, or that somebody pauses, or stops, or that the fault ends."""
+
 Reaction = Literal["goes on", "pauses", "stops", "refuses"]
 """What becomes of the treatment. *goes on*: needles and motor stay as commanded. *pauses*: motor off, still armed.
 *stops*: the lease is given up and a person has to begin anew. *refuses*: there is no connection or no lease."""
@@ -72,7 +75,8 @@ class FaultKind:
     ``does`` is what happens, ``product`` what the product should do, ``hazard`` the id of the hazard that it serves.
     ``seat`` names the part that only one fault can have at a time: another one takes its place.
     ``met``, ``reaction`` and ``alarm`` say the same as ``product`` for a program: when a treatment meets the fault with
-    its default parameters, what becomes of it, and which alarm is raised ("" none). ``lasts`` is false where it
+    its default parameters, what becomes of it, and which alarm is raised ("" none); ``shown_by`` is what it takes, and
+    ``within_ms`` how long. ``lasts`` is false where it
     happens in a moment, and there is nothing to clear but its consequences.
     """
 
@@ -85,6 +89,8 @@ class FaultKind:
     met: Moment = "treating"
     reaction: Reaction = "goes on"
     alarm: str = ""
+    shown_by: Act = ""
+    within_ms: int = 4000
     lasts: bool = True
     seat: str = ""
 

@@ -12,7 +12,7 @@ HOST_FAULTS = (
     FaultKind(
         "host_stall", "host", "The control loop does nothing, and the process lives on.",
         "The pen's dead-man stops the motor; the loop finds that when it wakes, and a person re-arms.",
-        "H15", (), reaction="stops", alarm="pen_stopped_itself",
+        "H15", (), shown_by="end", reaction="stops", alarm="pen_stopped_itself",
     ),
     FaultKind(
         "host_clock_forward", "host", "The clock on the wall jumps ahead.",

@@ -92,13 +92,13 @@ LINE_FAULTS = (
     ),
     FaultKind(
         "line_xon_xoff", "line", "Software flow control was left on: bytes 0x11 and 0x13 are swallowed.",
-        "Drops the frames that had one, treats on with the others.",
-        "H28", (DIRECTION,),
+        "Drops the frames that had one; stops when for the dead-man time each had one.",
+        "H28", (DIRECTION,), reaction="stops", alarm="pen_stopped_itself", within_ms=20_000,
     ),
     FaultKind(
         "line_cooked", "line", "The terminal is not raw: 0x0D becomes 0x0A, 0x0A gets a 0x0D before it.",
-        "Drops the frames that had one, treats on with the others.",
-        "H28", (DIRECTION,),
+        "Drops the frames that had one; stops when for the dead-man time each had one.",
+        "H28", (DIRECTION,), reaction="stops", alarm="pen_stopped_itself", within_ms=20_000,
     ),
     FaultKind(
         "line_echo", "line", "The adapter echoes: the host hears its own words beside the pen's.",
@@ -123,7 +123,7 @@ LINE_FAULTS = (
     FaultKind(
         "line_stop_lost", "line", "The next STOP frames are lost on their way.",
         "Repeats STOP every tick until a status confirms it.",
-        "H25", (number("times", "frames", 1, 1000, 3),),
+        "H25", (number("times", "frames", 1, 1000, 3),), shown_by="stop", reaction="stops",
     ),
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Faults of the parts: motor, depth, sensors, supply, heat, fluid, and the cartridge in front."""
 
-from simulators.faults.kinds import Apply, FaultKind, Given, Undo, number, word
+from simulators.faults.kinds import Apply, FaultKind, Given, Undo, number
 from simulators.personality import Cartridge, day_number
 
 PLANT_FAULTS = (
@@ -43,17 +43,18 @@ PLANT_FAULTS = (
     FaultKind(
         "depth_stuck", "plant", "The depth actuator does not move.",
         "Says at HIGH that the needles are not confirmed out, as soon as they should be.",
-        "H10", (), alarm="retract_failed",
+        "H10", (), shown_by="pause", reaction="stops", alarm="retract_failed",
     ),
     FaultKind(
         "depth_slow", "plant", "The depth actuator is so many times slower than it was.",
         "Says at HIGH that the needles are not confirmed out in time.",
-        "H10", (number("speed_permille", "‰ of new", 1, 999, 100),), alarm="retract_failed",
+        "H10", (number("speed_permille", "‰ of new", 1, 999, 100),), shown_by="pause", reaction="stops",
+        alarm="retract_failed",
     ),
     FaultKind(
         "depth_deep", "plant", "The actuator goes deeper than wanted, and the sensor shows it.",
         "Stops at once: measured protrusion is over the limit.",
-        "H01", (number("deeper_um", "µm", 1, 2000, 700),), reaction="stops", alarm="depth_over_limit",
+        "H01", (number("deeper_um", "µm", 1, 2000, 700),), reaction="stops", alarm="depth_runaway",
     ),
     FaultKind(
         "depth_off", "plant", "The needles stand beside where they were set, by less than the lease would bear.",
@@ -73,7 +74,7 @@ PLANT_FAULTS = (
     FaultKind(
         "depth_play", "plant", "The needle carriage has so many times the play of a new one.",
         "Warns that measured and commanded differ.",
-        "H03", (number("play_permille", "‰ of new", 1001, 100_000, 25_000),), alarm="depth_deviation",
+        "H03", (number("play_permille", "‰ of new", 1001, 100_000, 20_000),), met="arming", alarm="depth_deviation",
     ),
     FaultKind(
         "depth_sensor_dead", "plant", "The depth sensor reads nonsense.",
@@ -83,7 +84,7 @@ PLANT_FAULTS = (
     FaultKind(
         "contact_stuck_off", "plant", "The contact sensor shows off skin whatever it touches.",
         "Warns after a while that it runs off the skin, and pauses later.",
-        "H60", (), reaction="pauses", alarm="contact_lost", seat="contact sensor",
+        "H60", (), reaction="pauses", alarm="contact_lost", within_ms=45_000, seat="contact sensor",
     ),
     FaultKind(
         "contact_stuck_on", "plant", "The contact sensor shows on skin whatever it touches.",
@@ -108,7 +109,7 @@ PLANT_FAULTS = (
     FaultKind(
         "battery_low", "plant", "The battery is nearly empty.",
         "Warns that it lasts for minutes only.",
-        "H19", (number("charge_permille", "‰", 0, 999, 100),), alarm="battery_low", seat="charge",
+        "H19", (number("charge_permille", "‰", 0, 999, 60),), alarm="battery_low", within_ms=12_000, seat="charge",
     ),
     FaultKind(
         "battery_flat", "plant", "The battery holds less than a treatment needs.",
@@ -118,7 +119,7 @@ PLANT_FAULTS = (
     FaultKind(
         "battery_aged", "plant", "The battery is old: its resistance is so many times that of a new one, and it sags.",
         "Stops: the pen by its own fault when the motor starts.",
-        "H19", (number("ohm_permille", "‰ of new", 1001, 100_000, 60_000),), reaction="stops", alarm="pen_fault",
+        "H19", (number("ohm_permille", "‰ of new", 1001, 1_000_000, 200_000),), reaction="stops", alarm="pen_fault",
     ),
     FaultKind(
         "ingress", "plant", "Fluid is behind the membrane.",
@@ -141,10 +142,14 @@ PLANT_FAULTS = (
         "H62", (number("days", "days", 1, 3650, 1),), met="arming", reaction="refuses", seat="cartridge",
     ),
     FaultKind(
-        "cartridge_wrong", "plant", "A cartridge is fitted whose length fits nothing that is known.",
-        "Takes its needles for the depth limit, or does not arm.",
-        "H02", (number("needle_length_um", "µm", 0, 5000, 4000), word("chip", "readable", "blank")), met="arming",
-        reaction="refuses", seat="cartridge",
+        "cartridge_short", "plant", "A cartridge is fitted whose needles are shorter than the depth that is wanted.",
+        "Takes the needles' length for a limit, and refuses what is deeper.",
+        "H02", (number("needle_length_um", "µm", 50, 2500, 250),), met="arming", reaction="refuses", seat="cartridge",
+    ),
+    FaultKind(
+        "cartridge_blank", "plant", "The chip of the cartridge that is fitted is blank.",
+        "Does not arm with what it cannot read.",
+        "H02", (), met="arming", reaction="refuses", seat="cartridge",
     ),
     FaultKind(
         "cartridge_blunt", "plant", "The needles are blunt: skin resists so many times as much.",
@@ -291,12 +296,14 @@ def _expired(given: Given) -> Undo:
     return _fitted(given, cartridge)
 
 
-def _wrong(given: Given) -> Undo:
+def _short(given: Given) -> Undo:
     cartridge = given.parts.pen.new_cartridge()
     cartridge.needle_length_um = given.number("needle_length_um")
-    if given.word("chip") == "blank":
-        cartridge.tag, cartridge.lot, cartridge.serial = 0, "", ""
     return _fitted(given, cartridge)
+
+
+def _blank(given: Given) -> Undo:
+    return _fitted(given, Cartridge(0, lot="", needle_count=0, needle_length_um=0, expiry_day=0))
 
 
 def _blunt(given: Given) -> Undo:
@@ -345,7 +352,8 @@ APPLY_PLANT: dict[str, Apply] = {
     "cartridge_off": _cartridge_off,
     "cartridge_used": _used,
     "cartridge_expired": _expired,
-    "cartridge_wrong": _wrong,
+    "cartridge_short": _short,
+    "cartridge_blank": _blank,
     "cartridge_blunt": _blunt,
     "cartridge_worn": _worn,
 }

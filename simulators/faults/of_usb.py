@@ -25,9 +25,9 @@ USB_FAULTS = (
         "H16", (), reaction="stops", alarm="pen_stopped_itself",
     ),
     FaultKind(
-        "usb_slow", "usb", "Every transfer takes longer.",
+        "usb_slow", "usb", "The bus moves few bytes in each of its milliseconds.",
         "Treats on as long as what it knows is fresher than the dead-man time.",
-        "H44", (number("delay_ms", "ms", 1, 5000, 50),),
+        "H44", (number("bytes_per_ms", "B", 0, 1024, 8),),
     ),
     FaultKind(
         "usb_reset", "usb", "The port is reset: configuration is gone, and what was under way is lost.",
@@ -69,8 +69,8 @@ def _halt(given: Given, endpoint: Endpoint) -> Undo:
 
 def _slow(given: Given) -> Undo:
     usb = _usb(given)
-    usb.slow(given.number("delay_ms"))
-    return lambda: usb.slow(0)
+    usb.slow(given.number("bytes_per_ms"))
+    return lambda: usb.slow(None)
 
 
 def _suspend(given: Given) -> Undo:

@@ -28,8 +28,8 @@ class UsbPart(PlugPart, Protocol):
     def halt(self, endpoint: Endpoint, halted: bool) -> None:
         """The endpoint answers STALL until the host clears the halt; ``halted`` false clears it from here."""
 
-    def slow(self, delay_ms: int) -> None:
-        """Every transfer takes so much longer; 0 takes the usual time."""
+    def slow(self, bytes_per_ms: int | None) -> None:
+        """The bus moves no more than so many bytes a millisecond, both directions together; None as many as it can."""
 
     def reset(self) -> None:
         """The port is reset: configuration and halts are gone, what was under way is lost."""
