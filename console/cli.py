@@ -311,6 +311,9 @@ def simulate(
     model: Annotated[str, typer.Option("--model", help="Which pen to be.")] = "NW-1",
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
+    control: Annotated[
+        Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
+    ] = None,
 ) -> None:
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
@@ -319,10 +322,14 @@ def simulate(
     pseudo-terminal.
     """
     with Troubles():
-        raise typer.Exit(_simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone))
+        raise typer.Exit(
+            _simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone, control=control)
+        )
 
 
-def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str) -> int:
+def _simulate(
+    *, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str, control: Path | None
+) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
     import signal  # noqa: PLC0415 as above
@@ -342,6 +349,7 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
                     model=model,
                     seed=seed,
                     zone=zone,
+                    control=control,
                     on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
                 ),
                 name="simulated pen",

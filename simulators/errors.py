@@ -5,7 +5,10 @@ SimulatorError
 ├── UnknownZone     the tissue table has no such zone
 ├── NoSuchPart      this model has no button, pedal or dial to move, or nothing here has what a fault would break
 ├── UnknownFault    the catalogue has no such fault
-└── BadParameter    the fault has no such parameter, or it may not have this value
+├── BadParameter    the fault has no such parameter, or it may not have this value
+├── BadCondition    what is to be waited for cannot be understood
+├── BadRequest      what came over the control socket cannot be understood
+└── EndpointError   the pen, or its control socket, cannot be served there
 """
 
 
@@ -31,6 +34,14 @@ class UnknownFault(SimulatorError):
 
 class BadParameter(SimulatorError):
     """The fault has no such parameter, or it may not have this value."""
+
+
+class BadCondition(SimulatorError):
+    """What is to be waited for cannot be understood."""
+
+
+class BadRequest(SimulatorError):
+    """What came over the control socket cannot be understood."""
 
 
 class EndpointError(SimulatorError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from simulators.errors import NoSuchPart
-from simulators.faults.catalogue import APPLY, fault_named
+from simulators.faults.catalogue import APPLY, CATALOGUE, fault_named
 from simulators.faults.kinds import FaultKind, Given, Undo, Value
 from simulators.faults.parts import Parts
 from simulators.pen import SimulatedPen
@@ -59,6 +59,11 @@ class Injector:
             case "host" if parts.host is None and not kind.name.startswith(("host_second", "host_forged")):
                 return "the computer that drives the pen, which is another process"
         return ""
+
+    @property
+    def available(self) -> tuple[FaultKind, ...]:
+        """The faults that can be injected here."""
+        return tuple(kind for kind in CATALOGUE.values() if not self.missing(kind))
 
     def inject(self, name: str, /, **parameters: object) -> ActiveFault:
         """Makes a fault be there, until it is cleared or, where it does not last, at once and for a moment.

@@ -52,7 +52,7 @@ FIRMWARE_FAULTS = (
         "H44", (), reaction="stops", alarm="link_lost",
     ),
     FaultKind(
-        "firmware_nonsense_status", "firmware", "Every bit of STATUS is set, with a good CRC: values no field may have.",
+        "firmware_nonsense_status", "firmware", "Every bit of STATUS is set, with a good CRC: what no field may be.",
         "Takes none of it, and stops when no good status is left.",
         "H28", (), reaction="stops", alarm="link_lost",
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from random import Random
 
 from simulators.errors import BadParameter
@@ -10,6 +11,8 @@ from simulators.faults.injector import Injector
 from simulators.faults.kinds import FaultKind, Value
 
 FOR_MIN_MS, FOR_MAX_MS = 100, 5000
+
+TIME_MAX_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,31 @@ class Planned:
     def as_data(self) -> dict[str, object]:
         """As JSON has it."""
         return {"at_ms": self.at_ms, "fault": self.fault, "parameters": self.parameters, "for_ms": self.for_ms}
+
+
+FIELDS = ("at_ms", "fault", "parameters", "for_ms")
+
+
+def planned_of(data: Iterable[object]) -> "Schedule":
+    """A schedule from data, as :meth:`Planned.as_data` makes it. Raises UnknownFault, BadParameter."""
+    return tuple(sorted(map(_planned_of, data), key=lambda one: one.at_ms))
+
+
+def _planned_of(data: object) -> Planned:
+    if not isinstance(data, dict):
+        raise BadParameter(f"A planned fault is an object with {', '.join(FIELDS)}, not {data!r:.40}.")
+    for name in data:
+        if name not in FIELDS:
+            near = get_close_matches(str(name), FIELDS, n=1) or FIELDS
+            raise BadParameter(f"A planned fault has no {str(name)[:40]!r}. Nearest: {', '.join(near)}.")
+    name, parameters = data.get("fault"), data.get("parameters", {})
+    times = [data.get("at_ms", 0), data.get("for_ms", 0)]
+    if not isinstance(name, str) or not isinstance(parameters, dict):
+        raise BadParameter("A planned fault names its fault, and its parameters are an object.")
+    for value in times:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= TIME_MAX_MS:
+            raise BadParameter(f"A time is a whole number of ms up to {TIME_MAX_MS}, not {value!r:.40}.")
+    return Planned(times[0], name, parameters, times[1])
 
 
 Schedule = tuple[Planned, ...]
