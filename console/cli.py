@@ -16,6 +16,7 @@ from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
 from console.service_app import export_service
+from console.simulator_app import simulator_app
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.store_option import StorePlace
@@ -53,6 +54,7 @@ app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)
 app.command()(sbom)
+app.add_typer(simulator_app, name="simulator")
 app.command()(verify)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]

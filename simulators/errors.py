@@ -7,9 +7,13 @@ SimulatorError
 ├── UnknownFault    the catalogue has no such fault
 ├── BadParameter    the fault has no such parameter, or it may not have this value
 ├── BadCondition    what is to be waited for cannot be understood
+├── ControlRefused  the control socket said no; its reason as a word is in ``because``
+├── NoControl       nobody answers at the control socket
 ├── BadRequest      what came over the control socket cannot be understood
 └── EndpointError   the pen, or its control socket, cannot be served there
 """
+
+from typing import Any
 
 
 class SimulatorError(Exception):
@@ -42,6 +46,19 @@ class BadCondition(SimulatorError):
 
 class BadRequest(SimulatorError):
     """What came over the control socket cannot be understood."""
+
+
+class ControlRefused(SimulatorError):
+    """The control socket said no. ``because`` is a name for programs, ``answer`` all that it said."""
+
+    def __init__(self, because: str, sentence: str, answer: dict[str, Any]) -> None:
+        super().__init__(sentence)
+        self.because = because
+        self.answer = answer
+
+
+class NoControl(SimulatorError):
+    """Nobody answers at the control socket, or what answers is none."""
 
 
 class EndpointError(SimulatorError):

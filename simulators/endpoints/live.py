@@ -58,9 +58,9 @@ class Port:
 class LivePen:
     """Runs ``pen`` in real time while :meth:`run` runs. All of it belongs to the event loop's thread.
 
-    ``lines`` is where the lines of all its media can be made bad. ``on_stall`` is told, in milliseconds, of time the pen
-    did not live because this process was held up for longer than CATCH_UP_MAX_MS; ``stalled_ms`` sums it. ``clock_ns``
-    is a monotonic clock.
+    ``lines`` is where the lines of all its media can be made bad. ``on_stall`` is told, in milliseconds, of time the
+    pen did not live because this process was held up for longer than CATCH_UP_MAX_MS; ``stalled_ms`` sums it.
+    ``clock_ns`` is a monotonic clock.
     """
 
     def __init__(
