@@ -88,8 +88,8 @@ FIRMWARE_FAULTS = (
     ),
     FaultKind(
         "firmware_refuses_stop", "firmware", "STOP is not acted upon.",
-        "Repeats STOP, sends no setpoint, and says at HIGH that it is not confirmed; the dead-man stops the motor.",
-        "H25", (), shown_by="stop", reaction="stops", alarm="stop_not_confirmed",
+        "Repeats STOP and sends no setpoint: the pen's dead-man stops the motor, and that is said at HIGH.",
+        "H25", (), shown_by="stop", reaction="stops", alarm="pen_stopped_itself",
     ),
     FaultKind(
         "firmware_deaf", "firmware", "The firmware acts on no setpoint any more.",

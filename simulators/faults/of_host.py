@@ -80,7 +80,7 @@ def _said_elsewhere(given: Given, message: Message) -> None:
     """Says something on another medium, and does not listen to what comes back."""
     pen = given.parts.pen
     pen.receive(OTHER_MEDIUM, frame(message, 0))
-    pen.forget(OTHER_MEDIUM)
+    pen.take(OTHER_MEDIUM)
 
 
 def _forged(given: Given) -> None:

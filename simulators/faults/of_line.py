@@ -23,22 +23,22 @@ LINE_FAULTS = (
     FaultKind(
         "line_loss", "line", "Pieces of traffic are lost at random.",
         "Treats on: whole states repeat 20 times a second. Counts what is missing as line quality.",
-        "H27", (number("share_permille", "‰", 1, 1000, 200), DIRECTION),
+        "H27", (number("share_permille", "‰", 1, 1000, 100), DIRECTION),
     ),
     FaultKind(
         "line_bit_error", "line", "One bit of a piece is flipped.",
         "Drops the frame by its CRC, treats on with the next; never acts on a damaged one.",
-        "H27", (number("share_permille", "‰", 1, 1000, 200), DIRECTION),
+        "H27", (number("share_permille", "‰", 1, 1000, 100), DIRECTION),
     ),
     FaultKind(
         "line_duplicate", "line", "Pieces arrive a second time, a moment later.",
         "Treats on: a tick or a pen time seen before is not newer.",
-        "H12", (number("share_permille", "‰", 1, 1000, 300), number("after_ms", "ms", 1, 1000, 70), DIRECTION),
+        "H12", (number("share_permille", "‰", 1, 1000, 200), number("after_ms", "ms", 1, 1000, 70), DIRECTION),
     ),
     FaultKind(
         "line_replay", "line", "Something plays old pieces again, long after they were sent.",
         "Treats on as commanded: an old setpoint is refused as old or stale, an old status is overtaken.",
-        "H12", (number("share_permille", "‰", 1, 1000, 300), number("age_pieces", "pieces", 1, 63, 30), DIRECTION),
+        "H12", (number("share_permille", "‰", 1, 1000, 200), number("age_pieces", "pieces", 1, 63, 30), DIRECTION),
     ),
     FaultKind(
         "line_delay", "line", "Everything comes later.",
@@ -63,17 +63,17 @@ LINE_FAULTS = (
     FaultKind(
         "line_garbage", "line", "Random bytes come between the pieces.",
         "Finds the next frame by its delimiter and treats on.",
-        "H27", (number("share_permille", "‰", 1, 1000, 200), number("bytes", "B", 1, 1024, 40), DIRECTION),
+        "H27", (number("share_permille", "‰", 1, 1000, 100), number("bytes", "B", 1, 1024, 40), DIRECTION),
     ),
     FaultKind(
         "line_half_frame", "line", "Of some pieces only the first half arrives.",
         "Drops the half and the frame that it spoils, treats on with those that follow.",
-        "H27", (number("share_permille", "‰", 1, 1000, 200), DIRECTION),
+        "H27", (number("share_permille", "‰", 1, 1000, 100), DIRECTION),
     ),
     FaultKind(
-        "line_split", "line", "Every piece arrives byte by byte.",
+        "line_split", "line", "Everything arrives in small pieces, one a millisecond.",
         "Treats on: a frame is one whatever its pieces are.",
-        "H27", (DIRECTION,),
+        "H27", (number("bytes", "B", 1, 64, 4), DIRECTION),
     ),
     FaultKind(
         "line_slow", "line", "The line takes fewer bytes a second than are sent; its buffer fills and overflows.",
@@ -206,23 +206,40 @@ def _half_frame(given: Given) -> Undo:
 
 
 def _split(given: Given) -> Undo:
-    return _each(given, lambda data: ((0, data[place : place + 1]) for place in range(len(data))))
+    size, now_ms = given.number("bytes"), _lines(given).now_ms
+
+    def make(_line: Line, _lane: Lane) -> Fate:
+        busy_until = 0
+
+        def fate(data: bytes) -> Iterable[tuple[int, bytes]]:
+            nonlocal busy_until
+            now = now_ms()
+            if (busy_until - now) * size > BACKLOG_MAX_BYTES:
+                return ()
+            first = max(busy_until, now) + 1
+            pieces = [data[place : place + size] for place in range(0, len(data), size)]
+            busy_until = first + len(pieces) - 1
+            return [(first - now + number, piece) for number, piece in enumerate(pieces)]
+
+        return fate
+
+    return _put(given, make)
 
 
 def _slow(given: Given) -> Undo:
     bytes_per_s, now_ms = given.number("bytes_per_s"), _lines(given).now_ms
 
     def make(_line: Line, _lane: Lane) -> Fate:
-        free_at = 0.0  # ms at which the line has sent what it was given
+        busy_until = 0.0
 
         def fate(data: bytes) -> Iterable[tuple[int, bytes]]:
-            nonlocal free_at
+            nonlocal busy_until
             now = now_ms()
-            free_at = max(free_at, float(now))
-            if (free_at - now) * bytes_per_s > BACKLOG_MAX_BYTES * 1000.0:
+            busy_until = max(busy_until, float(now))
+            if (busy_until - now) * bytes_per_s > BACKLOG_MAX_BYTES * 1000.0:
                 return ()
-            free_at += len(data) * 1000.0 / bytes_per_s
-            return ((max(round(free_at) - now, 1), data),)
+            busy_until += len(data) * 1000.0 / bytes_per_s
+            return ((max(round(busy_until) - now, 1), data),)
 
         return fate
 

@@ -109,7 +109,7 @@ PLANT_FAULTS = (
     FaultKind(
         "battery_low", "plant", "The battery is nearly empty.",
         "Warns that it lasts for minutes only.",
-        "H19", (number("charge_permille", "‰", 0, 999, 60),), alarm="battery_low", within_ms=12_000, seat="charge",
+        "H19", (number("charge_permille", "‰", 0, 999, 20),), alarm="battery_low", within_ms=12_000, seat="charge",
     ),
     FaultKind(
         "battery_flat", "plant", "The battery holds less than a treatment needs.",

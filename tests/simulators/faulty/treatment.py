@@ -15,7 +15,10 @@ from simulators.pen import SimulatedPen
 from simulators.personality import NW_1, PenModel
 
 SILENT_MS = 1000
-"""A connection that says nothing for so long is given up, as the supervisor does."""
+"""A connection with no news younger than this is given up, as the supervisor does; old news is none."""
+
+LATE_MS, LATE_LOOKS = 150, 4
+"""Without a lease, news that is always later than this is no better than none: as the link has it."""
 
 DEPTH_UM, RATE_MHZ = 750, 90_000
 
@@ -29,6 +32,7 @@ class Treatment:
         self.inject = injector_on(self.rig, seed=seed)
         self.plan = plan_of(model.name, "demo-physician", "thick", "cheek", checked=True)
         self._sessions = 0
+        self._late = 0
 
     @property
     def alarms(self) -> set[str]:
@@ -78,7 +82,9 @@ class Treatment:
         rig = self.rig
         if rig.host_stalled:
             return
-        if rig.state.pen is not None and rig.now_ms - rig.heard_ms > SILENT_MS:
+        age_ms = rig.now_ms - rig.state.seen_at_ms
+        self._late = 0 if rig.armed or age_ms <= LATE_MS else self._late + 1
+        if rig.state.pen is not None and (age_ms > SILENT_MS or self._late > LATE_LOOKS):
             rig.disconnect("silent")
         elif rig.state.pen is None:
             with suppress(ControlRefused):
