@@ -66,7 +66,7 @@ def test_the_catalogue_is_printed_without_a_pen() -> None:
 def test_a_fault_from_its_injection_to_its_end(control: str) -> None:
     done = call("inject", "warm", "temperature_c=55", "--control", control)
     assert done.stdout == "Injected warm temperature_c=55.\n"
-    assert "55" in call("truth", "--control", control).stdout
+    assert "injected        warm" in call("truth", "--control", control).stdout
     assert data(call("faults", "--control", control, "--json"))["active"][0]["fault"] == "warm"
     assert "active" in call("faults", "--layer", "plant", "--control", control).stdout
     came = data(call("wait", "temperature_c>50", "injected=warm", "--control", control, "--json"))
