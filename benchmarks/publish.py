@@ -28,7 +28,7 @@ from benchmarks.measuring import BUILD, ROOT, Effort, alternated, built, median_
 from benchmarks.results import Row, at_least
 from controller.events import SetpointChanged
 from controller.units import Micrometres, Millihertz
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.messages import BatchMessage
 from logger.bus.publisher import Publisher
 from logger.bus.topics import Topics

@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.errors import BrokerUrlError
 from station.errors import SettingsError, Trouble
 

@@ -27,7 +27,7 @@ from logger.brokers.embedded import (
     watcher_account,
 )
 from logger.brokers.folder import Asked, OwnCertificate, Written, password_file, write_broker
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.topics import TOPIC_TABLE, Topics
 
 SITE = "clinic"

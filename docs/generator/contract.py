@@ -5,7 +5,7 @@ held against, and this tool writes over one of them only where the promise is ke
 
 - An optional field, one with a default, may be added to a version.
 - Nothing else may change: no field's name, type, range, permitted values or default, none may go, none may become
-  required or cease to be. That wants a new version of the event, and a step in ``logger/record/reading.py`` that reads
+  required or cease to be. That wants a new version of the event, and a step in ``logger/journal/reading.py`` that reads
   the old one. The file of the old version stays.
 - Words (titles and descriptions) may be put better at any time.
 """
@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from controller.events import Event, EventBase
 from logger.bus.messages import AlarmsMessage, BatchMessage, LiveMessage, Message, ReceiptMessage, StatusMessage
-from logger.record.reading import UPGRADES, Upgrade
+from logger.journal.reading import UPGRADES, Upgrade
 
 Json = dict[str, Any]
 SCHEMAS = Path("docs") / "schemas"
@@ -105,7 +105,7 @@ def unreadable(
         if not newer:
             lines.append(f"{name}: it was published and nothing of that name is there any more")
         elif folder == "events" and (type_, int(version)) not in upgrades:
-            lines.append(f"{name}: logger/record/reading.py has no step from this version to the next")
+            lines.append(f"{name}: logger/journal/reading.py has no step from this version to the next")
         elif folder != "events":
             lines.append(
                 f"{name}: logger/bus/messages.py does not read this version any more, which stations still send"
@@ -174,6 +174,6 @@ def make_schemas(root: Path) -> dict[str, str]:
     if wrong:
         raise ValueError(
             "A published schema is a promise to whoever reads the record. Give the event a new version, and read the "
-            "old one in logger/record/reading.py:\n  " + "\n  ".join(wrong)
+            "old one in logger/journal/reading.py:\n  " + "\n  ".join(wrong)
         )
     return {name: rendered(schema) for name, schema in today.items()}

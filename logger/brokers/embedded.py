@@ -20,8 +20,8 @@ from amqtt.errors import AMQTTError, BrokerError
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
-from logger.brokers.url import BrokerUrl
 from logger.bus.bounds import MAX_PACKET_BYTES
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.topics import TOPIC_TABLE, Topics, filter_of
 from logger.errors import EmbeddedBrokerError
 

@@ -23,7 +23,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from logger.brokers import certificates, mosquitto
-from logger.brokers.url import DEFAULT_TLS_PORT
+from logger.bus.broker_url import DEFAULT_TLS_PORT
 from logger.bus.topics import check_name
 from logger.errors import BrokerFolderError
 from logger.whole_file import replace_whole

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from logger.brokers.url import BrokerUrl
 from logger.bus.bounds import BoundedQueue, bound_packets
+from logger.bus.broker_url import BrokerUrl
 from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted, BusError, BusLost
 
 _T = TypeVar("_T")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from logger.brokers.url import BrokerUrl, in_order
+from logger.bus.broker_url import BrokerUrl, in_order
 from logger.bus.messages import (
     AlarmItem,
     AlarmsMessage,

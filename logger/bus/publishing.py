@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.mqtt import MAX_IN_FLIGHT
 from logger.bus.reconnect import BackoffSettings
 

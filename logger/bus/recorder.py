@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from logger.brokers.url import BrokerUrl, in_order
+from logger.bus.broker_url import BrokerUrl, in_order
 from logger.bus.messages import BatchMessage, ReceiptMessage, Refusal
 from logger.bus.mqtt import Bus, BusMessage, connect
 from logger.bus.reconnect import Backoff, BackoffSettings, keep_connected, told_once

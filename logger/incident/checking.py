@@ -17,9 +17,9 @@ from logger.incident.lines import MAX_LINE_BYTES, Older, Part, may_be_shown, rea
 from logger.incident.making import COMMENT, COMMENT_BYTES, bounded, json_text
 from logger.incident.manifest import ENTRIES, MANIFEST, MEMBERS, Manifest
 from logger.incident.readme import readme
-from logger.journal.chain import Walk, Withheld
 from logger.journal.entry import Entry
 from logger.proof.anchors import Anchor, Anchored
+from logger.proof.chain import Walk, Withheld
 from logger.proof.checkpoints import Trail, key_id
 from logger.proof.findings import Findings, counted, printable
 from logger.proof.verify import PROGRESS_ENTRIES, Progress, VerifyResult, result_of

@@ -17,8 +17,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from logger.errors import BundleError
-from logger.journal.chain import Withheld
 from logger.journal.entry import HASH_BYTES, Entry
+from logger.proof.chain import Withheld
 
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 """A second's inputs are some 10 kB; a line of more than this was not written by this product."""

@@ -17,9 +17,9 @@ from logger.export.files import make_private
 from logger.incident.lines import Older, Part, leaves_a_hole, parts_of, written
 from logger.incident.manifest import ENTRIES, FORMAT, MANIFEST, Manifest
 from logger.incident.readme import readme
-from logger.journal.chain import Walk, Withheld
 from logger.journal.entry import Entry
 from logger.journal.reader import JournalReader
+from logger.proof.chain import Walk, Withheld
 from logger.proof.checkpoints import CHECKPOINT_ENTRIES, Trail, public_key_of
 from logger.proof.findings import Findings, printable
 from logger.record.records import session_record

@@ -31,7 +31,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from controller.events import Event
-from logger.record.reading import READER
+from logger.journal.reading import READER
 
 GENESIS = bytes(32)
 """The previous hash of a station's first entry."""

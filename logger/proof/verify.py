@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from logger.errors import JournalRuined, JournalUnusable, StoreUnusable
-from logger.journal.chain import ROW_HASH, Walk, check_chain
 from logger.journal.entry import Entry, Quick
 from logger.journal.reader import JournalReader
 from logger.proof.anchors import Anchor, Anchored
+from logger.proof.chain import ROW_HASH, Walk, check_chain
 from logger.proof.checkpoints import Trail
 from logger.proof.findings import MAX_FINDINGS, Finding, Findings, counted, printable
 from logger.store.store import Store

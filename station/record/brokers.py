@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from station.errors import SettingsError, Trouble
 from station.settings import StationSettings
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 
 from logger.brokers.embedded import Account, embedded_broker, recorder_account, station_account
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.recorder import Recorder
 from logger.bus.topics import Topics
 from logger.errors import EmbeddedBrokerError, RecordError

@@ -26,7 +26,7 @@ from pydantic import create_model
 
 from controller.events import EventBase, Refused, SessionSigned, Stopped
 from logger.bus.messages import BatchMessage, LiveMessage, LivePen
-from logger.record.reading import UPGRADES
+from logger.journal.reading import UPGRADES
 from tests.logger.making import chain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,7 +178,7 @@ def test_a_new_version_needs_a_reader_of_the_old_one() -> None:
     today["events/refused.v2.json"] = today.pop(REFUSED)
     published = read_published(ROOT)
     (line,) = unreadable(today, published, UPGRADES)
-    assert line == f"{REFUSED}: logger/record/reading.py has no step from this version to the next"
+    assert line == f"{REFUSED}: logger/journal/reading.py has no step from this version to the next"
     assert unreadable(today, published, {**UPGRADES, ("refused", 1): dict}) == []
     del today["events/refused.v2.json"]
     assert "nothing of that name" in unreadable(today, published)[0]

@@ -13,7 +13,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.publisher import Publisher, PublisherSettings
 from logger.bus.reconnect import BackoffSettings
 from logger.bus.topics import Topics

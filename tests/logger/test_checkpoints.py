@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from controller.events import Event, JournalCheckpoint
 from logger.errors import CodeError
-from logger.journal.chain import Walk, check_chain
 from logger.journal.entry import GENESIS, Entry, entry_hash
 from logger.proof.anchors import Anchor, Anchored, read_anchor
+from logger.proof.chain import Walk, check_chain
 from logger.proof.checkpoints import Trail, announcement, checkpoint, fits, key_id
 from logger.proof.findings import Findings
 from logger.proof.verification_code import SYMBOLS, VerificationCode, read_code

@@ -9,7 +9,7 @@ import pytest
 
 from logger.brokers import certificates
 from logger.brokers.folder import OwnCertificate
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.mqtt import connect
 from logger.bus.topics import TOPIC_TABLE, Topics
 from logger.errors import BrokerRefused, BrokerUnreachable, BrokerUntrusted

@@ -1,6 +1,5 @@
 """Events of older versions are read as today's; those of newer ones are named, and stay as they came."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from controller.events import EventBase, SessionSigned, StopConfirmed, Stopped
 from logger.journal.entry import Entry
 from logger.journal.reader import JournalReader
-from logger.record.reading import READER, UPGRADES, EventReader, known_versions
+from logger.journal.reading import READER, UPGRADES, EventReader, known_versions
 from logger.record.records import session_record
 from tests.logger.conftest import OpenJournal
 from tests.logger.making import closed, opened
@@ -86,7 +85,7 @@ def test_what_is_not_as_its_version_says_is_refused(body: bytes) -> None:
 
 def test_a_newer_version_is_named_in_the_record_and_stays(journalled: list[Entry]) -> None:
     newer = Confirmed3(after_us=41_000, seen_by="status").model_dump_json().encode()
-    changed = dataclasses.replace(journalled[1], version=3, body=newer)
+    changed = journalled[1]._replace(version=3, body=newer)
     record = session_record([journalled[0], changed, *journalled[2:]])
     assert record.unread == 1
     assert record.entries == 4
@@ -109,7 +108,7 @@ async def test_a_signature_of_the_first_version_is_read_from_a_journal(
         reader.close()
     assert today.version == known_versions()["session_signed"] > 1
     body = b'{"version":1,"type":"session_signed","by":"op-2","role":"physician","meaning":"reviewed"}'
-    older = dataclasses.replace(today, version=1, body=body)
+    older = today._replace(version=1, body=body)
     record = session_record([first, older])
     (signature,) = record.signatures
     assert (signature.by, signature.meaning, signature.covers) == ("op-2", "reviewed", "unknown")

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger.brokers.url import BrokerUrl
+from logger.bus.broker_url import BrokerUrl
 from logger.bus.reconnect import BackoffSettings, told_once
 from logger.bus.recorder import Recorder
 from logger.store.store import Store

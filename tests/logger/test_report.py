@@ -5,7 +5,6 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 
@@ -63,13 +62,12 @@ def changed(change: Callable[[Event], Event | None], entries: tuple[Entry, ...] 
         event = change(entry.event())
         if event is None:
             continue
-        anew = replace(
-            entry,
+        anew = entry._replace(
             sequence=len(kept) + 1,
             body=event.model_dump_json().encode(),
             previous=kept[-1].hash if kept else GENESIS,
         )
-        kept.append(replace(anew, hash=anew.computed_hash()))
+        kept.append(anew._replace(hash=anew.computed_hash()))
     return read_session(kept)
 
 
@@ -313,8 +311,7 @@ def after(entry: Entry, *events: Event, session: str | None = None) -> list[Entr
     for event in events:
         last = more[-1]
         body = event.model_dump_json().encode()
-        anew = replace(
-            last,
+        anew = last._replace(
             sequence=last.sequence + 1,
             session=session,
             type=event.type,
@@ -322,7 +319,7 @@ def after(entry: Entry, *events: Event, session: str | None = None) -> list[Entr
             body=body,
             previous=last.hash,
         )
-        more.append(replace(anew, hash=anew.computed_hash()))
+        more.append(anew._replace(hash=anew.computed_hash()))
     return more[1:]
 
 

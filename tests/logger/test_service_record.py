@@ -1,7 +1,6 @@
 """What leaves with a pen that is sent in: sums by pen and day, and nothing that leads to a session."""
 
 import re
-from dataclasses import replace
 from datetime import date
 
 from logger.journal.entry import Entry
@@ -13,7 +12,7 @@ DAY_US = 86_400_000_000
 
 def days(entries: list[Entry], later: int, session: str) -> list[Entry]:
     return [
-        replace(one, utc_us=one.utc_us + later * DAY_US, session=session if one.session is not None else None)
+        one._replace(utc_us=one.utc_us + later * DAY_US, session=session if one.session is not None else None)
         for one in entries
     ]
 
