@@ -5,6 +5,7 @@ They belong to the pen, not to one boot of its firmware: a reboot mends none of 
 
 from collections.abc import Callable
 
+from firmware_bridge.wire.framing import frame
 from firmware_bridge.wire.messages import Message
 
 Said = Message | bytes | None
@@ -32,14 +33,16 @@ class Defects:
         self.hung = False
         self.watchdog_ms = 0
 
-    def spoilt(self, message: Message) -> Said:
-        """What is said instead of ``message``."""
+    def said(self, message: Message, sequence: int) -> bytes:
+        """The bytes that are sent in the place of ``message``; none where nothing is."""
         said: Said = message
         for spoil in self.says.values():
             if said is None or isinstance(said, bytes):
                 break
             said = spoil(said)
-        return said
+        if said is None or isinstance(said, bytes):
+            return said or b""
+        return frame(said, sequence)
 
     def misses(self, message: Message) -> bool:
         """Whether the firmware does not act on ``message``."""

@@ -54,7 +54,7 @@ class PenFirmware:
 
     ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
 
-    ``ignore_stops`` is a defect that can be planted: so many STOP frames are not acted upon.
+    So many STOP frames as ``ignore_stops`` says are not acted upon; other defects are ``defects``, which outlive a boot.
     """
 
     __slots__ = (
@@ -75,14 +75,14 @@ class PenFirmware:
         cartridge: Cartridge | None,
         pen_time_start_ms: int = 0,
         noisy: bool = True,
-        defects: Defects | None = None,
+        defects: Defects,
     ) -> None:
-        """Boots. ``rng`` gives boot id, leases and, when ``noisy``, sensor noise. ``defects`` outlive the boot."""
+        """Boots. ``rng`` gives boot id, leases and, when ``noisy``, sensor noise."""
         self.model = model
         self.plant = plant
         self.memory = memory
         self.cartridge = cartridge
-        self.defects = Defects() if defects is None else defects
+        self.defects = defects
         self.boot_id = rng.getrandbits(32)
         self.nonce = 0
         self.faults = Fault(0)
@@ -242,15 +242,11 @@ class PenFirmware:
 
     def send(self, medium: int, message: Message) -> None:
         """Sends a message on a medium."""
-        if self.defects.says:
-            spoilt = self.defects.spoilt(message)
-            if spoilt is None or isinstance(spoilt, bytes):
-                self._transmit(medium, spoilt or b"")
-                return
-            message = spoilt
         sequence = self._sequences.get(medium, 0)
         self._sequences[medium] = (sequence + 1) & 0xFF
-        self._transmit(medium, frame(message, sequence))
+        wire = self.defects.said(message, sequence) if self.defects.says else frame(message, sequence)
+        if wire:
+            self._transmit(medium, wire)
 
     # The world outside
 

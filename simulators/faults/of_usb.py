@@ -1,7 +1,8 @@
 """Faults of USB: the plug, the port, the bus and the device's endpoints."""
 
 from simulators.faults.kinds import Apply, FaultKind, Given, Undo, number
-from simulators.faults.parts import Endpoint, PlugPart, UsbPart
+from simulators.faults.parts import PlugPart, UsbPart
+from simulators.usb.descriptors import BULK_IN, BULK_OUT
 
 USB_FAULTS = (
     FaultKind(
@@ -10,29 +11,29 @@ USB_FAULTS = (
         "H16", (), reaction="stops", alarm="link_lost", seat="plug",
     ),
     FaultKind(
-        "usb_reenumerate", "usb", "The device leaves the bus and comes back under another address.",
+        "usb_re_enumerate", "usb", "The device leaves the bus and comes back under another address.",
         "Stops, finds it again by its serial number, and a person re-arms.",
         "H16", (), reaction="stops", alarm="link_lost", lasts=False,
     ),
     FaultKind(
-        "usb_stall_in", "usb", "The endpoint to the host is halted.",
-        "Clears the halt and reads on; stops where that takes longer than the dead-man time.",
-        "H16", (), reaction="stops", alarm="link_lost",
+        "usb_stall_in", "usb", "The endpoint to the host is halted until the host clears it.",
+        "Clears the halt and treats on; no byte is lost or doubled.",
+        "H16", (), lasts=False,
     ),
     FaultKind(
-        "usb_stall_out", "usb", "The endpoint from the host is halted.",
-        "Clears the halt and writes the newest state; the pen's dead-man holds meanwhile.",
-        "H16", (), reaction="stops", alarm="pen_stopped_itself",
+        "usb_stall_out", "usb", "The endpoint from the host is halted until the host clears it.",
+        "Clears the halt and treats on with the newest state.",
+        "H16", (), lasts=False,
     ),
     FaultKind(
         "usb_slow", "usb", "The bus moves few bytes in each of its milliseconds.",
         "Treats on as long as what it knows is fresher than the dead-man time.",
-        "H44", (number("bytes_per_ms", "B", 0, 1024, 8),),
+        "H44", (number("bytes_per_ms", "B", 0, 1024, 16),),
     ),
     FaultKind(
-        "usb_reset", "usb", "The port is reset: configuration is gone, and what was under way is lost.",
-        "Stops, sets the device up anew, and a person re-arms.",
-        "H16", (), reaction="stops", alarm="link_lost", lasts=False,
+        "usb_reset", "usb", "Another program resets the port, and the system configures the device anew.",
+        "Treats on: what was under way is lost, and the next state says it all.",
+        "H16", (), lasts=False,
     ),
     FaultKind(
         "usb_suspend", "usb", "The bus sleeps: no byte moves.",
@@ -61,29 +62,23 @@ def _unplug(given: Given) -> Undo:
     return plug.plug
 
 
-def _halt(given: Given, endpoint: Endpoint) -> Undo:
-    usb = _usb(given)
-    usb.halt(endpoint, True)
-    return lambda: usb.halt(endpoint, False)
-
-
 def _slow(given: Given) -> Undo:
     usb = _usb(given)
-    usb.slow(given.number("bytes_per_ms"))
-    return lambda: usb.slow(None)
+    usb.slow_to(given.number("bytes_per_ms"))
+    return lambda: usb.slow_to(None)
 
 
 def _suspend(given: Given) -> Undo:
     usb = _usb(given)
-    usb.suspend(True)
-    return lambda: usb.suspend(False)
+    usb.suspend()
+    return usb.resume
 
 
 APPLY_USB: dict[str, Apply] = {
     "usb_unplug": _unplug,
-    "usb_reenumerate": lambda given: _usb(given).reenumerate(),
-    "usb_stall_in": lambda given: _halt(given, "in"),
-    "usb_stall_out": lambda given: _halt(given, "out"),
+    "usb_re_enumerate": lambda given: _usb(given).re_enumerate(),
+    "usb_stall_in": lambda given: _usb(given).halt(BULK_IN),
+    "usb_stall_out": lambda given: _usb(given).halt(BULK_OUT),
     "usb_slow": _slow,
     "usb_reset": lambda given: _usb(given).reset(),
     "usb_suspend": _suspend,

@@ -3,14 +3,10 @@ it, as far as there are any."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from simulators.line import Fate, Lane, Line
 from simulators.pen import SimulatedPen
-
-Endpoint = Literal["in", "out"]
-"""The bulk endpoint to the host, and the one from it."""
-
 
 class PlugPart(Protocol):
     """A plug somebody can pull."""
@@ -23,21 +19,24 @@ class PlugPart(Protocol):
 
 
 class UsbPart(PlugPart, Protocol):
-    """A simulated USB device, as a host's controller sees it."""
+    """A simulated USB device on a bus, as :class:`simulators.endpoints.virtual_usb.VirtualUsbEndpoint` is."""
 
-    def halt(self, endpoint: Endpoint, halted: bool) -> None:
-        """The endpoint answers STALL until the host clears the halt; ``halted`` false clears it from here."""
+    def halt(self, endpoint: int) -> None:
+        """The endpoint answers STALL until the host clears the halt."""
 
-    def slow(self, bytes_per_ms: int | None) -> None:
-        """The bus moves no more than so many bytes a millisecond, both directions together; None as many as it can."""
+    def slow_to(self, bytes_per_ms: int | None) -> None:
+        """The bus moves no more than so many bytes a millisecond; None as many as it can."""
 
     def reset(self) -> None:
-        """The port is reset: configuration and halts are gone, what was under way is lost."""
+        """The port is reset and configured anew: what was under way is lost."""
 
-    def suspend(self, suspended: bool) -> None:
-        """The bus sleeps, or wakes: a sleeping device moves no bytes."""
+    def suspend(self) -> None:
+        """The bus sleeps, and moves no byte."""
 
-    def reenumerate(self) -> None:
+    def resume(self) -> None:
+        """The bus wakes up."""
+
+    def re_enumerate(self) -> None:
         """The device leaves the bus and comes back under another address."""
 
 
