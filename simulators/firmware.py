@@ -54,7 +54,7 @@ class PenFirmware:
 
     ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
 
-    So many STOP frames as ``ignore_stops`` says are not acted upon; other defects are ``defects``, which outlive a boot.
+    So many STOP frames as ``ignore_stops`` says are not acted upon; other ``defects`` outlive a boot.
     """
 
     __slots__ = (

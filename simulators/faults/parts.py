@@ -8,6 +8,7 @@ from typing import Protocol
 from simulators.line import Fate, Lane, Line
 from simulators.pen import SimulatedPen
 
+
 class PlugPart(Protocol):
     """A plug somebody can pull."""
 
