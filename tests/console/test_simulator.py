@@ -68,10 +68,12 @@ def test_a_fault_from_its_injection_to_its_end(control: str) -> None:
     assert done.stdout == "Injected warm temperature_c=55.\n"
     assert "injected        warm" in call("truth", "--control", control).stdout
     assert data(call("faults", "--control", control, "--json"))["active"][0]["fault"] == "warm"
-    assert "active" in call("faults", "--layer", "plant", "--control", control).stdout
     came = data(call("wait", "temperature_c>50", "injected=warm", "--control", control, "--json"))
     assert came["truth"]["injected"] == ["warm"]
     assert call("clear", "--control", control).stdout == "Cleared warm.\n"
+
+
+def test_hands_and_what_is_mended_by_itself(control: str) -> None:
     assert call("clear", "warm", "--control", control).stdout == "Nothing was broken.\n"
     assert data(call("hand", "off_skin", "--zone", "chin", "--control", control, "--json"))["zone"] == "chin"
     assert data(call("inject", "line_delay", "direction=to_pen", "--for", "1", "--control", control, "--json")) == {
