@@ -16,6 +16,7 @@ from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
 from console.service_app import export_service
+from console.simulator_app import simulator_app
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.store_option import StorePlace
@@ -53,6 +54,7 @@ app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)
 app.command()(sbom)
+app.add_typer(simulator_app, name="simulator")
 app.command()(verify)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
@@ -246,12 +248,15 @@ def record(
 
 
 @app.command()
-def pens(as_json: Json = False) -> None:
-    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens nothing."""
+def pens(
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and tell what comes and goes, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port."""
     with Troubles(as_json=as_json):
-        from console.actions.machine import pens as act  # noqa: PLC0415 imported when it runs
+        from console.actions import machine  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(as_json=as_json))
+        raise typer.Exit((machine.watch_pens if watch else machine.pens)(as_json=as_json))
 
 
 @app.command()
@@ -313,6 +318,9 @@ def simulate(
     ] = "NW-1",
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
+    control: Annotated[
+        Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
+    ] = None,
 ) -> None:
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
@@ -326,10 +334,14 @@ def simulate(
             from simulators.personality import MODELS  # noqa: PLC0415 as below
 
             raise typer.Exit(list_models((pen.name, pen.about, pen.source) for pen in MODELS.values()))
-        raise typer.Exit(_simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone))
+        raise typer.Exit(
+            _simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone, control=control)
+        )
 
 
-def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str) -> int:
+def _simulate(
+    *, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str, control: Path | None
+) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
     import signal  # noqa: PLC0415 as above
@@ -349,6 +361,7 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
                     model=model,
                     seed=seed,
                     zone=zone,
+                    control=control,
                     on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
                 ),
                 name="simulated pen",

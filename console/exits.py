@@ -3,7 +3,7 @@
 0    done
 1    the answer is no: refused, damage found, a finding that prevents treating, or STOP reached nobody
 2    the command cannot be followed as it was given; for `verify`: it could not be checked
-3    no station answers
+3    no station answers, or no simulated pen at its control socket
 130  interrupted by Ctrl-C
 """
 

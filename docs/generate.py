@@ -1,5 +1,6 @@
-"""Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms; what
-is on the bus, with the schema of every event and message; the codes of FHIR exports; the numbers of the simulated pen.
+"""Writes what is made from tables: the protocol document, the C header and the test vectors; the lists of alarms and of
+faults; what is on the bus, with the schema of every event and message; the codes of FHIR exports; the numbers of the
+simulated pen.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -14,6 +15,7 @@ from generator.asyncapi import make_asyncapi
 from generator.bus import make_bus
 from generator.contract import SCHEMAS, make_schemas, rendered
 from generator.exports import make_exports
+from generator.faults import make_faults
 from generator.header import make_header
 from generator.markdown import make_protocol
 from generator.simulator import make_simulator
@@ -32,6 +34,7 @@ def generated_files() -> Mapping[Path, str]:
     files = {
         ROOT / "docs" / "protocol.md": make_protocol(),
         ROOT / "docs" / "alarms.md": make_alarms(),
+        ROOT / "docs" / "faults.md": make_faults(),
         ROOT / "docs" / "c" / "needlework_wire.h": make_header(),
         ROOT / "docs" / "asyncapi.json": make_asyncapi(),
         ROOT / "docs" / "bus.md": make_bus(),

@@ -29,6 +29,7 @@ from firmware_bridge.wire.messages import (
     Status,
     Stop,
 )
+from simulators.defects import Defects
 from simulators.leasing import U32_MASK, LeaseKeeper
 from simulators.nonvolatile import LeaseEnd, LogCode, NonVolatile
 from simulators.personality import Cartridge, PenModel, welcome
@@ -53,36 +54,15 @@ class PenFirmware:
 
     ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
 
-    ``ignore_stops`` is a defect that can be planted: so many STOP frames are not acted upon.
+    So many STOP frames as ``ignore_stops`` says are not acted upon; other ``defects`` outlive a boot.
     """
 
     __slots__ = (
-        "_button_held_until",
-        "_deframers",
-        "_desk",
-        "_due",
-        "_lease",
-        "_now",
-        "_pedal_held_until",
-        "_presses",
-        "_sensors",
-        "_sequences",
-        "_start_ms",
-        "_status_in",
-        "_transmit",
-        "_watches",
-        "boot_id",
-        "button_presses",
-        "cartridge",
-        "faults",
-        "ignore_stops",
-        "medium",
-        "memory",
-        "model",
-        "nonce",
-        "pedal_presses",
+        "_button_held_until", "_deframers", "_desk", "_due", "_lease", "_now", "_pedal_held_until", "_presses",
+        "_sensors", "_sequences", "_start_ms", "_status_in", "_transmit", "_watches", "boot_id", "button_presses",
+        "cartridge", "defects", "faults", "ignore_stops", "medium", "memory", "model", "nonce", "pedal_presses",
         "plant",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -95,12 +75,14 @@ class PenFirmware:
         cartridge: Cartridge | None,
         pen_time_start_ms: int = 0,
         noisy: bool = True,
+        defects: Defects,
     ) -> None:
         """Boots. ``rng`` gives boot id, leases and, when ``noisy``, sensor noise."""
         self.model = model
         self.plant = plant
         self.memory = memory
         self.cartridge = cartridge
+        self.defects = defects
         self.boot_id = rng.getrandbits(32)
         self.nonce = 0
         self.faults = Fault(0)
@@ -185,6 +167,10 @@ class PenFirmware:
             self._handle(medium, message)
         self._set_due()
 
+    def shift_time(self, ms: int) -> None:
+        """The pen's clock jumps by so much; what it has timed goes on as it was."""
+        self._start_ms = (self._start_ms + ms) & U32_MASK
+
     def forget(self, medium: int) -> None:
         """A medium is gone for good: its receive buffer is freed. By itself this stops nothing; silence does."""
         self._deframers.pop(medium, None)
@@ -237,13 +223,16 @@ class PenFirmware:
         if self._presses:
             self._take_presses()
         if now >= self._lease.fresh_until:
-            self.latch(Fault.DEAD_MAN)
+            if self.defects.no_dead_man:
+                self._lease.fresh_until = now + 1
+            else:
+                self.latch(Fault.DEAD_MAN)
         if not now % SLOW_CHECK_MS:
             found = self._watches.look_slowly()
             if found:
                 self.latch(found)
         if now >= self._desk.due_ms:
-            self._desk.finish_self_test()
+            self._desk.act_on_time()
         self._set_due()
 
     def _set_due(self) -> None:
@@ -255,7 +244,9 @@ class PenFirmware:
         """Sends a message on a medium."""
         sequence = self._sequences.get(medium, 0)
         self._sequences[medium] = (sequence + 1) & 0xFF
-        self._transmit(medium, frame(message, sequence))
+        wire = self.defects.said(message, sequence) if self.defects.says else frame(message, sequence)
+        if wire:
+            self._transmit(medium, wire)
 
     # The world outside
 
@@ -290,6 +281,11 @@ class PenFirmware:
         if self.lease:
             self._end_lease(LeaseEnd.SILENCE if new == Fault.DEAD_MAN else LeaseEnd.FAULT)
 
+    def drop_lease(self) -> None:
+        """A defect: the lease ends for no reason that anybody is told."""
+        if self.lease:
+            self._end_lease(LeaseEnd.FAULT)
+
     def clear(self, named: Fault) -> Refusal:
         """Clears the named faults, all or none: NOT_READY while the cause of one of them persists."""
         if named & self.faults & self._watches.persisting(self.cartridge):
@@ -315,6 +311,8 @@ class PenFirmware:
     # Frames
 
     def _handle(self, medium: int, message: Message) -> None:
+        if self.defects.deaf_to and self.defects.misses(message):
+            return
         if isinstance(message, Hello):
             self._hello(medium, message)
         elif isinstance(message, Stop):

@@ -7,6 +7,7 @@ holds an rng and calls these.
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 
 from cobs.cobs import DecodeError
 from cobs.cobs import decode as cobs_decode
@@ -15,6 +16,8 @@ from firmware_bridge.wire.framing import DELIMITER, WIRE_MAX_BYTES
 
 Fate = Callable[[bytes], Iterable[tuple[int, bytes]]]
 """What becomes of a piece of traffic: nothing, or one or more pieces, each with ms by which others overtake it."""
+
+_arrival = itemgetter(0)  # pieces that arrive at the same time keep their order
 
 
 class Lane:
@@ -42,8 +45,11 @@ class Lane:
         self._queue: deque[tuple[int, bytes]] = deque()
 
     def lose(self, kind: int, times: int) -> None:
-        """Loses the next ``times`` whole frames of this kind, the message table's number of it."""
-        self._losses[kind] = times
+        """Loses the next ``times`` whole frames of this kind (the message table's number); 0 ends it."""
+        if times:
+            self._losses[kind] = times
+        else:
+            self._losses.pop(kind, None)
 
     @property
     def idle(self) -> bool:
@@ -76,7 +82,7 @@ class Lane:
         if self.fate is not None:
             for late_ms, piece in self.fate(data):
                 if late_ms:
-                    insort(self._late, (now_ms + self.delay_ms + late_ms, piece))
+                    insort(self._late, (now_ms + self.delay_ms + late_ms, piece), key=_arrival)
                 else:
                     self._queue.append((now_ms + self.delay_ms, piece))
             return

@@ -11,6 +11,7 @@ from datetime import date
 from math import inf
 
 from firmware_bridge.wire.messages import Capability, Fault, PenState
+from simulators.defects import Defects
 from simulators.errors import NoSuchPart
 from simulators.firmware import PenFirmware
 from simulators.hooks import FaultHooks
@@ -71,6 +72,8 @@ class SimulatedPen:
         self._transmit = self._keep if transmit is None else transmit
         self._sent: dict[int, list[bytes]] = {}
         self._booting_ms = 0
+        self._hung_ms = 0
+        self.switched_off = False
         self.lived_ms = 0
         self.driven_at_ms = -1
         self.deepest_driven_um = -inf
@@ -78,6 +81,7 @@ class SimulatedPen:
         self.cartridge = self.new_cartridge()
         self.memory = NonVolatile(factory_calibration(today, model))
         self.plant = Plant(model.plant, needles=self.cartridge.needle_count)
+        self.defects = Defects()
         self.firmware = self._boot(pen_time_start_ms)
         self.faults = FaultHooks(self)
 
@@ -91,6 +95,7 @@ class SimulatedPen:
             cartridge=self.cartridge,
             pen_time_start_ms=pen_time_start_ms,
             noisy=self._noisy,
+            defects=self.defects,
         )
 
     def _keep(self, medium: int, data: bytes) -> None:
@@ -99,8 +104,8 @@ class SimulatedPen:
     # Bytes and time
 
     def receive(self, medium: int, data: bytes) -> None:
-        """Bytes arrive from a medium; a pen that boots does not hear them."""
-        if not self._booting_ms:
+        """Bytes arrive from a medium; a pen that boots, hangs or is switched off does not hear them."""
+        if self.awake:
             self.firmware.receive(medium, data)
 
     def take(self, medium: int) -> bytes:
@@ -117,13 +122,8 @@ class SimulatedPen:
 
         Milliseconds in which nothing is due are lived in one stride, with the same outcome as one by one.
         """
-        if self._booting_ms:
-            passed = min(most_ms, self._booting_ms)
-            for _ in range(passed):
-                self.plant.step(STEP_S)
-            self._booting_ms -= passed
-            self.lived_ms += passed
-            return passed
+        if self._booting_ms or self.defects.hung:
+            return self._run_without_firmware(most_ms)
         plant, firmware, sent = self.plant, self.firmware, self._sent
         if sent:
             most_ms = 1  # what was answered at once has waited for this millisecond
@@ -149,6 +149,29 @@ class SimulatedPen:
                 break
         return passed
 
+    def _run_without_firmware(self, most_ms: int) -> int:
+        """The parts go on by themselves: while the firmware boots, or hangs with its outputs as they were."""
+        plant, defects = self.plant, self.defects
+        if self._booting_ms:
+            passed = min(most_ms, self._booting_ms)
+        else:
+            left_ms = defects.watchdog_ms - self._hung_ms if defects.watchdog_ms else most_ms
+            passed = min(most_ms, max(left_ms, 1))
+        for _ in range(passed):
+            plant.step(STEP_S)
+            self.lived_ms += 1
+            if plant.driven:
+                self._note_driven()
+        if self._booting_ms:
+            if not self.switched_off:
+                self._booting_ms -= passed
+            return passed
+        self._hung_ms += passed
+        if defects.watchdog_ms and self._hung_ms >= defects.watchdog_ms:
+            self._hung_ms = 0
+            self.reboot()
+        return passed
+
     def _note_driven(self) -> None:
         self.driven_at_ms = self.lived_ms
         protrusion_um = self.plant.protrusion_um
@@ -164,13 +187,13 @@ class SimulatedPen:
     def press_button(self, held_ms: int = PRESS_MS) -> None:
         """A finger presses the pen's button; the pen acts in its next millisecond. Raises NoSuchPart."""
         self._require(Capability.BUTTON, "button")
-        if not self._booting_ms:
+        if self.awake:
             self.firmware.press(LogCode.BUTTON_PRESS, held_ms)
 
     def press_pedal(self, held_ms: int = PRESS_MS) -> None:
         """A foot presses the pedal; the pen acts in its next millisecond. Raises NoSuchPart."""
         self._require(Capability.PEDAL, "pedal")
-        if not self._booting_ms:
+        if self.awake:
             self.firmware.press(LogCode.PEDAL_PRESS, held_ms)
 
     def _require(self, part: Capability, name: str) -> None:
@@ -204,13 +227,39 @@ class SimulatedPen:
     def remove_cartridge(self) -> Cartridge | None:
         """Takes the cartridge off and returns it."""
         removed, self.cartridge = self.cartridge, None
-        self.firmware.remove_cartridge()
+        if self.awake:
+            self.firmware.remove_cartridge()
+        else:
+            self.firmware.cartridge = None
         return removed
 
     def reboot(self, down_ms: int = BOOT_MS) -> None:
         """Supply off and on: lease and motor are gone at once, the pen hears nothing for ``down_ms``, memory stays."""
         self._booting_ms = down_ms
+        self.defects.hung = False
         self.firmware = self._boot(0)
+
+    def switch_off(self) -> None:
+        """The supply is gone: driver off, a spring pulls the needles in, nothing is heard or said until
+        :meth:`switch_on`."""
+        self.reboot(down_ms=1)
+        self.switched_off = True
+
+    def switch_on(self) -> None:
+        """The supply is back: the pen boots. Harmless when it is on."""
+        if self.switched_off:
+            self.switched_off = False
+            self._booting_ms = BOOT_MS
+
+    def hang(self, hung: bool = True, *, watchdog_ms: int = 0) -> None:
+        """The firmware stands still with its outputs as they are; or goes on where it stood."""
+        self._hung_ms = 0
+        self.defects.hung, self.defects.watchdog_ms = hung, watchdog_ms
+
+    @property
+    def awake(self) -> bool:
+        """The firmware runs: it neither boots nor hangs, and is not switched off."""
+        return not self._booting_ms and not self.defects.hung
 
     @property
     def booting(self) -> bool:

@@ -17,6 +17,7 @@ The models, all lumped and quasi-static where the time constant is far under a m
 * Battery: open-circuit voltage linear in charge, internal resistance. Heat: one node, loses to the air.
 """
 
+from dataclasses import replace
 from difflib import get_close_matches
 from math import tau
 
@@ -38,46 +39,24 @@ class Plant:
 
     Troubles, set from outside to break the pen: ``jammed`` (the motor cannot turn), ``depth_stuck`` (the actuator does
     not move), ``depth_sensor_drift_um`` (shown minus true), ``depth_sensor_dead``, ``wet`` (fluid behind the membrane),
-    ``supply_drop_v`` (lost between cells and driver).
+    ``supply_drop_v`` (lost between cells and driver), ``driver_gain`` (voltage put out over voltage wanted),
+    ``rate_sensor_gain`` (shown over true), ``contact_stuck`` (what the contact sensor shows, None when it works), and
+    :meth:`wear`.
     """
 
     __slots__ = (
-        "_drawn_c",
-        "_follows_motor",
-        "_half_play_um",
-        "_heat_j",
-        "_needles",
-        "_rest_v",
-        "_unsettled_s",
-        "_wanted_v",
-        "_work_nm_um2",
-        "actuator_um",
-        "charge_c",
-        "current_a",
-        "depth_sensor_dead",
-        "depth_sensor_drift_um",
-        "depth_stuck",
-        "drive_gain",
-        "drive_offset_um",
-        "driven",
-        "jammed",
-        "parameters",
-        "protrusion_um",
-        "speed_rad_s",
-        "supply_drop_v",
-        "supply_v",
-        "target_um",
-        "temperature_c",
-        "touching",
-        "turns",
-        "wet",
-        "zone",
-    )
+        "_drawn_c", "_follows_motor", "_half_play_um", "_heat_j", "_needles", "_rest_v", "_sheet", "_unsettled_s",
+        "_wanted_v", "_work_nm_um2", "_worn", "actuator_um", "charge_c", "contact_stuck", "current_a",
+        "depth_sensor_dead", "depth_sensor_drift_um", "depth_stuck", "drive_gain", "drive_offset_um", "driven",
+        "driver_gain", "jammed", "needle_drag", "parameters", "protrusion_um", "rate_sensor_gain", "speed_rad_s",
+        "supply_drop_v", "supply_v", "target_um", "temperature_c", "touching", "turns", "wet", "zone",
+    )  # fmt: skip
 
     def __init__(self, parameters: PlantParameters, *, needles: int = 12, zone: str = "cheek") -> None:
         """A pen at rest: needles inside, battery full, at air temperature. Raises UnknownZone."""
         p = parameters
-        self.parameters = p
+        self.parameters = self._sheet = p
+        self._worn: dict[str, dict[str, float]] = {}
         self._half_play_um = p.backlash_um / 2.0
         self._wanted_v = 0.0
         self._drawn_c = 0.0
@@ -101,6 +80,8 @@ class Plant:
         self.depth_sensor_dead = False
         self.wet = False
         self.supply_drop_v = 0.0
+        self.driver_gain = self.rate_sensor_gain = self.needle_drag = 1.0
+        self.contact_stuck: bool | None = None
         self._needles = needles
         self._follows_motor = True
         self.touching = False
@@ -110,10 +91,11 @@ class Plant:
 
     def drive(self, depth_um: float, rate_hz: float) -> None:
         """Motor on: needles to ``depth_um``, ``rate_hz`` strokes a second wanted."""
-        p = self.parameters
+        p = self._sheet  # the driver reckons with the motor it was made for, not with a worn one
         speed = rate_hz * tau
         drag_nm = p.friction_nm + p.viscous_nm_s * speed
-        self._wanted_v = p.torque_constant_nm_a * speed + p.winding_ohm * drag_nm / p.torque_constant_nm_a
+        wanted_v = p.torque_constant_nm_a * speed + p.winding_ohm * drag_nm / p.torque_constant_nm_a
+        self._wanted_v = wanted_v * self.driver_gain
         self.target_um = self.drive_gain * depth_um + self.drive_offset_um
         self.driven = True
         if self._follows_motor:
@@ -140,7 +122,24 @@ class Plant:
         self.zone = zone
         self._follows_motor = touching is None
         self.touching = self.driven if touching is None else touching
-        self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12
+        self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12 * self.needle_drag
+
+    def blunt(self, needle_drag: float) -> None:
+        """The needles meet so many times the resistance of sharp ones."""
+        self.needle_drag = needle_drag
+        self.hold_on(self.zone, touching=None if self._follows_motor else self.touching)
+
+    def wear(self, why: str, **factors: float) -> None:
+        """Parts are worn, each named number so many times that of the data sheet; without one, ``why`` ends."""
+        self._worn[why] = factors
+        if not factors:
+            del self._worn[why]
+        worn: dict[str, float] = {}
+        for one in self._worn.values():
+            for name, factor in one.items():
+                worn[name] = worn.get(name, getattr(self._sheet, name)) * factor
+        self.parameters = replace(self._sheet, **worn)
+        self._half_play_um = self.parameters.backlash_um / 2.0
 
     def fit_needles(self, needles: int) -> None:
         """Another cartridge, with ``needles`` needles."""

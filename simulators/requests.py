@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 RETRACT_BIT, DEPTH_BIT, RATE_BIT, CURRENT_BIT, BATTERY_BIT, MEMORY_BIT = (1 << bit for bit in range(6))
 """Parts in a self-test's result."""
 
+LATE_ANSWERS_KEPT = 16
+"""More than a host has outstanding; of more than that the oldest is never sent."""
+
 Answer = tuple[Refusal, bytes]
 
 _DONE: Answer = (Refusal.NONE, b"")
@@ -52,14 +56,29 @@ class _SelfTest:
 
 
 class RequestDesk:
-    """Answers the requests of one boot. ``due_ms`` is the uptime at which a running self-test is to be finished."""
+    """Answers the requests of one boot. ``due_ms`` is the uptime at which :meth:`act_on_time` has something to do."""
 
-    __slots__ = ("_pen", "_running", "due_ms")
+    __slots__ = ("_late", "_pen", "_running", "_self_test_ms", "due_ms")
 
     def __init__(self, pen: PenFirmware) -> None:
         self._pen = pen
         self._running: _SelfTest | None = None
+        self._self_test_ms = NEVER
+        self._late: deque[tuple[int, int, Response]] = deque(maxlen=LATE_ANSWERS_KEPT)
         self.due_ms = NEVER
+
+    def act_on_time(self) -> None:
+        """What is due: the end of a self-test, answers that are late."""
+        now_ms = self._pen.uptime_ms
+        if now_ms >= self._self_test_ms:
+            self.finish_self_test()
+        while self._late and self._late[0][0] <= now_ms:
+            _, medium, response = self._late.popleft()
+            self._pen.send(medium, response)
+        self._set_due()
+
+    def _set_due(self) -> None:
+        self.due_ms = min(self._self_test_ms, self._late[0][0] if self._late else NEVER)
 
     @property
     def self_testing(self) -> bool:
@@ -76,7 +95,12 @@ class RequestDesk:
             self._send(medium, request, answer)
 
     def _send(self, medium: int, request: Request, answer: Answer) -> None:
-        self._pen.send(medium, Response(request.id, *answer))
+        response, late_ms = Response(request.id, *answer), self._pen.defects.answer_late_ms
+        if not late_ms:
+            self._pen.send(medium, response)
+            return
+        self._late.append((self._pen.uptime_ms + late_ms, medium, response))
+        self._set_due()
 
     def _answer(self, medium: int, request: Request) -> Answer | None:
         if request.nonce != self._pen.nonce:
@@ -112,7 +136,8 @@ class RequestDesk:
             return Refusal.BUSY, b""
         if operation is SELF_TEST:
             self._running = _SelfTest(medium, pen.nonce, request)
-            self.due_ms = pen.uptime_ms + pen.model.self_test_ms
+            self._self_test_ms = pen.uptime_ms + pen.model.self_test_ms
+            self._set_due()
             return None
         return self._own_answer(operation, arguments)
 
@@ -192,7 +217,8 @@ class RequestDesk:
         if running is None:
             return
         self._running = None
-        self.due_ms = NEVER
+        self._self_test_ms = NEVER
+        self._set_due()
         self._pen.memory.keep_outcome(running.request.key, answer[0])
         if (self._pen.medium, self._pen.nonce) == (running.medium, running.nonce):
             self._send(running.medium, running.request, answer)

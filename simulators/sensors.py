@@ -67,6 +67,10 @@ class Sensors:
         if self._plant.speed_rad_s == 0.0:
             return 0
         true_mhz, count_mhz = self._plant.speed_rad_s / tau * 1000.0, self._noise.rate_count_mhz
+        if self._plant.rate_sensor_gain != 1.0:
+            true_mhz *= self._plant.rate_sensor_gain
+            if not true_mhz:
+                return 0
         shown = round((true_mhz + self._gauss(0.0, self._noise.rate_mhz)) / count_mhz) * count_mhz
         return shown if 0 <= shown <= _U32_MOST else _limited(shown, 0, _U32_MOST)
 
@@ -96,4 +100,5 @@ class Sensors:
         """Skin contact."""
         if not self.has_contact:
             return NO_U8
-        return Contact.ON_SKIN if self._plant.touching else Contact.OFF_SKIN
+        stuck = self._plant.contact_stuck
+        return Contact.ON_SKIN if (self._plant.touching if stuck is None else stuck) else Contact.OFF_SKIN

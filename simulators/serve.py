@@ -10,9 +10,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from simulators.bench import Bench, Cable
+from simulators.control import ControlSocket
 from simulators.endpoints.live import LivePen
-from simulators.endpoints.tcp import TcpEndpoint
+from simulators.endpoints.tcp import TcpEndpoint, TcpPlug
 from simulators.errors import EndpointError
+from simulators.faults.injector import Injector
+from simulators.faults.parts import Parts, PlugPart
 from simulators.pen import SimulatedPen
 from simulators.personality import model_named
 
@@ -20,7 +24,8 @@ EXCHANGE_S = 0.7
 """A quick hand."""
 
 ReadyRecord = dict[str, str | int | None]
-"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), url, model, serial, pid, seed."""
+"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), url, model, serial, pid, seed, control
+(path of its control socket)."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -44,13 +49,15 @@ async def serve(
     today: date | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
+    control: Path | None = None,
 ) -> None:
     """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), or on both, until cancelled.
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
     the system's by default. ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
-    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand.
+    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand. ``control`` is where
+    its control socket is made.
 
     Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
     """
@@ -78,19 +85,26 @@ async def serve(
         "serial": personality.serial,
         "pid": os.getpid(),
         "seed": seed,
+        "control": None if control is None else str(control),
     }
+    plugs: list[PlugPart] = []
     async with AsyncExitStack() as stack:
         if tcp is not None:
             tcp_endpoint = await stack.enter_async_context(TcpEndpoint(live, *parse_address(tcp)))
+            plugs.append(TcpPlug(tcp_endpoint))
             record["tcp"] = tcp_endpoint.url.removeprefix("tcp://")
             record["url"] = tcp_endpoint.url
         if pty:
             from simulators.endpoints.pty import PtyEndpoint  # noqa: PLC0415  # systems without terminals serve on TCP
 
             pty_endpoint = stack.enter_context(PtyEndpoint(live, link=link))
+            plugs.append(pty_endpoint)
             record["pty"] = pty_endpoint.path
             record["device"] = pty_endpoint.device
             record["url"] = pty_endpoint.url
+        if control is not None:
+            injector = Injector(Parts(pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
+            await stack.enter_async_context(ControlSocket(control, Bench(pen, injector)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(live.run(), name=f"simulated pen {personality.serial}")
             ready(record)

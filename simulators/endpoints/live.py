@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from simulators.faults.parts import LinePart
 from simulators.line import Line
 from simulators.pen import SimulatedPen
 
@@ -57,8 +58,9 @@ class Port:
 class LivePen:
     """Runs ``pen`` in real time while :meth:`run` runs. All of it belongs to the event loop's thread.
 
-    ``on_stall`` is told, in milliseconds, of time the pen did not live because this process was held up for longer than
-    CATCH_UP_MAX_MS; ``stalled_ms`` sums it. ``clock_ns`` is a monotonic clock.
+    ``lines`` is where the lines of all its media can be made bad. ``on_stall`` is told, in milliseconds, of time the
+    pen did not live because this process was held up for longer than CATCH_UP_MAX_MS; ``stalled_ms`` sums it.
+    ``clock_ns`` is a monotonic clock.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class LivePen:
         self.pen = pen
         self.now_ms = 0
         self.stalled_ms = 0
+        self.lines = LinePart(lambda: self.now_ms)
         self._on_stall = on_stall
         self._clock_ns = clock_ns
         self._lived_until_ns: int | None = None
@@ -82,11 +85,13 @@ class LivePen:
         port = Port(self, self._next_medium, send)
         self._next_medium += 1
         self._ports[port.medium] = port
+        self.lines.join(port.line)
         return port
 
     def drop(self, port: Port) -> None:
         """Called by a port that is detached."""
         del self._ports[port.medium]
+        self.lines.leave(port.line)
         self.pen.forget(port.medium)
 
     async def run(self) -> None:

@@ -18,6 +18,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if not self._endpoint.plugged:
+            self.transport.abort()
+            return
         self._port = self._endpoint.joined(self)
 
     def data_received(self, data: bytes) -> None:
@@ -40,7 +43,10 @@ class _Connection(asyncio.Protocol):
 
 
 class TcpEndpoint:
-    """Listens on ``host``:``port`` (0 picks a free one). An async context manager opens and closes it."""
+    """Listens on ``host``:``port`` (0 picks a free one). An async context manager opens and closes it.
+
+    While ``plugged`` is false, whoever connects is cut off at once.
+    """
 
     def __init__(self, live: LivePen, host: str = "127.0.0.1", port: int = 0) -> None:
         self._live = live
@@ -49,6 +55,7 @@ class TcpEndpoint:
         self._server: asyncio.Server | None = None
         self._connections: dict[_Connection, Port] = {}
         self.port = 0
+        self.plugged = True
         self.dropped_bytes = 0
 
     @property
@@ -103,3 +110,19 @@ class TcpEndpoint:
     def left(self, connection: _Connection) -> None:
         """A connection is gone."""
         self._connections.pop(connection, None)
+
+
+class TcpPlug:
+    """The plug of a pen behind a TCP socket: out, its address is there and takes nobody."""
+
+    def __init__(self, endpoint: TcpEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def unplug(self) -> None:
+        """Cuts every connection, and whoever connects."""
+        self._endpoint.plugged = False
+        self._endpoint.unplug()
+
+    def plug(self) -> None:
+        """Takes connections again."""
+        self._endpoint.plugged = True

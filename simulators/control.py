@@ -1,0 +1,312 @@
+"""The control socket of a served pen: one JSON object a line, over a Unix socket that its owner alone may use.
+
+Out of band: nothing here goes over the pen's wire, and its firmware is not told. A request is ``{"do": …}`` with the
+fields that it takes, and ``"id"`` where the answer is to bear it; an answer is ``{"ok": true, …}`` or
+``{"ok": false, "error": {"because", "sentence"}}``. Requests of one client are answered in their order; a client that
+waits for something holds up nobody else.
+"""
+
+import asyncio
+import json
+import socket
+import stat
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from simulators.bench import Bench, Data, active_as_data, whole
+from simulators.conditions import parse_condition
+from simulators.errors import (
+    BadCondition,
+    BadParameter,
+    BadRequest,
+    EndpointError,
+    NoSuchPart,
+    SimulatorError,
+    UnknownFault,
+    UnknownZone,
+)
+from simulators.faults.injector import ActiveFault
+from simulators.faults.schedule import Planned, Schedule, make_schedule, planned_of
+
+LINE_MAX_BYTES = 16_384
+"""Longer than any request; what is longer is no request, and is not kept."""
+
+CLIENTS_MAX = 32
+"""Far more than test processes of one machine; each costs a task and a buffer."""
+
+HALF_LINE_S = 10.0
+"""A line that was begun is finished within this, or the client is let go."""
+
+REPLY_S = 5.0
+"""An answer is taken within this, or the client is let go."""
+
+BAD_LINES_MAX = 20
+"""A client that has said nothing understandable so many times in a row speaks something else."""
+
+LOOK_S = 0.004
+"""How often the truth is looked at for those who wait: as often as a served pen is moved on."""
+
+WAIT_MAX_MS = 600_000
+CONDITIONS_MAX = 16
+PLANNED_MAX = 1000
+
+TIMERS_MAX = 5000
+"""What is planned for later; each costs a timer."""
+
+_BECAUSE = {
+    UnknownFault: "unknown_fault",
+    BadParameter: "bad_parameter",
+    NoSuchPart: "no_such_part",
+    UnknownZone: "unknown_zone",
+    BadCondition: "bad_condition",
+    BadRequest: "bad_request",
+}
+
+Does = Callable[[Mapping[str, Any], asyncio.StreamReader], Awaitable[Data]]
+
+
+class ControlSocket:
+    """Serves ``bench`` at ``path`` between entering and leaving; an async context manager.
+
+    Raises EndpointError when the path is in use, is no socket, or cannot be had.
+    """
+
+    def __init__(self, path: Path, bench: Bench) -> None:
+        self._path = path
+        self._bench = bench
+        self._server: asyncio.Server | None = None
+        self._inode = 0
+        self._clients: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._does: dict[str, tuple[Does, frozenset[str]]] = {
+            "faults": (self._faults, frozenset()),
+            "inject": (self._inject, frozenset({"fault", "parameters", "for_ms"})),
+            "clear": (self._clear, frozenset({"fault"})),
+            "truth": (self._truth, frozenset()),
+            "wait": (self._wait, frozenset({"for", "within_ms"})),
+            "hand": (self._hand, frozenset({"action", "zone", "held_ms"})),
+            "schedule": (self._schedule, frozenset({"seed", "count", "length_ms", "faults"})),
+        }
+
+    # The socket
+
+    async def __aenter__(self) -> Self:
+        if not hasattr(socket, "AF_UNIX"):
+            raise EndpointError("This system has no Unix sockets, so a pen cannot be controlled from outside here.")
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._free()
+            listening.bind(str(self._path))
+            self._path.chmod(0o600)  # nobody can connect before it listens
+            self._inode = self._path.lstat().st_ino
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_MAX_BYTES)
+        except OSError as error:
+            listening.close()
+            raise EndpointError(
+                f"{self._path} cannot be the control socket: {error.strerror or error}. Name a short path in a folder "
+                "you may write to."
+            ) from error
+        except EndpointError:
+            listening.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        try:
+            if self._path.lstat().st_ino == self._inode:
+                self._path.unlink()
+        except FileNotFoundError:
+            pass
+
+    def _free(self) -> None:
+        """Takes away what a process that is no more has left. Raises EndpointError when it is anything else."""
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(found.st_mode):
+            raise EndpointError(f"{self._path} is there and is no socket. It was left alone; name another path.")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(str(self._path))
+            except ConnectionRefusedError:
+                self._path.unlink()
+                return
+            except OSError:
+                pass
+        raise EndpointError(f"{self._path} is the control socket of another simulated pen. Name another path.")
+
+    # One client
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            task.set_name(f"control client of {self._path.name}")
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        try:
+            if len(self._clients) > CLIENTS_MAX:
+                await _reply(writer, _refused("too_many", f"{CLIENTS_MAX} clients are served already. Close one."))
+            else:
+                await self._converse(reader, writer)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held, bad = b"", 0
+        while True:
+            while b"\n" not in held:
+                if len(held) > LINE_MAX_BYTES:
+                    await _reply(writer, _refused("too_long", f"A line has at most {LINE_MAX_BYTES} bytes."))
+                    return
+                async with asyncio.timeout(HALF_LINE_S if held else None):
+                    chunk = await reader.read(4096)
+                if not chunk:
+                    return
+                held += chunk
+            line, _, held = held.partition(b"\n")
+            if not line.strip():
+                continue
+            answer = await self._answer(line, reader)
+            await _reply(writer, answer)
+            bad = bad + 1 if answer.get("error", {}).get("because") == "not_json" else 0
+            if bad >= BAD_LINES_MAX:
+                return
+
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> Data:
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            return _refused("not_json", 'One JSON object a line, please: {"do": "truth"}.')
+        if not isinstance(asked, dict):
+            return _refused("not_json", 'One JSON object a line, please: {"do": "truth"}.')
+        identity = asked.pop("id", None)
+        named = {"id": identity} if isinstance(identity, int | str) else {}
+        try:
+            return {"ok": True, **named, **await self._do(asked, reader)}
+        except _Missed as missed:
+            return {**_refused("deadline", str(missed)), **named, "truth": self._bench.truth()}
+        except SimulatorError as error:
+            return {**_refused(_BECAUSE.get(type(error), "simulator"), str(error)), **named}
+
+    async def _do(self, asked: dict[str, Any], reader: asyncio.StreamReader) -> Data:
+        what = asked.pop("do", None)
+        if not isinstance(what, str) or what not in self._does:
+            near = get_close_matches(str(what)[:40], self._does, n=3) or list(self._does)
+            raise BadRequest(f"There is nothing called {what!r:.40} to do. Nearest: {', '.join(near)}.")
+        does, fields = self._does[what]
+        for field in asked:
+            if field not in fields:
+                near = get_close_matches(field[:40], fields, n=3) or sorted(fields)
+                takes = f"Nearest: {', '.join(near)}." if near else "It takes none."
+                raise BadRequest(f"{what} takes no {field[:40]!r}. {takes}")
+        return await does(asked, reader)
+
+    # What can be asked
+
+    async def _faults(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        return self._bench.faults()
+
+    async def _truth(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        return {"truth": self._bench.truth()}
+
+    async def _hand(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        self._bench.hand(asked)
+        return {"truth": self._bench.truth()}
+
+    async def _inject(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        [planned] = planned_of([{"at_ms": 0, **asked}])
+        return {"injected": active_as_data(self._planned(planned))}
+
+    async def _clear(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        name = asked.get("fault")
+        if name is None:
+            return {"cleared": list(self._bench.injector.clear_all())}
+        if not isinstance(name, str):
+            raise BadRequest(f"A fault is named, not {name!r:.40}.")
+        return {"cleared": [name] if self._bench.injector.clear(name) else []}
+
+    async def _schedule(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+        schedule = self._schedule_of(asked)
+        for one in schedule:
+            self._later(one.at_ms, partial(self._planned, one))
+        return {"schedule": [one.as_data() for one in schedule]}
+
+    def _schedule_of(self, asked: Mapping[str, Any]) -> Schedule:
+        if "faults" in asked:
+            if not isinstance(asked["faults"], list) or len(asked["faults"]) > PLANNED_MAX:
+                raise BadRequest(f"faults is a list of at most {PLANNED_MAX} planned faults.")
+            return planned_of(asked["faults"])
+        injector = self._bench.injector
+        return make_schedule(
+            whole(asked, "seed", 0, 2**63, 0),
+            length_ms=whole(asked, "length_ms", 1, WAIT_MAX_MS, 60_000),
+            count=whole(asked, "count", 1, PLANNED_MAX, 10),
+            kinds=injector.available,
+        )
+
+    def _planned(self, planned: Planned) -> ActiveFault:
+        fault = self._bench.injector.inject(planned.fault, **planned.parameters)
+        if planned.for_ms:
+            self._later(planned.for_ms, fault.clear)
+        return fault
+
+    async def _wait(self, asked: Mapping[str, Any], reader: asyncio.StreamReader) -> Data:
+        texts = asked.get("for", [])
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or not 0 < len(texts) <= CONDITIONS_MAX or not all(
+            isinstance(text, str) for text in texts
+        ):  # fmt: skip
+            raise BadRequest(f"for is a condition, or a list of up to {CONDITIONS_MAX} of them.")
+        conditions = [parse_condition(text, self._bench.truth()) for text in texts]
+        within_ms = whole(asked, "within_ms", 1, WAIT_MAX_MS, 5000)
+        began = time.monotonic()
+        while True:
+            truth = self._bench.truth()
+            waited_ms = round((time.monotonic() - began) * 1000)
+            if all(condition.holds(truth) for condition in conditions):
+                return {"truth": truth, "waited_ms": waited_ms}
+            if waited_ms >= within_ms:
+                raise _Missed(f"Within {within_ms} ms it did not come to {' and '.join(texts)}.")
+            if reader.at_eof():
+                raise ConnectionResetError("whoever waited has left")
+            await asyncio.sleep(LOOK_S)
+
+    def _later(self, after_ms: int, do: Callable[[], object]) -> None:
+        if len(self._timers) >= TIMERS_MAX:
+            raise BadRequest(f"{TIMERS_MAX} faults wait for their time already. Wait for them first.")
+
+        def now() -> None:
+            self._timers.discard(timer)
+            do()
+
+        timer = asyncio.get_running_loop().call_later(after_ms / 1000.0, now)
+        self._timers.add(timer)
+
+
+class _Missed(Exception):
+    """What was waited for did not come about in time."""
+
+
+def _refused(because: str, sentence: str) -> Data:
+    return {"ok": False, "error": {"because": because, "sentence": sentence}}
+
+
+async def _reply(writer: asyncio.StreamWriter, answer: Data) -> None:
+    writer.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+    async with asyncio.timeout(REPLY_S):
+        await writer.drain()

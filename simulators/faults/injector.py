@@ -1,0 +1,103 @@
+"""Breaks a pen and what is around it, and mends it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from simulators.errors import NoSuchPart
+from simulators.faults.catalogue import APPLY, CATALOGUE, fault_named
+from simulators.faults.kinds import FaultKind, Given, Undo, Value
+from simulators.faults.parts import Parts
+from simulators.pen import SimulatedPen
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFault:
+    """A fault that was injected. ``clear`` ends it; harmless when it has ended."""
+
+    name: str
+    parameters: Mapping[str, Value]
+    _injector: "Injector" = field(repr=False, compare=False)
+
+    def clear(self) -> None:
+        """Ends this fault, unless another of its name was injected since."""
+        if self._injector.is_active(self):
+            self._injector.clear(self.name)
+
+
+class Injector:
+    """Injects faults into ``parts``, or into a bare pen, and clears them.
+
+    ``seed`` decides what is random in them: the same seed and calls give the same. A fault has one setting at a time:
+    injected again, it begins anew with the new parameters; so does another one that needs the same part.
+    """
+
+    def __init__(self, parts: Parts | SimulatedPen, *, seed: int = 0) -> None:
+        self.parts = Parts(parts) if isinstance(parts, SimulatedPen) else parts
+        self._seed = seed
+        self._count = 0
+        self._active: dict[str, tuple[ActiveFault, Undo]] = {}
+
+    @property
+    def active(self) -> tuple[ActiveFault, ...]:
+        """The faults that last, oldest first."""
+        return tuple(fault for fault, _ in self._active.values())
+
+    def is_active(self, fault: ActiveFault) -> bool:
+        """Whether this very fault still lasts."""
+        found = self._active.get(fault.name)
+        return found is not None and found[0] is fault
+
+    def missing(self, kind: FaultKind) -> str:
+        """What this fault would need and is not here, "" when it can be injected."""
+        parts = self.parts
+        match kind.layer:
+            case "line" if parts.lines is None:
+                return "a line to the pen"
+            case "usb" if parts.usb is None and (kind.seat != "plug" or parts.plug is None):
+                return "a plug" if kind.seat == "plug" else "a pen on USB"
+            case "host" if parts.host is None and not kind.name.startswith(("host_second", "host_forged")):
+                return "the computer that drives the pen, which is another process"
+        return ""
+
+    @property
+    def available(self) -> tuple[FaultKind, ...]:
+        """The faults that can be injected here."""
+        return tuple(kind for kind in CATALOGUE.values() if not self.missing(kind))
+
+    def inject(self, name: str, /, **parameters: object) -> ActiveFault:
+        """Makes a fault be there, until it is cleared or, where it does not last, at once and for a moment.
+
+        Raises UnknownFault, BadParameter, or NoSuchPart when nothing here has what it would break.
+        """
+        kind = fault_named(name)
+        values = kind.checked(parameters)
+        missing = self.missing(kind)
+        if missing:
+            raise NoSuchPart(f"{name} needs {missing}. Nothing was injected.")
+        for other in [fault.name for fault in self.active]:
+            if other == name or (kind.seat and fault_named(other).seat == kind.seat):
+                self.clear(other)
+        self._count += 1
+        random = Random(f"{self._seed}/{name}/{self._count}")  # noqa: S311  # noise of a simulation
+        fault = ActiveFault(name, values, self)
+        undo = APPLY[name](Given(name, self.parts, random, values))
+        if undo is not None:
+            self._active[name] = fault, undo
+        return fault
+
+    def clear(self, name: str) -> bool:
+        """Ends a fault. Returns whether it was there. Raises UnknownFault."""
+        fault_named(name)
+        found = self._active.pop(name, None)
+        if found is None:
+            return False
+        found[1]()
+        return True
+
+    def clear_all(self) -> tuple[str, ...]:
+        """Ends all faults, the newest first. Returns their names."""
+        names = tuple(reversed(self._active))
+        for name in names:
+            self.clear(name)
+        return names
