@@ -9,6 +9,7 @@ import typer
 
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
+from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
 from console.library_app import library_app
@@ -50,6 +51,7 @@ app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
 app.command()(amend)
 app.command()(approve)
+app.command()(conform)
 app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)

@@ -1,0 +1,123 @@
+"""Goes through the checks, brings the pen to rest between them, and ends with STOP whatever happens."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from random import Random
+
+from firmware_bridge.errors import CodecError, TransportError
+from firmware_bridge.wire.messages import Welcome
+from proving.conform.bench import Allowed, Bench, Hands, bench
+from proving.conform.checks import ALL
+from proving.conform.clauses import CLAUSES
+from proving.conform.suite import Check
+from proving.conform.verdicts import NotTried, Part, Report, Unmet, Verdict, by_clause, told
+
+CHECK_S = 30.0
+"""The longest a check takes: one that hangs is the pen's silence."""
+
+Heard = Callable[[Part], None]
+
+_MOVED = "The motor ran although nothing had turned it on. STOP was sent, and nothing more was tried."
+
+
+def made_on(clauses: Collection[str]) -> tuple[Check, ...]:
+    """The checks of these clauses."""
+    return tuple(check for check in ALL if check.clause in clauses)
+
+
+async def conform(
+    url: str,
+    *,
+    random: Random,
+    other_url: str = "",
+    allowed: Allowed = Allowed(),  # noqa: B008 frozen
+    hands: Hands = Hands(),  # noqa: B008 frozen
+    clauses: Collection[str] = tuple(CLAUSES),
+    heard: Heard = lambda _part: None,
+) -> Report:
+    """Tries what these clauses demand on the pen at ``url``; ``heard`` is told of each part as it is done.
+
+    The pen is left without lease and fault, where it lets itself be. Cancelled, it sends STOP and passes on.
+    Raises a TransportError when the port cannot be opened.
+    """
+    parts: list[Part] = []
+    stopped = False
+    interrupted = ""
+
+    def tell(part: Part) -> None:
+        parts.append(part)
+        heard(part)
+
+    async with bench(url, random=random, other_url=other_url, allowed=allowed, hands=hands) as pen:
+        try:
+            for check in made_on(clauses):
+                if interrupted:
+                    tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted))
+                    continue
+                tell(await tried(pen, check))
+                if pen.moved is not None:
+                    interrupted = _MOVED
+                elif pen.known is None:
+                    interrupted = "The pen does not answer HELLO."
+        finally:
+            stopped = await asyncio.shield(_left_at_rest(pen))
+        return Report(
+            url, pen.known, by_clause(parts, [name for name in CLAUSES if name in clauses]), stopped, interrupted
+        )
+
+
+async def tried(pen: Bench, check: Check) -> Part:
+    """What came of one check."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    def part(verdict: Verdict, **more: str) -> Part:
+        return Part(check.clause, check.title, verdict, **more)
+
+    if check.moves and not pen.allowed.motion:
+        return part(Verdict.NOT_TRIED, why="needs --allow-motion")
+    if check.writes and not pen.allowed.writes:
+        return part(Verdict.NOT_TRIED, why="needs --allow-writes")
+    tries_left = check.best_of
+    while True:
+        tries_left -= 1
+        found = part(Verdict.PASS)
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await pen.at_rest()
+                await check.body(pen)
+        except NotTried as reason:
+            found = part(Verdict.NOT_TRIED, why=str(reason))
+        except Unmet as unmet:
+            found = part(Verdict.FAIL, expected=unmet.expected, seen=unmet.seen)
+        except TimeoutError:
+            found = part(Verdict.FAIL, expected=f"an end within {CHECK_S:.0f} s", seen="none")
+        except CodecError as error:
+            found = part(Verdict.FAIL, expected="data that makes sense", seen=str(error))
+        except TransportError as error:
+            found = part(Verdict.FAIL, expected="a port that stays", seen=str(error))
+        if pen.moved is not None:
+            return part(Verdict.FAIL, expected="no motion: nothing turned the motor on", seen=told(pen.moved))
+        if found.verdict is not Verdict.FAIL or not tries_left:
+            return replace(found, took_ms=int((loop.time() - began_s) * 1000))
+
+
+async def _left_at_rest(pen: Bench) -> bool:
+    """STOP, confirmed; then the faults of the last check are cleared, where that goes."""
+    stopped = await pen.stop()
+    if stopped:
+        try:
+            async with asyncio.timeout(3):
+                await pen.at_rest()
+        except (Unmet, NotTried, CodecError, TransportError, TimeoutError):
+            pass  # what is latched stays to be seen; the pen is stopped
+    return stopped
+
+
+def introduced(welcome: Welcome | None) -> dict[str, str]:
+    """Model, serial number and firmware as the pen tells them; empty where it told nothing."""
+    if welcome is None:
+        return {}
+    named = {"model": welcome.model, "serial": welcome.serial, "firmware": welcome.firmware}
+    return {name: text.partition(b"\0")[0].decode("ascii", "replace") for name, text in named.items()}
