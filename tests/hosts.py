@@ -1,38 +1,21 @@
-"""Hosts for tests: one that uses the product's link, and one that sends bare messages and sees every answer."""
+"""A host for tests that uses the product's link. One that sends bare messages is `proving.conform.host`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
-from struct import pack
-from typing import Any, TypeVar
-from zlib import crc32
+from typing import TypeVar
 
-from cobs.cobs import encode as cobs_encode
-
-from firmware_bridge.errors import TransportError, WireError
+from firmware_bridge.errors import WireError
 from firmware_bridge.handshake import open_link
 from firmware_bridge.link import Link
 from firmware_bridge.port import Tap
 from firmware_bridge.snapshot import PenSnapshot
-from firmware_bridge.transports import Transport, open_transport
-from firmware_bridge.wire.codec import unpack
-from firmware_bridge.wire.fields import REST, fields_of
-from firmware_bridge.wire.framing import DELIMITER, Deframer
 from firmware_bridge.wire.messages import (
-    PROTOCOL_VERSION,
-    ROW_OF_TYPE,
-    Arm,
-    Armed,
-    Hello,
     Message,
     PenState,
-    Request,
-    Response,
-    Status,
-    Welcome,
 )
-from firmware_bridge.wire.operations import CARTRIDGE_READ, CLEAR_FAULT, CartridgeData, FaultMask
+from firmware_bridge.wire.operations import CARTRIDGE_READ, CLEAR_FAULT, FaultMask
 
 SETPOINT_EVERY_S = 0.05
 WITHIN_S = 2.0
@@ -195,127 +178,3 @@ async def connected(url: str, *, tap: Tap | None = None, seed: int | None = None
     finally:
         host.link.stop()
         await host.link.close()
-
-
-def laid_out(value: Any) -> bytes:
-    """The payload of a message or structure, its values in range or not: what the product's own codec refuses."""
-    pieces = []
-    for field, item in zip(fields_of(type(value)).values(), value, strict=True):
-        pieces.append(item if field.layout is REST else pack(f"<{field.layout.code}", item))
-    return b"".join(pieces)
-
-
-def framed(message: Message, sequence: int) -> bytes:
-    """The bytes on the line of a message, its values in range or not."""
-    body = bytes((ROW_OF_TYPE[type(message)].kind, sequence)) + laid_out(message)
-    wire: bytes = cobs_encode(body + crc32(body).to_bytes(4, "little")) + DELIMITER
-    return wire
-
-
-class BareHost:
-    """A host that knows messages and no manners: sends what it is told, and keeps what comes."""
-
-    def __init__(self) -> None:
-        self.received: list[Message] = []
-        self.lost: list[TransportError | None] = []
-        self.nonce = 0
-        self.transport: Transport | None = None
-        self.deframer = Deframer()
-        self._sequence = 0
-        self._request_id = 0
-        self._news = asyncio.Event()
-
-    # Receiver
-
-    def data_received(self, data: bytes) -> None:
-        self.received += self.deframer.feed(data)
-        self._news.set()
-
-    def transport_lost(self, cause: TransportError | None) -> None:
-        self.lost.append(cause)
-
-    # What a test does
-
-    def send(self, *messages: Message) -> None:
-        """Sends, in one piece."""
-        wire = b""
-        for message in messages:
-            wire += framed(message, self._sequence)
-            self._sequence = (self._sequence + 1) & 0xFF
-        assert self.transport is not None
-        self.transport.write(wire)
-
-    async def next(self, kind: type[M], fits: Callable[[M], bool] = lambda _message: True) -> M:
-        """The next message of this kind that fits; what came before the call does not count."""
-        first = len(self.received)
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                while True:
-                    for message in self.received[first:]:
-                        if isinstance(message, kind) and fits(message):
-                            return message
-                    first = len(self.received)
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {kind.__name__} fitted; the last received: {self.received[-2:]}") from None
-
-    async def ask(self, message: Message, kind: type[M]) -> M:
-        """Sends and returns the next message of that kind."""
-        self.send(message)
-        return await self.next(kind)
-
-    async def shake_hands(self, nonce: int, version: int = PROTOCOL_VERSION) -> Welcome:
-        """HELLO and its WELCOME."""
-        assert self.transport is not None
-        self.transport.write(DELIMITER)
-        self.nonce = nonce
-        self.send(Hello(nonce, version))
-        return await self.next(Welcome, lambda welcome: welcome.nonce == nonce)
-
-    async def quiet(self, kind: type[Message], for_s: float) -> bool:
-        """Whether no message of this kind comes for so long."""
-        first = len(self.received)
-        await asyncio.sleep(for_s)
-        return not any(isinstance(message, kind) for message in self.received[first:])
-
-    async def request(
-        self, operation: int, arguments: bytes = b"", *, key: int = 0, nonce: int | None = None
-    ) -> Response:
-        """One REQUEST and its RESPONSE."""
-        self._request_id += 1
-        request = Request(self._request_id, self.nonce if nonce is None else nonce, operation, key, arguments)
-        self.send(request)
-        return await self.next(Response, lambda answer: answer.id == request.id)
-
-    async def tag(self) -> int:
-        """The tag of the cartridge inserted."""
-        return unpack(CartridgeData, (await self.request(CARTRIDGE_READ.number)).data).tag
-
-    async def arm(self, key: int, *, nonce: int | None = None, **changes: int) -> Armed:
-        """One ARM with everything in order but what is changed, and its ARMED."""
-        tag = changes.pop("cartridge_tag", None)
-        arm = Arm(
-            self.nonce if nonce is None else nonce,
-            key,
-            DEPTH_CEILING_UM,
-            RATE_CEILING_MHZ,
-            await self.tag() if tag is None else tag,
-        )
-        self.send(arm._replace(**changes))
-        return await self.next(Armed, lambda armed: armed.key == key)
-
-    async def status(self, fits: Callable[[Status], bool] = lambda _status: True) -> Status:
-        """The next STATUS that fits."""
-        return await self.next(Status, fits)
-
-
-@asynccontextmanager
-async def bare(url: str) -> AsyncIterator[BareHost]:
-    """An open line and nothing said on it yet."""
-    host = BareHost()
-    host.transport = await open_transport(url, host)
-    try:
-        yield host
-    finally:
-        await host.transport.close()

@@ -102,7 +102,11 @@ class Bench:
         """Opens the way to it, with nothing said yet. Raises a TransportError."""
         self._moved = self.moved
         self.host = BareHost(may_move=self.allowed.motion)
-        self.host.transport = await open_transport(self.url, self.host)
+        try:
+            self.host.transport = await open_transport(self.url, self.host)
+        except TransportError as error:
+            self.host.lost.append(error)
+            raise
 
     async def close(self) -> None:
         """Closes it; the pen is told nothing."""
@@ -236,12 +240,15 @@ class Bench:
         rate_mhz = self.rate_mhz if self.has(Capability.RATE_SET) else self.welcome.rate_max_mhz
         return Arm(self.host.nonce, key or self.number(), depth_um, rate_mhz, tag)
 
+    def armable(self) -> None:
+        """Raises NotTried for a pen that is never armed."""
+        self.needs(Capability.DEAD_MAN)
+        if not self.has(Capability.DEPTH_SET) and not self.has(Capability.DEPTH_SENSED):
+            raise NotTried("the pen neither sets nor senses its depth: it is never armed")
+
     async def armed(self, **changes: int) -> Armed:
         """A live lease. Raises NotTried where this pen, as it is, may refuse it; Unmet where it may not."""
-        if not self.has(Capability.DEAD_MAN):
-            raise NotTried("the pen has no DEAD_MAN: it is not armed")
-        if not self.has(Capability.DEPTH_SET) and not self.has(Capability.DEPTH_SENSED):
-            raise NotTried("the pen neither sets nor senses its depth: it is not armed")
+        self.armable()
         present = (await self.host.status()).interlocks & Interlock.CARTRIDGE_PRESENT
         if not present:
             raise NotTried("no cartridge is inserted: put one on")
@@ -249,6 +256,8 @@ class Bench:
         if answer.refusal == Refusal.NOT_READY:
             raise NotTried("the pen refuses to be armed: NOT_READY (battery, temperature or a sensor)")
         expect(answer.refusal == Refusal.NONE and answer.lease != 0, "ARM accepted, with a lease", answer)
+        # Looked at before anything is done with it: a motor that runs by now is one nobody asked for.
+        await self.host.status(lambda status: status.lease == answer.lease, f"a STATUS with lease {answer.lease}")
         return answer
 
     def wish(self, lease: int, tick: int, status: Status, **changes: int) -> Setpoint:

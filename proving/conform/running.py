@@ -56,10 +56,7 @@ async def conform(
                     tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted))
                     continue
                 tell(await tried(pen, check))
-                if pen.moved is not None:
-                    interrupted = _MOVED
-                elif pen.known is None:
-                    interrupted = "The pen does not answer HELLO."
+                interrupted = await _why_no_more(pen)
         finally:
             stopped = await asyncio.shield(_left_at_rest(pen))
         return Report(
@@ -67,13 +64,27 @@ async def conform(
         )
 
 
+async def _why_no_more(pen: Bench) -> str:
+    """Why nothing more can be tried, empty when it can. A port that went is opened again."""
+    if pen.moved is not None:
+        return _MOVED
+    if pen.known is None:
+        return "The pen does not answer HELLO."
+    if pen.host.lost:
+        try:
+            await pen.open()
+        except TransportError as error:
+            return f"The port went and does not open again: {error}"
+    return ""
+
+
 async def tried(pen: Bench, check: Check) -> Part:
     """What came of one check."""
     loop = asyncio.get_running_loop()
     began_s = loop.time()
 
-    def part(verdict: Verdict, **more: str) -> Part:
-        return Part(check.clause, check.title, verdict, **more)
+    def part(verdict: Verdict, *, expected: str = "", seen: str = "", why: str = "") -> Part:
+        return Part(check.clause, check.title, verdict, expected, seen, why)
 
     if check.moves and not pen.allowed.motion:
         return part(Verdict.NOT_TRIED, why="needs --allow-motion")

@@ -23,7 +23,8 @@ from firmware_bridge.errors import (
 from firmware_bridge.handshake import open_link
 from firmware_bridge.wire.framing import DELIMITER, Deframer, frame
 from firmware_bridge.wire.messages import PROTOCOL_VERSION, Busy, Hello, Message, Status, Welcome
-from tests.hosts import Host, framed, monotonic_ms
+from proving.conform.host import framed
+from tests.hosts import Host, monotonic_ms
 from tests.pens import BenchPen
 
 VERDICT_S = 3.0

@@ -6,6 +6,7 @@ from itertools import pairwise
 from firmware_bridge.wire.messages import Armed, Capability, Disarm, Fault, PenState, Refusal, Setpoint
 from firmware_bridge.wire.operations import SELF_TEST
 from proving.conform.bench import LINE_MS, Bench
+from proving.conform.checks.stopping import needles_out_in_time, running
 from proving.conform.suite import Suite
 from proving.conform.verdicts import NotTried, expect
 
@@ -76,10 +77,12 @@ async def refusals_without_a_lease(bench: Bench) -> None:
 
 @SUITE.check("A2", "UNSUPPORTED where the pen has no dead-man, or a depth nobody knows")
 async def pens_that_are_never_armed(bench: Bench) -> None:
-    known = bench.has(Capability.DEPTH_SET) or bench.has(Capability.DEPTH_SENSED)
-    if bench.has(Capability.DEAD_MAN) and known:
-        raise NotTried("the pen has a dead-man, and its depth is known")
-    await refused(bench, Refusal.UNSUPPORTED, "no dead-man, or a depth that is neither set nor sensed")
+    try:
+        bench.armable()
+    except NotTried:
+        await refused(bench, Refusal.UNSUPPORTED, "no dead-man, or a depth that is neither set nor sensed")
+        return
+    raise NotTried("the pen has a dead-man, and its depth is known")
 
 
 @SUITE.check("A2", "ARMED while a lease lives, FAULTED while a fault is latched")
@@ -96,6 +99,7 @@ async def refusals_with_a_lease_and_a_fault(bench: Bench) -> None:
 @SUITE.check("A2", "BUSY while a self-test runs", moves=True)
 async def refused_during_a_self_test(bench: Bench) -> None:
     bench.needs(Capability.SELF_TEST)
+    bench.armable()
     arm = await bench.arm_of()
     asking = asyncio.create_task(bench.host.request(SELF_TEST.number, key=bench.number()), name="self-test")
     try:
@@ -183,3 +187,13 @@ async def a_reboot_ends_it(bench: Bench) -> None:
     status = await bench.host.status()
     expect(status.lease == 0 and status.state != PenState.RUNNING, "no lease after a reboot", status)
     expect(status.pen_time_ms < 60_000, "pen time counted from the start", status.pen_time_ms)
+
+
+@SUITE.check("A4", "a reboot while RUNNING: the motor off, the needles out", moves=True)
+async def a_reboot_while_running(bench: Bench) -> None:
+    reboot = bench.hand("reboot")
+    await running(bench)
+    await bench.rebooted(reboot)
+    status = await bench.host.status()
+    expect(status.lease == 0 and status.state != PenState.RUNNING, "no lease and no motor after a reboot", status)
+    await needles_out_in_time(bench, status.pen_time_ms)

@@ -50,7 +50,7 @@ from proving.conform.checks.log import (
 )
 from proving.conform.host import laid_out
 from proving.conform.suite import Suite
-from proving.conform.verdicts import NotTried, expect, name_of
+from proving.conform.verdicts import NotTried, expect, name_of, told
 
 SUITE = Suite()
 
@@ -334,3 +334,19 @@ async def a_cartridge_is_used_for_good(bench: Bench) -> None:
     expect(done.refusal == Refusal.NONE, "CARTRIDGE_CONSUME done", _shown(done))
     after = unpack(CartridgeData, (await host.request(CARTRIDGE_READ.number)).data)
     expect((after.tag, after.used) == (tag, 1), "the same cartridge, used", after)
+
+
+@SUITE.check("R3", "and stays used over a reboot, as the calibration stays", writes=True)
+async def a_used_cartridge_stays_used_over_a_reboot(bench: Bench) -> None:
+    reboot = bench.hand("reboot")
+    bench.needs(Capability.CARTRIDGE_IDENTIFIED)
+    host = bench.host
+    before = await host.request(CARTRIDGE_READ.number)
+    if not unpack(CartridgeData, before.data).used:
+        raise NotTried("the cartridge was not used before")
+    kept = await host.request(CALIBRATION_READ.number)
+    await bench.rebooted(reboot)
+    after = await bench.host.request(CARTRIDGE_READ.number)
+    expect(after.data == before.data, f"the cartridge as before: {told(before)}", after)
+    again = await bench.host.request(CALIBRATION_READ.number)
+    expect((again.refusal, again.data) == (kept.refusal, kept.data), "the calibration as before", again)

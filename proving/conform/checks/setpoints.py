@@ -66,12 +66,12 @@ async def _each_refused(bench: Bench, rows: list[Row], base: dict[str, int]) -> 
 
 
 @SUITE.check("S1", "the refusals in the order of the table, the motor off")
-async def refusals_in_order(bench: Bench) -> None:
+async def setpoint_refusals_in_order(bench: Bench) -> None:
     await _each_refused(bench, _table(bench), {})
 
 
 @SUITE.check("S1", "the same with the motor to be turned on", moves=True)
-async def refusals_in_order_motor_on(bench: Bench) -> None:
+async def setpoint_refusals_in_order_motor_on(bench: Bench) -> None:
     on = bench.on
     rows: list[Row] = [({"motor": 2, "depth_um": 0, "rate_mhz": 0}, Refusal.RANGE)]
     if bench.has(Capability.RATE_SET):

@@ -1,0 +1,319 @@
+"""`needlework conform`: every pen of the house passes, every planted defect of a firmware is found, and nothing moves
+that may not."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from random import Random
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from firmware_bridge.errors import PortAbsent
+from firmware_bridge.transports.memory import _LISTENERS, MemoryListener, listen
+from firmware_bridge.wire.messages import Request, Setpoint
+from firmware_bridge.wire.operations import SELF_TEST
+from proving.conform.bench import Allowed, Hand, Hands
+from proving.conform.checks import ALL
+from proving.conform.clauses import CLAUSES
+from proving.conform.defects import CAMPAIGN, DEFECTS, Found
+from proving.conform.host import BareHost, MotionForbidden
+from proving.conform.junit import junit
+from proving.conform.running import conform
+from proving.conform.verdicts import Part, Report, Verdict
+from proving.defects import planted
+from simulators.endpoints.live import LivePen
+from simulators.endpoints.memory import MemoryEndpoint
+from simulators.leasing import LeaseKeeper
+from simulators.pen import SimulatedPen
+from simulators.personality import MODELS, NW_1, PenModel
+from tests.pens import BenchPen, bench_c, bench_pty, bench_tcp
+
+ROOT = Path(__file__).resolve().parents[2]
+VIRTUAL = pytest.mark.looptime(start=time.monotonic)
+EVERYTHING = Allowed(motion=True, writes=True)
+
+
+def hand(does: Callable[[], None]) -> Hand:
+    async def do() -> None:
+        does()
+
+    return do
+
+
+def hands_at(pen: BenchPen) -> Hands:
+    return Hands(hand(pen.press_button), hand(pen.press_pedal), hand(pen.swap_cartridge), hand(pen.reboot))
+
+
+@asynccontextmanager
+async def simulated(model: PenModel = NW_1) -> AsyncIterator[tuple[SimulatedPen, str, Hands]]:
+    """A pen in this process, in the event loop's time, whose every part is in a hand."""
+    loop = asyncio.get_running_loop()
+    pen = SimulatedPen(replace(model, self_test_ms=200), rng=Random(5), today=date(2026, 1, 1))
+    live = LivePen(pen, clock_ns=lambda: int(loop.time() * 1e9))
+    task = asyncio.create_task(live.run(), name="simulated pen")
+
+    def swap() -> None:
+        if pen.cartridge is None:
+            pen.insert_cartridge()
+        else:
+            pen.remove_cartridge()
+
+    try:
+        with MemoryEndpoint(live, "conform") as endpoint:
+            yield pen, endpoint.url, Hands(*map(hand, (pen.press_button, pen.press_pedal, swap, pen.reboot)))
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def report_on(
+    model: PenModel = NW_1, allowed: Allowed = EVERYTHING, clauses: Collection[str] = tuple(CLAUSES)
+) -> Report:
+    async with simulated(model) as (_, url, hands):
+        return await conform(url, random=Random(7), other_url=url, allowed=allowed, hands=hands, clauses=clauses)
+
+
+class Silence:
+    """A line that keeps what is written."""
+
+    url = "memory://silence"
+    unsent_bytes = 0
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes, *, urgent: bool = False) -> None:
+        self.written += data
+
+    async def close(self, drain_s: float = 0.2) -> None:
+        """Nothing to close."""
+
+    def abort(self) -> None:
+        """As above."""
+
+
+def failures(report: Report) -> list[str]:
+    return [
+        f"{part.clause} {part.title}: expected {part.expected}; seen {part.seen}"
+        for clause in report.clauses
+        for part in clause.parts
+        if part.verdict is Verdict.FAIL
+    ]
+
+
+def test_the_clauses_are_those_of_the_document() -> None:
+    said = re.findall(
+        r"^\*\*([A-Z]\d?)\*\* ", (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert said == list(CLAUSES)
+
+
+def test_every_clause_has_a_check_and_no_two_checks_have_one_name() -> None:
+    assert {check.clause for check in ALL} == set(CLAUSES)
+    assert len({check.name for check in ALL}) == len({(check.clause, check.title) for check in ALL}) == len(ALL)
+
+
+@VIRTUAL
+async def test_the_simulated_pen_passes_in_every_clause() -> None:
+    report = await report_on()
+    assert failures(report) == []
+    assert report.conforms
+    assert report.stopped
+    assert [one.clause for one in report.clauses if one.verdict is not Verdict.PASS] == ["S4"]
+
+
+@VIRTUAL
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in {"NW-1", "NW-NO-DEAD-MAN"}])
+async def test_every_other_model_passes(name: str) -> None:
+    report = await report_on(MODELS[name])
+    assert failures(report) == []
+    assert report.stopped
+
+
+@VIRTUAL
+async def test_a_pen_without_a_dead_man_is_not_armed_but_for_the_arm_it_ought_to_refuse() -> None:
+    report = await report_on(MODELS["NW-NO-DEAD-MAN"])
+    assert {one.clause for one in report.clauses if one.verdict is Verdict.FAIL} == {"A2"}
+    assert {one.clause for one in report.clauses if one.verdict is Verdict.NOT_TRIED} >= {"D1", "S1", "S2", "S3"}
+    assert report.stopped
+
+
+@VIRTUAL
+@pytest.mark.parametrize("found", DEFECTS, ids=lambda found: found.defect.name)
+async def test_a_planted_defect_is_found(found: Found) -> None:
+    with found.defect.plant():
+        report = await report_on(clauses=found.clauses)
+    missed = [one.clause for one in report.clauses if one.verdict is not Verdict.FAIL]
+    assert missed == []
+
+
+@pytest.mark.system
+@pytest.mark.timeout(90)
+async def test_over_terminal_and_socket_and_on_the_pen_in_c(c_pen_program: Path) -> None:
+    async with bench_pty() as pty, bench_tcp() as tcp, bench_c(c_pen_program) as c:
+        reports = await asyncio.gather(
+            *(
+                conform(
+                    pen.url,
+                    random=Random(3),
+                    other_url=pen.url if pen is tcp else "",
+                    allowed=EVERYTHING,
+                    hands=hands_at(pen),
+                )
+                for pen in (pty, tcp, c)
+            )
+        )
+    for report in reports:
+        assert failures(report) == []
+        assert report.stopped
+    assert [one.clause for one in reports[2].clauses if one.verdict is Verdict.NOT_TRIED] == ["C5", "S4"]
+
+
+# What may move -------------------------------------------------------------------------------------------------------
+
+
+@VIRTUAL
+async def test_without_permission_nothing_moves_and_nothing_is_written() -> None:
+    async with simulated() as (pen, url, _):
+        calibration, cartridge = pen.memory.calibration, pen.cartridge
+        report = await conform(url, random=Random(7), other_url=url)
+        assert pen.driven_at_ms == -1
+        assert pen.memory.calibration is calibration
+        assert cartridge is not None
+        assert not cartridge.used
+    assert report.conforms
+    why = {part.why for one in report.clauses for part in one.parts if part.verdict is Verdict.NOT_TRIED}
+    assert {"needs --allow-motion", "needs --allow-writes"} <= why
+    assert next(one for one in report.clauses if one.clause == "S3").verdict is Verdict.NOT_TRIED
+
+
+@VIRTUAL
+@pytest.mark.parametrize("found", CAMPAIGN, ids=lambda found: found.defect.name)
+async def test_no_defect_makes_it_turn_a_motor_on_without_permission(found: Found) -> None:
+    with found.defect.plant():
+        async with simulated() as (pen, url, hands):
+            await conform(url, random=Random(7), other_url=url, hands=hands, clauses=found.clauses)
+            assert pen.driven_at_ms == -1
+
+
+async def test_a_check_that_would_move_without_permission_is_stopped_before_it_sends() -> None:
+    host = BareHost()
+    host.transport = silence = Silence()
+    for message in (Setpoint(1, 1, 1, 0, 0, 0), Setpoint(1, 1, 2, 0, 0, 0), Request(1, 1, SELF_TEST.number, 1, b"")):
+        with pytest.raises(MotionForbidden):
+            host.send(Setpoint(1, 1, 0, 0, 0, 0), message)
+    assert silence.written == b""
+
+
+@VIRTUAL
+async def test_a_pen_that_turns_its_motor_on_by_itself_is_stopped_and_nothing_more_is_tried() -> None:
+    def runs_when_armed(original: Callable[..., None]) -> Callable[..., None]:
+        def begin(self: LeaseKeeper, *given: object) -> None:
+            original(self, *given)
+            self._plant.drive(1000.0, 100.0)
+
+        return begin
+
+    with planted((LeaseKeeper, "begin", runs_when_armed)):
+        async with simulated() as (pen, url, _):
+            report = await conform(url, random=Random(7))
+            assert not pen.plant.driven
+            assert pen.lived_ms - pen.driven_at_ms > 30
+    assert "motor ran" in report.interrupted
+    assert not report.conforms
+    assert [failure.count("no motion") for failure in failures(report)] == [1]
+
+
+@VIRTUAL
+@pytest.mark.parametrize("after_s", [0.03, 0.4, 0.9, 1.1])
+async def test_cancelled_anywhere_it_stops_the_pen(after_s: float) -> None:
+    async with simulated() as (pen, url, _):
+        task = asyncio.create_task(conform(url, random=Random(7), allowed=EVERYTHING, clauses=["S3", "V6", "D1"]))
+        await asyncio.sleep(after_s)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.05)
+        assert (pen.firmware.lease, pen.plant.driven) == (0, False)
+
+
+@VIRTUAL
+async def test_a_check_of_its_own_that_breaks_stops_the_pen_too() -> None:
+    def breaks(part: Part) -> None:
+        raise RuntimeError(part.clause)
+
+    async with simulated() as (pen, url, _):
+        with pytest.raises(RuntimeError):
+            await conform(url, random=Random(7), allowed=EVERYTHING, clauses=["S3"], heard=breaks)
+        await asyncio.sleep(0.05)
+        assert (pen.firmware.lease, pen.plant.driven) == (0, False)
+
+
+# What is no pen ------------------------------------------------------------------------------------------------------
+
+
+@VIRTUAL
+async def test_what_does_not_answer_fails_in_c1_and_the_rest_is_not_tried() -> None:
+    listener = listen("conform-mute", lambda peer: setattr(peer, "on_data", lambda _data: None))
+    try:
+        report = await conform("memory://conform-mute", random=Random(7))
+    finally:
+        listener.close()
+    assert report.welcome is None
+    assert not report.stopped
+    assert not report.conforms
+    counts = [report.count(verdict) for verdict in (Verdict.PASS, Verdict.FAIL)]
+    assert counts == [0, 1]
+
+
+@VIRTUAL
+async def test_a_pen_that_goes_is_told_of_and_never_hangs() -> None:
+    async with simulated() as (_, url, hands):
+        gone = asyncio.Event()
+
+        def heard(part: Part) -> None:
+            if part.clause == "C2" and not gone.is_set():
+                gone.set()
+                endpoint_of(url).close()
+
+        report = await conform(url, random=Random(7), hands=hands, heard=heard)
+    assert not report.conforms
+    assert not report.stopped
+    assert "port" in failures(report)[0]
+
+
+def endpoint_of(url: str) -> MemoryListener:
+    return _LISTENERS[url.removeprefix("memory://")]
+
+
+async def test_a_port_that_cannot_be_opened_is_an_error_not_a_verdict() -> None:
+    with pytest.raises(PortAbsent):
+        await conform("memory://nobody", random=Random(7))
+
+
+# Telling -------------------------------------------------------------------------------------------------------------
+
+
+@VIRTUAL
+async def test_junit_has_a_case_a_clause_with_expected_and_seen() -> None:
+    found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
+    with found.defect.plant():
+        report = await report_on(allowed=Allowed(), clauses=["T1", "C1", "S3"])
+    suite = fromstring(junit(report))  # our own text
+    cases = {case.attrib["name"].split()[0]: case for case in suite.iter("testcase")}
+    assert list(cases) == ["C1", "S3", "T1"]
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("3", "1", "1")
+    failure = cases["T1"].find("failure")
+    assert failure is not None
+    assert "expected" in failure.attrib["message"]
+    assert "INTERNAL" in failure.attrib["message"]
+    skipped = cases["S3"].find("skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "needs --allow-motion"
+    assert cases["C1"].find("failure") is None
