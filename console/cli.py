@@ -323,6 +323,7 @@ def simulate(
     control: Annotated[
         Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
     ] = None,
+    dialect: Annotated[str | None, typer.Option("--dialect", help="Speak another protocol: `ascii`.")] = None,
 ) -> None:
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
@@ -337,12 +338,29 @@ def simulate(
 
             raise typer.Exit(list_models((pen.name, pen.about, pen.source) for pen in MODELS.values()))
         raise typer.Exit(
-            _simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone, control=control)
+            _simulate(
+                pty=pty or tcp is None,
+                tcp=tcp,
+                link=link,
+                model=model,
+                seed=seed,
+                zone=zone,
+                control=control,
+                dialect=dialect,
+            )
         )
 
 
 def _simulate(
-    *, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str, control: Path | None
+    *,
+    pty: bool,
+    tcp: str | None,
+    link: Path | None,
+    model: str,
+    seed: int | None,
+    zone: str,
+    control: Path | None,
+    dialect: str | None,
 ) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
@@ -364,6 +382,7 @@ def _simulate(
                     seed=seed,
                     zone=zone,
                     control=control,
+                    dialect=dialect,
                     on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
                 ),
                 name="simulated pen",

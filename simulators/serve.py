@@ -12,6 +12,8 @@ from pathlib import Path
 
 from simulators.bench import Bench, Cable
 from simulators.control import ControlSocket
+from simulators.dialects.base import DialectPen
+from simulators.dialects.names import dialect_named
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.tcp import TcpEndpoint, TcpPlug
 from simulators.errors import EndpointError
@@ -47,6 +49,7 @@ async def serve(
     seed: int | None = None,
     zone: str = "cheek",
     today: date | None = None,
+    dialect: str | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
     control: Path | None = None,
@@ -55,7 +58,8 @@ async def serve(
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
-    the system's by default. ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
+    the system's by default. ``dialect`` makes it speak another protocol, with a model of its own.
+    ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
     ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand. ``control`` is where
     its control socket is made.
 
@@ -67,11 +71,14 @@ async def serve(
         raise EndpointError(
             "A link names a pseudo-terminal, and none was asked for. Ask for one, or leave the link out."
         )
-    personality = model_named(model)
+    speaks, personality = (None, model_named(model)) if dialect is None else dialect_named(dialect)
     if serial is not None:
         personality = replace(personality, serial=serial)
     day = datetime.now(tz=UTC).date() if today is None else today
-    pen = SimulatedPen(personality, rng=random.Random(seed), today=day)  # noqa: S311  # noise and ids of a simulation
+    rng = random.Random(seed)  # noqa: S311  # noise and ids of a simulation
+    pen = SimulatedPen(personality, rng=rng, today=day)
+    if speaks is not None:
+        pen = DialectPen(speaks, personality, rng=rng, today=day)
     pen.hold_on(zone)
     if on_pen is not None:
         on_pen(pen)
@@ -105,6 +112,8 @@ async def serve(
         if control is not None:
             injector = Injector(Parts(pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
             await stack.enter_async_context(ControlSocket(control, Bench(pen, injector)))
+        if dialect is not None:
+            record["url"] = f"{dialect}+{record['url']}"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(live.run(), name=f"simulated pen {personality.serial}")
             ready(record)

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from firmware_bridge.dialects.names import register_dialects
 from firmware_bridge.transports.base import (
     Opener,
     PenUrl,
@@ -37,5 +38,6 @@ register("tcp", open_tcp)
 register("usb", _open_usb)
 for _scheme in PYSERIAL_OPTIONS:
     register(_scheme, open_pumped)
+register_dialects()
 
 __all__ = ["PenUrl", "Receiver", "Transport", "open_transport", "parse_url", "register", "schemes", "serial_url"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from random import Random
 
+from firmware_bridge.dialects.names import dialect_of
 from firmware_bridge.errors import CodecError, TransportError
 from firmware_bridge.wire.messages import Welcome
 from proving.conform.bench import Allowed, Bench, Hands, bench
@@ -51,7 +52,9 @@ async def conform(
 
     async with bench(url, random=random, other_url=other_url, allowed=allowed, hands=hands) as pen:
         try:
-            for check in made_on(clauses):
+            for part in of_the_dialect(url, clauses):
+                tell(part)
+            for check in made_on(set(clauses) - {part.clause for part in parts}):
                 if interrupted:
                     tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted))
                     continue
@@ -62,6 +65,22 @@ async def conform(
         return Report(
             url, pen.known, by_clause(parts, [name for name in CLAUSES if name in clauses]), stopped, interrupted
         )
+
+
+def of_the_dialect(url: str, clauses: Collection[str]) -> list[Part]:
+    """What need not be tried on a pen behind an adapter: what its protocol cannot do, and what the adapter does."""
+    dialect = dialect_of(url)
+    if dialect is None:
+        return []
+    lost = [
+        Part(clause, "what its protocol can do at all", Verdict.FAIL, CLAUSES[clause], why)
+        for clause, why in dialect.cannot.items()
+    ]
+    kept = [
+        Part(clause, "what the pen does", Verdict.NOT_TRIED, why="kept by the adapter on the host, not by the pen")
+        for clause in sorted(dialect.of_the_adapter)
+    ]
+    return [part for part in (*lost, *kept) if part.clause in clauses]
 
 
 async def _why_no_more(pen: Bench) -> str:
