@@ -58,8 +58,9 @@ async def conform(
                 if interrupted:
                     tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted))
                     continue
-                tell(await tried(pen, check))
-                interrupted = await _why_no_more(pen)
+                part = await tried(pen, check)
+                tell(part)
+                interrupted = await _why_no_more(pen, part)
         finally:
             stopped = await asyncio.shield(_left_at_rest(pen))
         return Report(
@@ -83,11 +84,11 @@ def of_the_dialect(url: str, clauses: Collection[str]) -> list[Part]:
     return [part for part in (*lost, *kept) if part.clause in clauses]
 
 
-async def _why_no_more(pen: Bench) -> str:
+async def _why_no_more(pen: Bench, after: Part) -> str:
     """Why nothing more can be tried, empty when it can. A port that went is opened again."""
     if pen.moved is not None:
         return _MOVED
-    if pen.known is None:
+    if pen.known is None and after.verdict is Verdict.FAIL:
         return "The pen does not answer HELLO."
     if pen.host.lost:
         try:
