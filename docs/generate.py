@@ -1,6 +1,7 @@
 """Writes what is made from tables: the protocol document, the C header and the test vectors; the lists of alarms and of
 faults; what is on the bus, with the schema of every event and message; the codes of FHIR exports; the numbers of the
-simulated pen.
+simulated pen;
+what is tried of a pen.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -13,6 +14,7 @@ from pathlib import Path
 from generator.alarms import make_alarms
 from generator.asyncapi import make_asyncapi
 from generator.bus import make_bus
+from generator.conformance import make_conformance, make_dialects
 from generator.contract import SCHEMAS, make_schemas, rendered
 from generator.exports import make_exports
 from generator.faults import make_faults
@@ -40,6 +42,8 @@ def generated_files() -> Mapping[Path, str]:
         ROOT / "docs" / "bus.md": make_bus(),
         ROOT / "docs" / "exports.md": make_exports(),
         ROOT / "docs" / "simulator.md": make_simulator(),
+        ROOT / "docs" / "conformance.md": make_conformance(),
+        ROOT / "docs" / "dialects.md": make_dialects(),
         ROOT / "docs" / "fhir" / "codesystem.json": rendered(code_system()),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}

@@ -264,7 +264,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework simulate --model list", run),
     # These stay up, or need a station or a record.
     (r"needlework simulator faults", run),
-    (r"needlework (run|treat|simulate|simulator|record|demo|sessions|patients|live|amend)\b.*", parsed),
+    (r"needlework (run|treat|simulate|conform|simulator|record|demo|sessions|patients|live|amend)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so
     (r"needlework (status|stop|pens|doctor|verify)\b.*", parsed),
     (r"(printf|cat) .* \| needlework (treat|cartridge read) .*", piped),

@@ -119,6 +119,11 @@ def test_every_clause_has_a_check_and_no_two_checks_have_one_name() -> None:
     assert len({check.name for check in ALL}) == len({(check.clause, check.title) for check in ALL}) == len(ALL)
 
 
+def test_every_clause_has_a_planted_defect_and_no_two_are_alike() -> None:
+    assert {clause for found in DEFECTS for clause in found.clauses} == set(CLAUSES)
+    assert len({found.defect.name for found in DEFECTS}) == len(DEFECTS)
+
+
 @VIRTUAL
 async def test_the_simulated_pen_passes_in_every_clause() -> None:
     report = await report_on()
@@ -148,7 +153,7 @@ async def test_a_pen_without_a_dead_man_is_not_armed_but_for_the_arm_it_ought_to
 @pytest.mark.parametrize("found", DEFECTS, ids=lambda found: found.defect.name)
 async def test_a_planted_defect_is_found(found: Found) -> None:
     with found.defect.plant():
-        report = await report_on(clauses=found.clauses)
+        report = await report_on(MODELS[found.model], clauses=found.clauses)
     missed = [one.clause for one in report.clauses if one.verdict is not Verdict.FAIL]
     assert missed == []
 
