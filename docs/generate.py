@@ -1,7 +1,6 @@
 """Writes what is made from tables: the protocol document, the C header and the test vectors; the lists of alarms and of
 faults; what is on the bus, with the schema of every event and message; the codes of FHIR exports; the numbers of the
-simulated pen;
-what is tried of a pen.
+simulated pen; what is tried of a pen.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any

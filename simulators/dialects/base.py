@@ -88,4 +88,5 @@ class DialectPen(SimulatedPen):
             cartridge=self.cartridge,
             pen_time_start_ms=pen_time_start_ms,
             noisy=self._noisy,
+            defects=self.defects,
         )
