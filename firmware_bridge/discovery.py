@@ -12,18 +12,7 @@ from typing import Protocol
 from serial.tools import list_ports
 
 from firmware_bridge.transports.serial import serial_url
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class UsbId:
-    """A USB vendor and product number."""
-
-    vendor: int
-    product: int
-
-    def __str__(self) -> str:
-        return f"{self.vendor:04x}:{self.product:04x}"
-
+from firmware_bridge.usb_id import UsbId
 
 PEN_USB_IDS = frozenset({UsbId(0x1209, 0x0001)})
 """What a Needlework pen calls itself on USB: the number pid.codes keeps for trials of open hardware, so anybody else's

@@ -82,11 +82,15 @@ def schemes() -> list[str]:
     return sorted(_OPENERS)
 
 
+_WITHOUT_PORT = {"usb"}
+"""Behind the colon of these stands something else: a USB product, in hexadecimal."""
+
+
 def parse_url(url: str) -> PenUrl:
     """Takes a URL apart. Raises UnknownUrl, with what a URL looks like, when it is none."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port = None if parts.scheme in _WITHOUT_PORT else parts.port
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError as error:
         raise UnknownUrl(f"{url!r} is not a pen's address: {error}. {_EXAMPLES}", url=url) from error
@@ -95,7 +99,10 @@ def parse_url(url: str) -> PenUrl:
     return PenUrl(url, parts.scheme, parts.hostname or "", port, parts.path, options)
 
 
-_EXAMPLES = "Examples: serial:///dev/ttyACM0, tcp://192.0.2.7:7070. `needlework pens` lists the pens plugged in."
+_EXAMPLES = (
+    "Examples: serial:///dev/ttyACM0, usb://1209:0001, tcp://192.0.2.7:7070. "
+    "`needlework pens` lists the pens plugged in."
+)
 
 
 async def open_transport(url: str, receiver: Receiver) -> Transport:

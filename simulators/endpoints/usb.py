@@ -6,6 +6,7 @@ battery: it goes on either way.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from simulators.endpoints.live import TICK_S, LivePen, Port
 from simulators.usb.descriptors import UsbIdentity
@@ -16,7 +17,8 @@ class UsbEndpoint:
     """``live`` behind a USB device, plugged in by :meth:`plug`. A context manager plugs and unplugs.
 
     Everything belongs to the event loop's thread, the device's methods too. ``log`` gets a sentence for each request
-    that was stalled.
+    that was stalled. What a hand or a faulty cable does to the device is done here and not on the device itself, so
+    that it holds on every bus.
     """
 
     def __init__(self, live: LivePen, *, log: Callable[[str], None]) -> None:
@@ -27,6 +29,12 @@ class UsbEndpoint:
         self._live = live
         self._ports: dict[UsbWay, Port] = {}
         self._slow_timer: asyncio.TimerHandle | None = None
+        self._guard: AbstractContextManager[object] = nullcontext()
+
+    @property
+    def plugged(self) -> bool:
+        """The cable is in."""
+        return bool(self._ports)
 
     def port(self, way: UsbWay) -> Port:
         """The medium of one way in; its ``line`` can be made bad. Raises KeyError when unplugged."""
@@ -34,27 +42,43 @@ class UsbEndpoint:
 
     def plug(self) -> None:
         """The cable goes in. A second time does nothing."""
-        if self._ports:
-            return
-        for way in UsbWay:
-            self._ports[way] = self._live.attach(self._sender(way))
-        self.device.plug()
+        if not self._ports:
+            for way in UsbWay:
+                self._ports[way] = self._live.attach(self._sender(way))
+            self._plug_device()
 
     def unplug(self) -> None:
         """The cable comes out. A second time does nothing."""
-        self.slow_to(None)
-        self.device.unplug()
-        for port in self._ports.values():
-            port.detach()
-        self._ports.clear()
+        if self._ports:
+            self.slow_to(None)
+            self._unplug_device()
+            for port in self._ports.values():
+                port.detach()
+            self._ports.clear()
+
+    def halt(self, endpoint: int) -> None:
+        """The endpoint stalls until the host clears it. Raises ValueError for an endpoint there is not."""
+        with self._guard:
+            self.device.halt(endpoint)
+
+    def suspend(self) -> None:
+        """The bus goes to sleep: nothing moves until :meth:`resume`."""
+        with self._guard:
+            self.device.suspend()
+
+    def resume(self) -> None:
+        """The bus wakes up."""
+        with self._guard:
+            self.device.resume()
 
     def slow_to(self, bytes_per_ms: int | None) -> None:
-        """The device moves no more than so many bytes a millisecond; None is as fast as it is asked."""
+        """The device moves no more than so many bytes a millisecond, 0 none; None is as fast as it is asked."""
         if self._slow_timer is not None:
             self._slow_timer.cancel()
             self._slow_timer = None
-        self.device.slow_to(bytes_per_ms)
-        if bytes_per_ms is not None:
+        with self._guard:
+            self.device.slow_to(bytes_per_ms)
+        if bytes_per_ms:
             self._pace()
 
     def __enter__(self) -> "UsbEndpoint":
@@ -64,8 +88,15 @@ class UsbEndpoint:
     def __exit__(self, *_exception: object) -> None:
         self.unplug()
 
+    def _plug_device(self) -> None:
+        self.device.plug()
+
+    def _unplug_device(self) -> None:
+        self.device.unplug()
+
     def _pace(self) -> None:
-        self.device.frames(round(TICK_S * 1000))
+        with self._guard:
+            self.device.frames(round(TICK_S * 1000))
         self._slow_timer = asyncio.get_running_loop().call_later(TICK_S, self._pace)
 
     def _to_pen(self, way: UsbWay, data: bytes) -> int:
@@ -76,6 +107,7 @@ class UsbEndpoint:
 
     def _sender(self, way: UsbWay) -> Callable[[bytes], None]:
         def send(data: bytes) -> None:
-            self.dropped_bytes += len(data) - self.device.say(way, data)
+            with self._guard:
+                self.dropped_bytes += len(data) - self.device.say(way, data)
 
         return send

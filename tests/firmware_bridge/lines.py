@@ -14,7 +14,10 @@ from collections.abc import AsyncIterator
 from firmware_bridge.errors import TransportError
 from firmware_bridge.transports import Transport, open_transport
 from firmware_bridge.transports.memory import MemoryPeer, listen
+from simulators.usb.descriptors import UsbIdentity
+from simulators.usb.device import HELD_BYTES, UsbDevice, UsbWay
 from tests.conftest import open_descriptors
+from tests.usb_bus import BUS, fresh_serial, url_of
 
 DEADLINE_S = 8.0
 """Nothing here takes a tenth of it; it ends a test that would hang."""
@@ -235,10 +238,56 @@ class MemoryLine(Line):
         return set()
 
 
+class UsbLine(Line):
+    """The bulk pair of a USB device on a virtual bus: libusb is not there, pyusb is."""
+
+    absent_url = url_of("absent")
+    delivers_before_hang_up = False
+
+    def __init__(self) -> None:
+        serial = fresh_serial()
+        self.url = url_of(serial)
+        self._arrived = bytearray()
+        self.device = UsbDevice(UsbIdentity("line", serial), self._to_pen, log=lambda _sentence: None)
+        BUS.plug(self.device)
+
+    def _to_pen(self, way: UsbWay, data: bytes) -> int:
+        taken = data[: HELD_BYTES - len(self._arrived)] if way is UsbWay.BULK else b""
+        self._arrived += taken
+        return len(taken)
+
+    async def connected(self) -> None:
+        """USB has no connections."""
+
+    async def read_some(self) -> bytes:
+        while True:
+            with BUS.changed:
+                data = bytes(self._arrived)
+                self._arrived.clear()
+                BUS.changed.notify_all()
+            if data:
+                return data
+            await asyncio.sleep(0.001)
+
+    async def send(self, data: bytes) -> None:
+        while data:
+            with BUS.changed:
+                data = data[self.device.say(UsbWay.BULK, data) :]
+            await asyncio.sleep(0)
+
+    def vanish(self) -> None:
+        with contextlib.suppress(LookupError):  # a test has pulled the cable
+            BUS.unplug(self.device)
+
+    def descriptors(self) -> set[int]:
+        return set()
+
+
 MEDIA = {
     "serial": PtyLine,
     "tcp": lambda: SocketLine("tcp"),
     "memory": MemoryLine,
+    "usb": UsbLine,
     "pump-socket": lambda: SocketLine("socket"),
     "pump-serial": lambda: PtyLine("alt://{device}?class=Serial"),
 }
