@@ -1,4 +1,4 @@
-"""Pens for tests: the simulator on three media, the second pen in C, and one named with ``--pen``; and a bad line.
+"""Pens for tests: the simulator on four media, the second pen in C, and one named with ``--pen``; and a bad line.
 
 A pytest plugin. `pen` is each of them in turn, `either_pen` each implementation once; `handled_pen` and
 `either_handled_pen` are the same without the one named, for tests that press the button themselves.
@@ -31,9 +31,11 @@ from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.endpoints.tcp import TcpEndpoint
+from simulators.endpoints.virtual_usb import VirtualUsbEndpoint
 from simulators.pen import SimulatedPen
 from simulators.personality import NW_1
 from tests.hosts import connected
+from tests.usb_bus import BUS, fresh_serial, url_of
 
 ROOT = Path(__file__).resolve().parent.parent
 C_PEN_READY_S = 5.0
@@ -69,11 +71,11 @@ MODEL = replace(NW_1, self_test_ms=200)
 
 
 @asynccontextmanager
-async def simulator() -> AsyncIterator[LivePen]:
+async def simulator(serial: str = MODEL.serial) -> AsyncIterator[LivePen]:
     """A simulated pen living in the time of the event loop, on no medium yet."""
     loop = asyncio.get_running_loop()
     live = LivePen(
-        SimulatedPen(MODEL, rng=Random(next(_numbers)), today=datetime.now(UTC).date()),
+        SimulatedPen(replace(MODEL, serial=serial), rng=Random(next(_numbers)), today=datetime.now(UTC).date()),
         clock_ns=lambda: int(loop.time() * 1e9),
     )
     task = asyncio.create_task(live.run(), name="simulated pen")
@@ -127,6 +129,14 @@ async def bench_tcp() -> AsyncIterator[BenchPen]:
     """The simulator behind a TCP socket."""
     async with simulator() as live, TcpEndpoint(live) as endpoint:
         yield on_bench("tcp", endpoint.url, live, endpoint.unplug)
+
+
+@asynccontextmanager
+async def bench_usb() -> AsyncIterator[BenchPen]:
+    """The simulator's bulk endpoints, on a bus that is not there."""
+    async with simulator(serial=fresh_serial()) as live:
+        with VirtualUsbEndpoint(live, BUS) as endpoint:
+            yield on_bench("usb", url_of(live.pen.model.serial), live, endpoint.unplug)
 
 
 # The second pen ------------------------------------------------------------------------------------------------------
@@ -335,15 +345,17 @@ SIMULATED: dict[str, Callable[[], AbstractAsyncContextManager[BenchPen]]] = {
     "memory": bench_memory,
     "pty": bench_pty,
     "tcp": bench_tcp,
+    "usb": bench_usb,
 }
 VIRTUAL = pytest.param("memory", marks=pytest.mark.looptime(start=time.monotonic))
 """Nothing outside the process takes part, so time can be virtual: such a test waits for nothing. It goes on from the
 time of the fixtures, where the pen began to live."""
 
-PTY, TCP, C = (pytest.param(kind, marks=pytest.mark.system) for kind in ("pty", "tcp", "c"))
-"""In real time: over a terminal, over a socket, and the pen in C as a process behind a terminal."""
+PTY, TCP, USB, C = (pytest.param(kind, marks=pytest.mark.system) for kind in ("pty", "tcp", "usb", "c"))
+"""In real time: over a terminal, over a socket, over USB that is not there but has threads, and the pen in C as a
+process behind a terminal."""
 
-HANDLED_KINDS = [VIRTUAL, PTY, TCP, C]
+HANDLED_KINDS = [VIRTUAL, PTY, TCP, USB, C]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

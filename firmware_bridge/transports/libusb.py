@@ -35,8 +35,8 @@ class UsbDevice:
     address: int
     serial_number: str | None
     """None where this user may not ask and the system does not tell."""
-    forbidden: bool
-    """This user may not open it."""
+    refusal: Exception | None
+    """Why it did not answer when it was asked; None when it did."""
 
     @property
     def place(self) -> str:
@@ -82,17 +82,17 @@ class UsbHost:
         """None for a device that went while it was asked."""
         usb_id = UsbId(device.idVendor, device.idProduct)
         serial_number = self.facts.serial_number(device.bus, device.address)
-        forbidden = False
+        refusal: Exception | None = None
         try:
             with closing(device):
                 serial_number = serial_number_of(device) or serial_number
         except usb.core.USBError as error:
             if error.errno in _ABSENT:
                 return None
-            forbidden = error.errno in _FORBIDDEN
-        except NotImplementedError:
-            pass  # a system without a driver of libusb's for it; opening says so
-        return UsbDevice(device, usb_id, device.bus, device.address, serial_number, forbidden)
+            refusal = error
+        except NotImplementedError as error:  # Windows, where another driver than WinUSB has it
+            refusal = error
+        return UsbDevice(device, usb_id, device.bus, device.address, serial_number, refusal)
 
 
 @contextmanager
@@ -126,19 +126,14 @@ def usb_refused(url: str, device: UsbDevice, error: Exception, holders: Iterable
     if number == errno.EBUSY:
         return usb_busy(url, device, holders)
     if number in _FORBIDDEN:
-        return usb_forbidden(url, device)
+        return PortForbidden(
+            f"{url}: this user may not open the pen on {device.place}. Install the udev rule from deploy/, join its "
+            "group with `sudo usermod -aG plugdev $USER`, log in again and plug the pen in anew.",
+            url=url,
+        )
     return PortUnusable(
         f"{url}: the pen on {device.place} cannot be used over USB: {error}. On Windows it needs the WinUSB driver; "
         "elsewhere unplug it and plug it in again. Its serial line may work: `needlework pens` lists it.",
-        url=url,
-    )
-
-
-def usb_forbidden(url: str, device: UsbDevice) -> PortForbidden:
-    """This user may not open the device."""
-    return PortForbidden(
-        f"{url}: this user may not open the pen on {device.place}. Install the udev rule from deploy/, join its group "
-        "with `sudo usermod -aG plugdev $USER`, log in again and plug the pen in anew.",
         url=url,
     )
 

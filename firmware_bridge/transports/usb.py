@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import usb.core
 import usb.util
 
-from firmware_bridge.errors import PortAbsent, PortUnusable, UnknownUrl
+from firmware_bridge.errors import PortAbsent, PortUnusable, TransportError, UnknownUrl
 from firmware_bridge.transports.base import READ_BYTES, Opener, PenUrl, Receiver, Transport
-from firmware_bridge.transports.libusb import UsbDevice, UsbHost, usb_busy, usb_forbidden, usb_refused
+from firmware_bridge.transports.libusb import UsbDevice, UsbHost, usb_busy, usb_refused
 from firmware_bridge.transports.opening import open_in_thread
 from firmware_bridge.transports.options import require_known
 from firmware_bridge.transports.pump import POLL_S, PumpedTransport
@@ -183,8 +183,8 @@ def usb_address(url: PenUrl) -> tuple[UsbId, str | None]:
 def _open(host: UsbHost, url: str, usb_id: UsbId, serial_number: str | None) -> UsbPort:
     """Finds, opens and claims, blocking; runs in a thread."""
     device = _chosen(url, host.devices([usb_id]), usb_id, serial_number)
-    if device.forbidden:
-        raise usb_forbidden(url, device)
+    if device.refusal is not None:
+        raise _refused(host, url, device, device.refusal) from device.refusal
     holders = host.facts.line_holders(device.bus, device.address)
     if holders:
         raise usb_busy(url, device, holders)
@@ -193,26 +193,29 @@ def _open(host: UsbHost, url: str, usb_id: UsbId, serial_number: str | None) -> 
         return _claimed(url, device, detached)
     except (usb.core.USBError, NotImplementedError) as error:
         release(device.handle, detached)
-        raise usb_refused(url, device, error, host.facts.device_holders(device.bus, device.address)) from error
+        raise _refused(host, url, device, error) from error
     except BaseException:
         release(device.handle, detached)
         raise
 
 
+def _refused(host: UsbHost, url: str, device: UsbDevice, error: Exception) -> TransportError:
+    return usb_refused(url, device, error, host.facts.device_holders(device.bus, device.address))
+
+
 def _chosen(url: str, devices: list[UsbDevice], usb_id: UsbId, serial_number: str | None) -> UsbDevice:
-    """The one device that is meant. Raises PortAbsent, PortForbidden or PortUnusable."""
+    """The one device that is meant; one that could not be asked may be it. Raises PortAbsent or PortUnusable."""
     if serial_number is None:
         if len(devices) > 1:
             urls = " or ".join(usb_url(device.usb_id, device.serial_number) for device in devices)
             raise PortUnusable(f"{url}: {len(devices)} such pens are plugged in. Name one: {urls}.", url=url)
         matching = devices
     else:
-        matching = [device for device in devices if device.serial_number == serial_number]
+        matching = [device for device in devices if device.serial_number == serial_number] or [
+            device for device in devices if device.serial_number is None and device.refusal is not None
+        ]
     if matching:
         return matching[0]
-    unasked = [device for device in devices if device.serial_number is None and device.forbidden]
-    if unasked:
-        raise usb_forbidden(url, unasked[0])
     which = f"pen {usb_id}" + (f" with the serial number {serial_number}" if serial_number else "")
     others = ", ".join(sorted(device.serial_number or "one without a serial number" for device in devices))
     remedy = (
