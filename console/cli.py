@@ -246,12 +246,15 @@ def record(
 
 
 @app.command()
-def pens(as_json: Json = False) -> None:
-    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens nothing."""
+def pens(
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and tell what comes and goes, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port."""
     with Troubles(as_json=as_json):
-        from console.actions.machine import pens as act  # noqa: PLC0415 imported when it runs
+        from console.actions import machine  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(as_json=as_json))
+        raise typer.Exit((machine.watch_pens if watch else machine.pens)(as_json=as_json))
 
 
 @app.command()

@@ -1,18 +1,22 @@
 """Pens on this machine, by what USB says of them. Nothing here opens a port: opening one can reset what is behind it.
 
-:func:`list_pens` looks; :func:`found_ports` judges what was seen and is pure.
+:func:`list_pens` looks for serial ports and :func:`list_usb_pens` for pens that libusb reaches, often the same pen;
+:func:`found_ports` judges what was seen and is pure. :mod:`firmware_bridge.hotplug` tells of what comes and goes.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serial.tools import list_ports
 
 from firmware_bridge.transports.serial import serial_url
-from firmware_bridge.usb_id import UsbId
+from firmware_bridge.usb_id import UsbId, usb_url
+
+if TYPE_CHECKING:
+    from firmware_bridge.transports.libusb import UsbHost
 
 PEN_USB_IDS = frozenset({UsbId(0x1209, 0x0001)})
 """What a Needlework pen calls itself on USB: the number pid.codes keeps for trials of open hardware, so anybody else's
@@ -70,6 +74,44 @@ def found_ports(
 def list_pens(pen_ids: Iterable[UsbId] = PEN_USB_IDS) -> list[FoundPort]:
     """The serial ports of this machine, likely pens first. Reads the system's lists, a few milliseconds, blocking."""
     return found_ports(list_ports.comports(), stable_names(BY_ID), pen_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUsbPen:
+    """A pen that libusb sees, whether or not this user may open it."""
+
+    url: str
+    """What opens it."""
+    usb_id: UsbId
+    serial_number: str | None
+    bus: int
+    address: int
+
+    @property
+    def identity(self) -> str:
+        """``vendor:product:serial`` as printed in lists; ``-`` for what the pen does not say."""
+        return f"{self.usb_id}:{self.serial_number or '-'}"
+
+    @property
+    def device(self) -> str:
+        """Where it is: Linux's node for it, which elsewhere is only a way of saying bus and address."""
+        return f"/dev/bus/usb/{self.bus:03d}/{self.address:03d}"
+
+
+def list_usb_pens(host: "UsbHost | None" = None, pen_ids: Iterable[UsbId] = PEN_USB_IDS) -> list[FoundUsbPen]:
+    """The pens that libusb reaches on this machine, or on the given host, by bus and address. Blocking, milliseconds.
+
+    Where the system does not tell serial numbers, the pens are asked for theirs; that disturbs no treatment.
+    Raises PortUnusable when there is no libusb here.
+    """
+    if host is None:
+        from firmware_bridge.transports.libusb import UsbHost  # noqa: PLC0415 - pyusb only for whoever looks for USB
+
+        host = UsbHost()
+    return [
+        FoundUsbPen(usb_url(seen.usb_id, seen.serial_number), seen.usb_id, seen.serial_number, seen.bus, seen.address)
+        for seen in host.devices(pen_ids)
+    ]
 
 
 def stable_names(folder: Path) -> dict[str, str]:

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from firmware_bridge.discovery import FoundPort
+from firmware_bridge.discovery import FoundPort, FoundUsbPen
+from firmware_bridge.hotplug import Plug
 from station.monitoring.doctor import Finding, Level, PortFacts
 
 MARKS = {
@@ -33,8 +34,19 @@ class PortLine:
     holders: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, port: FoundPort, facts: PortFacts) -> Self:
-        """The line of a port that was found."""
+    def of(cls, port: FoundPort | FoundUsbPen, facts: PortFacts) -> Self:
+        """The line of a port or a USB pen that was found."""
+        if isinstance(port, FoundUsbPen):
+            return cls(
+                identity=port.identity,
+                url=port.url,
+                device=port.device,
+                product="over libusb, without its serial line",
+                manufacturer=None,
+                looks_like_pen=True,
+                allowed=facts.allowed,
+                holders=facts.holders,
+            )
         return cls(
             identity=port.identity,
             url=port.url,
@@ -46,6 +58,20 @@ class PortLine:
             holders=facts.holders,
         )
 
+    @property
+    def about(self) -> Text:
+        """What it is, and what stands in the way of opening it."""
+        text = Text(" ".join(part for part in (self.manufacturer, self.product) if part) or "no description")
+        if not self.allowed:
+            text.append("  not permitted: `needlework doctor` says what to do", "yellow")
+        if self.holders:
+            text.append(f"  held by {', '.join(self.holders)}", "yellow")
+        return text
+
+    def unlikely(self) -> bool:
+        """Sorts what does not look like a pen behind what does."""
+        return not self.looks_like_pen
+
     def as_data(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
@@ -55,22 +81,23 @@ def pens_view(lines: Sequence[PortLine]) -> RenderableType:
     """The ports, likely pens first, each with what opens it."""
     if not lines:
         return Text(
-            "No serial port is plugged in. Plug the pen in and ask again, or try without one: `needlework run` brings "
-            "a simulated pen."
+            "No pen and no serial port is plugged in. Plug the pen in and ask again, or try without one: "
+            "`needlework run` brings a simulated pen."
         )
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "vendor:product:serial", "open with", "what it is"):
         table.add_column(heading, no_wrap=heading != "what it is")
     for line in lines:
-        about = Text(" ".join(part for part in (line.manufacturer, line.product) if part) or "no description")
-        if not line.allowed:
-            about.append("  not permitted: `needlework doctor` says what to do", "yellow")
-        if line.holders:
-            about.append(f"  held by {', '.join(line.holders)}", "yellow")
         mark = Text("pen", style="bold green") if line.looks_like_pen else Text("port", style="dim")
-        table.add_row(mark, line.identity, line.url, about)
+        table.add_row(mark, line.identity, line.url, line.about)
     ends = [Text("A pen on an ordinary adapter shows as a port with the adapter's id.", style="dim")]
     return Group(table, *ends)
+
+
+def change_line(plug: Plug, line: PortLine) -> RenderableType:
+    """One thing that was plugged in or taken out."""
+    text = Text.assemble((f"{plug.value:<10}", "green" if plug is Plug.IN else "yellow"), f"  {line.url}")
+    return text if plug is Plug.OUT else text.append("  ").append_text(line.about)
 
 
 def findings_view(findings: Sequence[Finding]) -> RenderableType:

@@ -26,7 +26,7 @@ _ABSENT = {errno.ENODEV, errno.ENOENT, errno.ENXIO}
 
 @dataclass(frozen=True, slots=True)
 class UsbDevice:
-    """A device that is plugged in, not opened."""
+    """A device that is plugged in, not held open."""
 
     handle: Any
     """pyusb's Device."""
@@ -53,7 +53,7 @@ class UsbHost:
         self.facts: UsbFacts = LinuxUsbFacts() if facts is None else facts
 
     def devices(self, ids: Iterable[UsbId]) -> list[UsbDevice]:
-        """The plugged-in devices of these numbers, by bus and address. Blocking, some milliseconds a device.
+        """The plugged-in devices of these numbers, by bus and address. Blocking, some milliseconds.
 
         Raises PortUnusable when there is no libusb on this system.
         """
@@ -79,13 +79,15 @@ class UsbHost:
         return self._backend
 
     def _described(self, device: Any) -> UsbDevice | None:
-        """None for a device that went while it was asked."""
+        """Asks the device only what the system does not tell, so that looking opens nothing where it can be avoided.
+        None for a device that went while it was asked."""
         usb_id = UsbId(device.idVendor, device.idProduct)
         serial_number = self.facts.serial_number(device.bus, device.address)
         refusal: Exception | None = None
         try:
-            with closing(device):
-                serial_number = serial_number_of(device) or serial_number
+            if serial_number is None:
+                with closing(device):
+                    serial_number = serial_number_of(device)
         except usb.core.USBError as error:
             if error.errno in _ABSENT:
                 return None

@@ -45,7 +45,7 @@ class Finding(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """A serial port. ``holders`` are "name (pid)" of programs that have it open, None where that cannot be seen."""
+    """A port, serial or USB. ``holders`` are "name (pid)" of programs that have it open, None where unseen."""
 
     device: str
     description: str

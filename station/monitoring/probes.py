@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,10 @@ from serial.tools import list_ports
 from controller.errors import DataError
 from controller.operators import load_operators
 from controller.profiles import load_profiles
+from firmware_bridge.discovery import FoundUsbPen, list_usb_pens
+from firmware_bridge.errors import TransportError
+from firmware_bridge.transports import parse_url
+from firmware_bridge.transports.usb import usb_address
 from logger.bus.broker_url import BrokerUrl
 from logger.bus.mqtt import connect
 from logger.errors import BusError
@@ -77,14 +82,40 @@ def probe_software() -> SoftwareFacts:
     return SoftwareFacts(sys.version_info[:3], found)
 
 
+def usb_pens() -> list[FoundUsbPen]:
+    """The pens libusb reaches; none where there is no libusb, which only a pen named by usb:// would need."""
+    try:
+        return list_usb_pens()
+    except TransportError:
+        return []
+
+
+def probe_usb_pens(settings: StationSettings, plugged_in: Iterable[FoundUsbPen]) -> Iterator[PortFacts]:
+    """The pens the settings reach over USB; others plugged in are reached by their serial lines, and not looked at."""
+    for pen in settings.pens:
+        if urlsplit(pen.url).scheme != "usb":
+            continue
+        meant = next((found for found in plugged_in if _is_meant(pen.url, found)), None)
+        yield PortFacts(pen.url, "", exists=False) if meant is None else port_facts(meant.device, pen.url)
+
+
+def _is_meant(url: str, found: FoundUsbPen) -> bool:
+    try:
+        usb_id, serial_number = usb_address(parse_url(url))
+    except TransportError:
+        return False  # opening it says what is wrong with it
+    return found.usb_id == usb_id and serial_number in (None, found.serial_number)
+
+
 def probe_ports(settings: StationSettings) -> tuple[PortFacts, ...]:
-    """Serial ports the system lists (built-in ones without hardware aside), and those the settings name."""
+    """Serial ports the system lists (built-in ones without hardware aside), and the pens the settings name."""
     listed = {port.device: port.description for port in list_ports.comports() if port.vid is not None}
     for pen in settings.pens:
         parts = urlsplit(pen.url)
         if parts.scheme == "serial" and parts.path:
             listed.setdefault(parts.path, "")
-    return tuple(port_facts(device, description) for device, description in sorted(listed.items()))
+    ports = [port_facts(device, description) for device, description in sorted(listed.items())]
+    return (*ports, *probe_usb_pens(settings, usb_pens()))
 
 
 def port_facts(device: str, description: str = "") -> PortFacts:
@@ -96,7 +127,7 @@ def port_facts(device: str, description: str = "") -> PortFacts:
         return PortFacts(device, description, exists=False)
     group = ""
     with suppress(KeyError, OSError):
-        group = path.group()
+        group = path.group().replace("root", "")  # nobody is told to join that one
     allowed = os.access(path, os.R_OK | os.W_OK)
     return PortFacts(device, description, allowed=allowed, group=group, holders=holders_of(path))
 

@@ -352,8 +352,8 @@ async def test_unplugged_in_mid_transfer_is_a_loss_at_once_and_both_threads_end(
         assert time.monotonic() - began < 0.4
         assert isinstance(cause, TransportLost)
         assert "usb://1209:0001?serial=A" in str(cause)
-        assert threads_of("usb://") == []
         assert transport.unsent_bytes == 0
+        await until(lambda: threads_of("usb://") == [])
 
 
 async def test_a_pen_that_comes_back_elsewhere_is_lost_and_opens_again_by_the_same_url(desk: Desk) -> None:
@@ -413,7 +413,7 @@ async def test_both_threads_end_whatever_the_pen_does(desk: Desk, state: str) ->
     began = time.monotonic()
     await transport.close(drain_s=0.01)
     assert time.monotonic() - began < 0.6
-    assert threads_of("usb://") == []
+    await until(lambda: threads_of("usb://") == [])
 
 
 def threads_of(url: str) -> list[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.discovery import FoundUsbPen
+from firmware_bridge.usb_id import UsbId
 from station.monitoring import doctor
 from station.monitoring.doctor import (
     BrokerFacts,
@@ -34,8 +36,9 @@ from station.monitoring.probes import (
     probe_broker,
     probe_brokers,
     probe_disk,
+    probe_usb_pens,
 )
-from station.settings import load_settings
+from station.settings import StationSettings, load_settings
 from tests.fixtures_brokers import Embedded
 
 GOOD = Facts(
@@ -92,6 +95,21 @@ def test_ports(port: PortFacts, level: Level, said: str) -> None:
     (finding,) = doctor.check_ports((port,))
     assert finding.level is level
     assert said in finding.what + finding.remedy
+
+
+def test_a_pen_named_by_usb_is_looked_for_and_others_are_left_alone(tmp_path: Path) -> None:
+    found = [FoundUsbPen("usb://1209:0001?serial=A", UsbId(0x1209, 1), "A", 1, 7)]
+    for url, there in (
+        ("usb://1209:0001?serial=A", True),
+        ("usb://1209:0001", True),
+        ("usb://1209:0001?serial=B", False),
+        ("usb://1209:0002?serial=A", False),
+        ("usb://1209:1", False),
+    ):
+        settings = StationSettings(state_dir=tmp_path, pens=f"pen={url}")
+        (facts,) = probe_usb_pens(settings, found)
+        assert facts == (port_facts("/dev/bus/usb/001/007", url) if there else PortFacts(url, "", exists=False))
+    assert list(probe_usb_pens(StationSettings(state_dir=tmp_path, pens="pen=tcp://h:1"), found)) == []
 
 
 def test_disk_and_clock_in_between() -> None:
