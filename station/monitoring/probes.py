@@ -10,7 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,13 +90,13 @@ def usb_pens() -> list[FoundUsbPen]:
         return []
 
 
-def probe_usb_pens(settings: StationSettings, plugged_in: Iterable[FoundUsbPen]) -> Iterator[PortFacts]:
+def probe_usb_pens(settings: StationSettings) -> Iterator[PortFacts]:
     """The pens the settings reach over USB; others plugged in are reached by their serial lines, and not looked at."""
-    for pen in settings.pens:
-        if urlsplit(pen.url).scheme != "usb":
-            continue
-        meant = next((found for found in plugged_in if _is_meant(pen.url, found)), None)
-        yield PortFacts(pen.url, "", exists=False) if meant is None else port_facts(meant.device, pen.url)
+    urls = [pen.url for pen in settings.pens if urlsplit(pen.url).scheme == "usb"]
+    plugged_in = usb_pens() if urls else []  # libusb, once loaded, stays for as long as the process
+    for url in urls:
+        meant = next((found for found in plugged_in if _is_meant(url, found)), None)
+        yield PortFacts(url, "", exists=False) if meant is None else port_facts(meant.device, url)
 
 
 def _is_meant(url: str, found: FoundUsbPen) -> bool:
@@ -115,7 +115,7 @@ def probe_ports(settings: StationSettings) -> tuple[PortFacts, ...]:
         if parts.scheme == "serial" and parts.path:
             listed.setdefault(parts.path, "")
     ports = [port_facts(device, description) for device, description in sorted(listed.items())]
-    return (*ports, *probe_usb_pens(settings, usb_pens()))
+    return (*ports, *probe_usb_pens(settings))
 
 
 def port_facts(device: str, description: str = "") -> PortFacts:

@@ -12,7 +12,7 @@ import pytest
 
 from firmware_bridge.discovery import FoundUsbPen
 from firmware_bridge.usb_id import UsbId
-from station.monitoring import doctor
+from station.monitoring import doctor, probes
 from station.monitoring.doctor import (
     BrokerFacts,
     ClockFacts,
@@ -97,8 +97,11 @@ def test_ports(port: PortFacts, level: Level, said: str) -> None:
     assert said in finding.what + finding.remedy
 
 
-def test_a_pen_named_by_usb_is_looked_for_and_others_are_left_alone(tmp_path: Path) -> None:
+def test_a_pen_named_by_usb_is_looked_for_and_others_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = [FoundUsbPen("usb://1209:0001?serial=A", UsbId(0x1209, 1), "A", 1, 7)]
+    monkeypatch.setattr(probes, "usb_pens", lambda: found)
     for url, there in (
         ("usb://1209:0001?serial=A", True),
         ("usb://1209:0001", True),
@@ -107,9 +110,9 @@ def test_a_pen_named_by_usb_is_looked_for_and_others_are_left_alone(tmp_path: Pa
         ("usb://1209:1", False),
     ):
         settings = StationSettings(state_dir=tmp_path, pens=f"pen={url}")
-        (facts,) = probe_usb_pens(settings, found)
+        (facts,) = probe_usb_pens(settings)
         assert facts == (port_facts("/dev/bus/usb/001/007", url) if there else PortFacts(url, "", exists=False))
-    assert list(probe_usb_pens(StationSettings(state_dir=tmp_path, pens="pen=tcp://h:1"), found)) == []
+    assert list(probe_usb_pens(StationSettings(state_dir=tmp_path, pens="pen=tcp://h:1"))) == []
 
 
 def test_disk_and_clock_in_between() -> None:
