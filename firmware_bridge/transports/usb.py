@@ -111,14 +111,15 @@ class UsbPort:
             if self._closed:
                 raise OSError(errno.EBADF, "closed while bytes were waiting")
             try:
-                self._device.write(self._out.bEndpointAddress, packet, _POLL_MS)
+                packet = packet[self._device.write(self._out.bEndpointAddress, packet, _POLL_MS) :]
             except usb.core.USBTimeoutError:
                 continue  # it takes nothing at present
             except usb.core.USBError as error:
                 self._clear_or_raise(self._out.bEndpointAddress, error)
                 continue
             self._stalls[self._out.bEndpointAddress] = 0
-            return
+            if not packet:
+                return
 
     def _clear_or_raise(self, endpoint: int, error: usb.core.USBError) -> None:
         if error.errno == errno.EINTR:

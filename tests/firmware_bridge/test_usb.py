@@ -433,6 +433,22 @@ async def test_each_write_ends_with_a_short_packet(desk: Desk, count: int) -> No
     assert sum(pen.transfers) == count
 
 
+async def test_what_a_time_out_cut_short_is_finished_and_not_begun_again(desk: Desk) -> None:
+    pen = desk.plug()
+    sent = bytes(range(60))
+    async with desk.opened() as (transport, _):
+        for _turn in range(3):
+            with desk.bus.changed:
+                pen.slow_to(7)
+                pen.frames(1)
+            transport.write(sent)
+            await asyncio.sleep(0.07)
+            with desk.bus.changed:
+                pen.slow_to(None)
+        await until(lambda: len(pen.heard) >= 180)
+    assert pen.heard == sent * 3
+
+
 @pytest.mark.parametrize("count", [1, PACKET_BYTES - 1, PACKET_BYTES, 2 * PACKET_BYTES, HELD_BYTES])
 async def test_what_comes_in_whole_packets_comes_whole(desk: Desk, count: int) -> None:
     pen = desk.plug()
