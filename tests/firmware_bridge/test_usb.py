@@ -5,6 +5,8 @@ pyusb is real here, and so are the threads; libusb and what hangs behind it are 
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -482,3 +484,15 @@ async def test_a_system_without_libusb_is_told_what_to_do(monkeypatch: pytest.Mo
     with pytest.raises(PortUnusable, match="serial://") as refusal:
         await open_transport("usb://1209:0001", Recorder())
     assert isinstance(refusal.value, TransportError)
+
+
+def test_the_real_libusb_is_loaded_beside_the_loop_and_says_that_a_pen_is_absent() -> None:
+    """In a process of its own: libusb, once loaded, keeps its descriptors."""
+    program = """
+import asyncio, sys
+from firmware_bridge.transports import open_transport
+assert "usb" not in sys.modules, "pyusb is for whoever has a USB pen"
+asyncio.run(open_transport("usb://1209:fffe?serial=nobody", None))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=15)
+    assert "PortAbsent: usb://1209:fffe?serial=nobody: no pen 1209:fffe with the serial number nobody" in done.stderr
