@@ -39,9 +39,6 @@ from firmware_bridge.wire.operations import OPERATION_OF_NUMBER
 LOOK_AHEAD_STEPS = 20_000
 """How far the recording is read ahead to find what the host does now: minutes of a treatment."""
 
-SETPOINT_PATIENCE_US = 1_000_000
-"""A setpoint is state: one that the host leaves out for so long is passed over, and told."""
-
 STATUS_PERIOD_US = 20_000
 """How often the last STATUS is said again while the host is waited for, where no WELCOME has said a period."""
 
@@ -229,7 +226,8 @@ class RecordedPen:
             if isinstance(step, Said):
                 self._pop()
                 self._say(step)
-            elif not self._wait_for(step):
+            else:
+                self._wait_for(step)
                 return
 
     def take(self, medium: int) -> bytes:
@@ -266,6 +264,7 @@ class RecordedPen:
     def _leap(self, act: Act, place: int) -> None:
         """Goes on in the recording behind the ``place``-th act from here."""
         left_out = False
+        setpoints: list[Act] = []
         while True:
             step = self._ahead[0]
             self._pop()
@@ -278,9 +277,15 @@ class RecordedPen:
             if not place:
                 break
             place -= 1
-            if step.same[0] is not Setpoint:
+            if step.same[0] is Setpoint:
+                setpoints.append(step)
+            else:
                 left_out = True
                 self._tell(step.time_us, f"the host left out: {step.words}")
+        if setpoints:
+            last = setpoints[-1]
+            several = f"{len(setpoints)} setpoints, the last one " if len(setpoints) > 1 else ""
+            self._tell(last.time_us, f"the host left out: {several}{last.words}")
         self._shift_us = self._now_us - step.time_us
         self._waiting_since_us = None
         self._elsewhere = ()
@@ -308,19 +313,12 @@ class RecordedPen:
 
     # What the pen says -----------------------------------------------------------------------------------------------
 
-    def _wait_for(self, act: Act) -> bool:
-        """The host should have done this by now. Returns whether it is passed over."""
+    def _wait_for(self, act: Act) -> None:
+        """The host should have done this by now."""
         if self._waiting_since_us is None:
             self._waiting_since_us = act.time_us + self._shift_us
-        if act.same[0] is Setpoint and self.waited_us > SETPOINT_PATIENCE_US:
-            self._tell(act.time_us, f"the host left out: {act.words}")
-            self._shift_us += self.waited_us
-            self._waiting_since_us = None
-            self._pop()
-            return True
         if self._status is not None and self._now_us - self._status_us >= self._period_us:
             self._say(self._status)  # a pen that fell silent would be given up
-        return False
 
     def _say(self, said: Said) -> None:
         message = said.message
