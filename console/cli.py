@@ -22,6 +22,7 @@ from console.store_option import StorePlace
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
 from console.verify_app import verify
+from console.wire_app import wire_app
 
 if TYPE_CHECKING:
     from station.settings import StationSettings
@@ -47,6 +48,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
+app.add_typer(wire_app, name="wire")
 app.command()(amend)
 app.command()(approve)
 app.command()(treat)

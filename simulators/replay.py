@@ -10,6 +10,7 @@ Nothing here has a motor: it is no pen to try safety on, but a host to be held a
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
@@ -39,10 +40,15 @@ from firmware_bridge.wire.operations import OPERATION_OF_NUMBER
 LOOK_AHEAD_STEPS = 20_000
 """How far the recording is read ahead to find what the host does now: minutes of a treatment."""
 
+HELD_US = 120_000
+"""A setpoint that stands for so long is where the host wanted to go; a shorter one is on the way there, and depends on
+the moment at which each beat came."""
+
 STATUS_PERIOD_US = 20_000
 """How often the last STATUS is said again while the host is waited for, where no WELCOME has said a period."""
 
 _U32 = 0x1_0000_0000
+_ON_OFF = {0: "off", 1: "on"}
 
 
 class Said(NamedTuple):
@@ -78,7 +84,7 @@ def act_of(message: Message, time_us: int) -> Act | None:
             words = f"ARM up to {depth_um} µm and {rate_mhz} mHz for the cartridge {tag:08X}"
             return Act(time_us, (Arm, depth_um, rate_mhz, tag), words)
         case Setpoint(_, _, motor, depth_um, rate_mhz, _):
-            words = f"SETPOINT motor {'on' if motor else 'off'}, {depth_um} µm, {rate_mhz} mHz"
+            words = f"SETPOINT motor {_ON_OFF.get(motor, motor)}, {depth_um} µm, {rate_mhz} mHz"
             return Act(time_us, (Setpoint, motor, depth_um, rate_mhz), words)
         case Request(_, _, number, _, arguments):
             operation = OPERATION_OF_NUMBER.get(number)
@@ -93,19 +99,56 @@ def act_of(message: Message, time_us: int) -> Act | None:
 
 def steps_of(frames: Iterable[Dissected]) -> Iterator[Said | Act]:
     """A recording as what the pen said and what the host did, from its first HELLO on; repetitions are one act."""
-    story = _Story()
+    story, aim = _Story(), _Aim()
     begun = False
     for one in frames:
         if one.direction is Direction.PEN_TO_HOST:
             if begun:
-                yield Said(one.time_us, one.wire, one.message)
+                yield from aim.behind(Said(one.time_us, one.wire, one.message))
             if isinstance(one.message, Response):
                 story.answered()
             continue
-        act = None if one.message is None else act_of(one.message, one.time_us)
         begun = begun or isinstance(one.message, Hello)
-        if act is not None and begun and story.is_new(act):
+        if one.message is None or not begun:
+            continue
+        for act in story.acts(one.message, one.time_us):
+            if act.same[0] is Setpoint:
+                yield from aim.towards(act, story)
+            elif not story.repeats(act):
+                yield from aim.settled(act.time_us, story)
+                story.did(act)
+                yield act
+    yield from aim.settled(None, story)
+
+
+class _Aim:
+    """A setpoint of the recording of which it is not known yet whether it was held, and all that came behind it."""
+
+    def __init__(self) -> None:
+        self._act: Act | None = None
+        self._behind: list[Said] = []
+
+    def behind(self, said: Said) -> Iterator[Said | Act]:
+        if self._act is None:
+            yield said
+        else:
+            self._behind.append(said)
+
+    def towards(self, act: Act, story: "_Story") -> Iterator[Said | Act]:
+        aim = self._act
+        if aim is None or act.same != aim.same or act.time_us - aim.time_us >= HELD_US:
+            yield from self.settled(act.time_us, story)
+        if self._act is None and not story.repeats(act):
+            self._act = act
+
+    def settled(self, now_us: int | None, story: "_Story") -> Iterator[Said | Act]:
+        """It is known now: what waited comes, and before it the setpoint where it was held."""
+        act, behind = self._act, self._behind
+        self._act, self._behind = None, []
+        if act is not None and (now_us is None or now_us - act.time_us >= HELD_US):
+            story.did(act)
             yield act
+        yield from behind
 
 
 def _with_first_field(wire: bytes, value: int, size_bytes: int) -> bytes:
@@ -122,11 +165,21 @@ class _Story:
     def __init__(self) -> None:
         self.last: tuple[object, ...] = ()
         self.setpoint: tuple[object, ...] = ()
+        self._motor = 0
 
-    def is_new(self, act: Act) -> bool:
-        new = not self.repeats(act)
-        self.did(act)
-        return new
+    def acts(self, message: Message, time_us: int) -> Iterator[Act]:
+        """What a message does. A setpoint that switches the motor does that, however short it stands."""
+        act = act_of(message, time_us)
+        if act is None:
+            return
+        if isinstance(message, Arm | Hello):
+            self._motor = 0
+        elif isinstance(message, Setpoint) and message.motor != self._motor:
+            self._motor = message.motor
+            yield Act(
+                time_us, ("motor", message.motor), f"SETPOINT that switches the motor {_ON_OFF.get(message.motor)}"
+            )
+        yield act
 
     def repeats(self, act: Act) -> bool:
         return act.same == (self.setpoint if act.same[0] is Setpoint else self.last)
@@ -162,6 +215,7 @@ class RecordedPen:
         self._now_us = 0
         self._shift_us = 0
         self._story = _Story()
+        self._aim = Act(0, (), "")
         self._elsewhere: tuple[object, ...] = ()
         self._nonce = self._key = self._id = 0
         self._answer: Said | None = None
@@ -171,7 +225,7 @@ class RecordedPen:
         self._period_us = STATUS_PERIOD_US
         self._waiting_since_us: int | None = None
         self.acts = self.frames = 0
-        self._read_ahead()
+        self._ahead.extend(islice(self._source, LOOK_AHEAD_STEPS))
 
     @property
     def ended(self) -> bool:
@@ -197,9 +251,6 @@ class RecordedPen:
     def receive(self, medium: int, data: bytes) -> None:
         """Bytes arrive from a host. The medium of the newest HELLO is the one that is answered."""
         for message in self._deframers.setdefault(medium, Deframer()).feed(data):
-            act = act_of(message, 0)
-            if act is None:
-                continue
             if isinstance(message, Hello):
                 self._medium, self._nonce = medium, message.nonce
             elif medium != self._medium:
@@ -208,7 +259,9 @@ class RecordedPen:
                 self._key = message.key
             elif isinstance(message, Request):
                 self._id = message.id
-            self._host_did(act)
+            for act in self._story.acts(message, self._now_us):
+                if act.same[0] is not Setpoint or self._is_held(act):
+                    self._host_did(act)
 
     def forget(self, medium: int) -> None:
         """A medium is gone."""
@@ -238,6 +291,12 @@ class RecordedPen:
         return said
 
     # What the host does ----------------------------------------------------------------------------------------------
+
+    def _is_held(self, act: Act) -> bool:
+        """Whether a setpoint counts: at once where it is what comes next, else when it has been held."""
+        if act.same != self._aim.same:
+            self._aim = act
+        return self._find(act) == 0 or act.time_us - self._aim.time_us >= HELD_US
 
     def _host_did(self, act: Act) -> None:
         place = self._find(act)
@@ -348,11 +407,4 @@ class RecordedPen:
 
     def _pop(self) -> None:
         self._ahead.popleft()
-        if len(self._ahead) < LOOK_AHEAD_STEPS // 2:
-            self._read_ahead()
-
-    def _read_ahead(self) -> None:
-        for step in self._source:
-            self._ahead.append(step)
-            if len(self._ahead) >= LOOK_AHEAD_STEPS:
-                return
+        self._ahead.extend(islice(self._source, 1))  # one by one: reading must not hold up what is said

@@ -138,13 +138,11 @@ class Dissector:
             operation = OPERATION_OF_NUMBER.get(message.operation)
             if operation is not None:
                 self._asked = {message.id: operation}  # one is outstanding at a time
-                found["operation"] = operation.name
-                found |= _inner(operation.arguments, message.arguments, "arguments")
+                _open_up(found, "arguments", operation, operation.arguments, message.arguments)
         elif isinstance(message, Response) and not message.refusal:
             asked = self._asked.get(message.id)
             if asked is not None:
-                found["operation"] = asked.name
-                found |= _inner(asked.data, message.data, "data")
+                _open_up(found, "data", asked, asked.data, message.data)
         return found
 
 
@@ -190,13 +188,15 @@ def _named(names: type[Any], number: int) -> Value:
         return number
 
 
-def _inner(structure: type[Any], payload: bytes, rest: str) -> dict[str, Value]:
-    """An operation's own fields in the place of the bytes they lie in; nothing where those make no sense."""
+def _open_up(found: dict[str, Value], rest: str, operation: Operation, structure: type[Any], payload: bytes) -> None:
+    """Puts an operation's own fields in the place of the bytes they lie in; nothing where those make no sense."""
+    found["operation"] = operation.name
     try:
-        found = {f"{rest}.{name}": value for name, value in values_of(unpack(structure, payload)).items()}
+        inner = values_of(unpack(structure, payload))
     except CodecError:
-        return {}
-    return found
+        return
+    del found[rest]
+    found |= {f"{rest}.{name}": value for name, value in inner.items()}
 
 
 def _opened(wire: bytes) -> tuple[bytes, str | None]:
