@@ -17,7 +17,7 @@ from zlib import crc32
 from cobs.cobs import decode as cobs_decode
 from cobs.cobs import encode as cobs_encode
 
-from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES
+from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES, encode, range_problem
 from firmware_bridge.wire.dissection import Dissected, kind_name
 from firmware_bridge.wire.framing import DELIMITER, Deframer
 from firmware_bridge.wire.messages import (
@@ -28,6 +28,7 @@ from firmware_bridge.wire.messages import (
     Disarm,
     Hello,
     Message,
+    PenState,
     Request,
     Response,
     Setpoint,
@@ -391,6 +392,7 @@ class RecordedPen:
                 wire = _with_first_field(wire, self._nonce, 4)
             case Armed():
                 self._answer = said
+                self._note_armed(message)
                 wire = _with_first_field(wire, self._key, 4)
             case Response():
                 self._story.answered()
@@ -404,6 +406,16 @@ class RecordedPen:
         if self._medium is not None:
             self._out.append(wire + DELIMITER)
             self.frames += 1
+
+    def _note_armed(self, armed: Armed) -> None:
+        """Whatever STATUS is said again from here on bears the lease: without it a host gives the lease up."""
+        status = self._status
+        if status is None or armed.refusal or not isinstance(status.message, Status):
+            return
+        message = status.message._replace(lease=armed.lease, tick=0, refusal=0, state=PenState.ARMED)
+        if range_problem(message) is None:
+            sequence = cobs_decode(status.wire)[1]
+            self._status = status._replace(wire=cobs_encode(encode(message, sequence)), message=message)
 
     def _pop(self) -> None:
         self._ahead.popleft()

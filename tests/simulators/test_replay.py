@@ -173,6 +173,9 @@ def test_pen_time_goes_on_while_the_host_is_waited_for_so_that_it_is_not_given_u
     replayed(treatment(ears, 2, thinks_ms=400), ears)
     times = [one.pen_time_ms for one in ears.heard if isinstance(one, Status)]
     assert max(later - earlier for earlier, later in pairwise(times)) <= 41
+    armed = next(number for number, one in enumerate(ears.heard) if isinstance(one, Armed))
+    behind = [one for one in ears.heard[armed:] if isinstance(one, Status)][:20]
+    assert {one.lease for one in behind} == {ears.heard[armed].lease}, "without it a host gives the lease up"
 
 
 def test_another_depth_is_told_once_with_what_was_commanded_then():
