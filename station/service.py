@@ -281,16 +281,8 @@ class Station:
                 random=self._random,
                 site=site,
             )
-            pens.append(
-                StationPen(
-                    setting,
-                    driver,
-                    sink,
-                    monotonic_ms=self._clock.monotonic_ms,
-                    random=self._random,
-                    tap=captures.tap(setting.name, setting.url),
-                )
-            )
+            tap, now_ms = captures.tap(setting.name, setting.url), self._clock.monotonic_ms
+            pens.append(StationPen(setting, driver, sink, monotonic_ms=now_ms, random=self._random, tap=tap))
         return tuple(pens)
 
     def _make_publisher(self, journal: Journal, desk: Desk) -> Publisher | None:

@@ -12,7 +12,8 @@ from firmware_bridge.wire.capture import CapturedBytes, CaptureReader, lines_of
 from firmware_bridge.wire.dissection import dissect
 from firmware_bridge.wire.messages import Hello, Welcome
 from proving.wire.offering import Place, check_places, offer
-from simulators.replay import Deviation, RecordedPen, steps_of
+from simulators.recorded_steps import steps_of
+from simulators.replay import Deviation, RecordedPen
 
 TICK_S = 0.002
 LAST_WORDS_S = 0.2

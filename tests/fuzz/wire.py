@@ -9,7 +9,8 @@ from firmware_bridge.wire.dissection import HELD_MAX_BYTES, Dissector, dissect
 from firmware_bridge.wire.framing import WIRE_MAX_BYTES, Deframer, frame
 from firmware_bridge.wire.messages import MESSAGES, Direction
 from firmware_bridge.wire.operations import OPERATIONS
-from simulators.replay import RecordedPen, steps_of
+from simulators.recorded_steps import steps_of
+from simulators.replay import RecordedPen
 from tests.fuzz.reading import Script
 
 

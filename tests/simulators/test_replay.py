@@ -28,7 +28,8 @@ from firmware_bridge.wire.messages import (
 )
 from firmware_bridge.wire.operations import CALIBRATION_READ, CARTRIDGE_READ
 from simulators.pen import SimulatedPen
-from simulators.replay import Deviation, RecordedPen, steps_of
+from simulators.recorded_steps import steps_of
+from simulators.replay import Deviation, RecordedPen
 
 Play = Iterator[list[Message]]
 
