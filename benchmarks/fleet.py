@@ -92,6 +92,7 @@ def measure(effort: Effort) -> list[Row]:
             f"{heard['status']} STATUS heard, worst {heard['worst_ms']:.0f} ms late", at_most(0)),
         Row(SUBJECT, f"{name}: processor time of all of them", share * 100, "% of one",
             f"unpaced {unpaced_share * 100:.0f} %"),
-        Row(SUBJECT, "memory for one more pen, no host yet", (many - one) / (PENS - 1) * 1024, "KiB", f"from 1 to {PENS} pens"),
+        Row(SUBJECT, "memory for one more pen, no host yet", (many - one) / (PENS - 1) * 1024, "KiB",
+            f"from 1 to {PENS} pens"),
         Row(SUBJECT, f"memory of a process of {PENS} pens", many, "MiB", f"bare asyncio {bare:.0f} MiB"),
     ]  # fmt: skip
