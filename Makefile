@@ -16,10 +16,11 @@ FOR_TESTS := gcc libc6-dev mosquitto mosquitto-clients openssl postgresql iprout
 OFFICIAL := build/official/node_modules/@asyncapi/specs/package.json
 
 HOURS ?= 20
+SECONDS ?= 120
 SEED ?= 1
 JOBS ?= 2
 
-.PHONY: help setup demo run test check trace bench campaign defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test check trace bench campaign fuzz pythons defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -58,6 +59,12 @@ bench: setup  ## measures, prints a table, writes benchmarks/results.md and benc
 campaign: $(STAMP)  ## simulated hours under the safety invariants: make campaign [HOURS=20] [SEED=1] [JOBS=2]
 	$(BIN)/needlework campaign --hours $(HOURS) --seed $(SEED) --jobs $(JOBS) --save build/campaign
 
+fuzz: $(STAMP)  ## malformed input, guided by coverage, into firmware, host link and whatever else listens: make fuzz [SECONDS=120] [JOBS=2]
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --jobs $(JOBS)
+
+pythons: system-for-tests  ## the unit tests on Python 3.12 and 3.13 where this machine has them; says which it had
+	.ci/pythons 3.12 3.13
+
 defects: $(STAMP)  ## plants every known defect, sees that each is caught, writes the table in docs/proving.md anew
 	$(BIN)/python docs/defects_table.py
 
@@ -72,7 +79,9 @@ mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and cou
 
 soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements, the mutants, known vulnerabilities; many hours
 	$(BIN)/python -m pytest -m soak --timeout=1800 $(ARGS)
+	$(MAKE) --no-print-directory pythons
 	$(MAKE) --no-print-directory campaign HOURS=1000
+	$(MAKE) --no-print-directory fuzz SECONDS=14400
 	$(MAKE) --no-print-directory kills
 	$(BIN)/python -m benchmarks --soak
 	$(MAKE) --no-print-directory mutants

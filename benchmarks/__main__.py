@@ -21,6 +21,7 @@ SUBJECTS = {
     "stop": "STOP to the wire while the station is busy",
     "ticks": "how late the 20 Hz loop is while the station is busy",
     "footprint": "processor time, memory and start",
+    "fleet": "fifty simulated pens from one process, as slow as their lines",
     "report": "the PDF of a session of an hour",
     "campaign": "simulated treatments against life, and what a control tick costs",
 }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.broker_app import Broker, broker_app
-from console.campaign_app import campaign
 from console.cartridge_app import cartridge_app
 from console.conform_app import conform
 from console.exits import Code
@@ -18,6 +17,7 @@ from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
 from console.service_app import export_service
+from console.simulate_app import simulate
 from console.simulator_app import simulator_app
 from console.site_app import site_app
 from console.store_app import lookback, store_app
@@ -25,6 +25,7 @@ from console.store_option import StorePlace
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
 from console.verify_app import verify
+from console.wire_app import wire_app
 
 if TYPE_CHECKING:
     from station.settings import StationSettings
@@ -50,15 +51,16 @@ app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
 app.add_typer(account_app, name="account")
+app.add_typer(wire_app, name="wire")
 app.command()(amend)
 app.command()(approve)
-app.command()(campaign)
 app.command()(conform)
 app.command()(treat)
 app.add_typer(store_app, name="store")
 app.command()(lookback)
 app.command()(sbom)
 app.add_typer(simulator_app, name="simulator")
+app.command()(simulate)
 app.command()(verify)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
@@ -282,96 +284,30 @@ def doctor(
 
 
 @app.command()
-def simulate(
-    pty: Annotated[bool, typer.Option("--pty", help="Serve on a pseudo-terminal.")] = False,
-    tcp: Annotated[
-        str | None, typer.Option("--tcp", help="Serve on TCP; port 0 takes a free one.", metavar="HOST:PORT")
+def campaign(
+    hours: Annotated[float, typer.Option("--hours", help="Simulated hours.", min=0.001)] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed is the same campaign.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes that share it.", min=1)] = 1,
+    story: Annotated[int | None, typer.Option("--story", help="Play this story of the seed again, alone.")] = None,
+    replay: Annotated[Path | None, typer.Option("--replay", help="Play a saved story again.", metavar="FILE")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Where a story that breaks an invariant is kept.", metavar="DIR")
     ] = None,
-    link: Annotated[
-        Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
-    ] = None,
-    model: Annotated[
-        str, typer.Option("--model", help="Which pen to be; `list` tells which there are.", metavar="NAME|list")
-    ] = "NW-1",
-    seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
-    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
-    control: Annotated[
-        Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
-    ] = None,
-    dialect: Annotated[str | None, typer.Option("--dialect", help="Speak another protocol: `ascii`.")] = None,
+    defects: Annotated[bool, typer.Option("--defects", help="Plant known defects; each has to be caught.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
+    """Try the safety invariants on simulated pens, lines, faults and operators, far faster than life.
 
-    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. SIGUSR1 takes its cartridge off and puts a new
-    one in. Without --pty or --tcp it serves on a
-    pseudo-terminal.
+    Exit code 1: an invariant does not hold, or a planted defect was not caught.
     """
-    with Troubles():
-        if model == "list":
-            from console.actions.simulated import list_models  # noqa: PLC0415 as elsewhere: `--help` does without
-            from simulators.personality import MODELS  # noqa: PLC0415 as below
+    with Troubles(as_json=as_json):
+        from console.actions import proving as act  # noqa: PLC0415 imported when it runs
 
-            raise typer.Exit(list_models((pen.name, pen.about, pen.source) for pen in MODELS.values()))
-        raise typer.Exit(
-            _simulate(
-                pty=pty or tcp is None,
-                tcp=tcp,
-                link=link,
-                model=model,
-                seed=seed,
-                zone=zone,
-                control=control,
-                dialect=dialect,
-            )
-        )
-
-
-def _simulate(
-    *,
-    pty: bool,
-    tcp: str | None,
-    link: Path | None,
-    model: str,
-    seed: int | None,
-    zone: str,
-    control: Path | None,
-    dialect: str | None,
-) -> int:
-    import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
-    import json  # noqa: PLC0415 as above
-    import signal  # noqa: PLC0415 as above
-
-    from simulators.serve import exchange_on_signal, serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
-    from station.process.signals import on_ending_signals  # noqa: PLC0415 as above
-
-    async def until_asked() -> None:
-        asked = asyncio.Event()
-        with on_ending_signals(lambda _: asked.set()):
-            serving = asyncio.create_task(
-                serve(
-                    lambda said: print(json.dumps({"ready": "pen", **said}), flush=True),
-                    pty=pty,
-                    tcp=tcp,
-                    link=link,
-                    model=model,
-                    seed=seed,
-                    zone=zone,
-                    control=control,
-                    dialect=dialect,
-                    on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
-                ),
-                name="simulated pen",
-            )
-            ending = asyncio.create_task(asked.wait(), name="asked to end")
-            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (serving, ending):
-                task.cancel()
-            await asyncio.wait({serving, ending})
-        if not serving.cancelled():
-            serving.result()
-
-    asyncio.run(until_asked())
-    return Code.DONE
+        if defects:
+            raise typer.Exit(act.try_defects(seed, as_json=as_json))
+        if story is not None or replay is not None:
+            raise typer.Exit(act.replay(replay, seed, story, save=save, as_json=as_json))
+        raise typer.Exit(act.campaign(seed, hours, jobs=jobs, save=save, as_json=as_json))
 
 
 def main() -> int:

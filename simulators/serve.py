@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,15 +12,16 @@ from pathlib import Path
 
 from simulators.bench import Bench, Cable
 from simulators.control import ControlSocket
-from simulators.dialects.base import DialectPen
+from simulators.dialects.base import DialectFirmware, DialectPen
 from simulators.dialects.names import dialect_named
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.tcp import TcpEndpoint, TcpPlug
 from simulators.errors import EndpointError
 from simulators.faults.injector import Injector
 from simulators.faults.parts import Parts, PlugPart
+from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
-from simulators.personality import model_named
+from simulators.personality import PenModel, model_named
 
 EXCHANGE_S = 0.7
 """A quick hand."""
@@ -38,6 +39,78 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def check_media(*, pty: bool, link: Path | None, tcp: str | None) -> None:
+    """Raises EndpointError where a pen cannot be served on what was asked for."""
+    if not pty and tcp is None:
+        raise EndpointError("A simulated pen needs a pseudo-terminal or a TCP address to be served on. Ask for one.")
+    if link is not None and not pty:
+        raise EndpointError(
+            "A link names a pseudo-terminal, and none was asked for. Ask for one, or leave the link out."
+        )
+
+
+def made(
+    personality: PenModel,
+    *,
+    seed: int | None,
+    zone: str,
+    today: date | None,
+    speaks: type[DialectFirmware] | None = None,
+) -> SimulatedPen:
+    """A pen held on ``zone``, with another firmware where it ``speaks`` a dialect. Raises UnknownZone."""
+    day = datetime.now(tz=UTC).date() if today is None else today
+    rng = random.Random(seed)  # noqa: S311  # noise and ids of a simulation
+    pen = (
+        SimulatedPen(personality, rng=rng, today=day)
+        if speaks is None
+        else DialectPen(speaks, personality, rng=rng, today=day)
+    )
+    pen.hold_on(zone)
+    return pen
+
+
+async def offer(
+    live: LivePen,
+    within: AsyncExitStack,
+    *,
+    pty: bool,
+    link: Path | None,
+    tcp: str | None,
+    seed: int | None,
+    control: Path | None,
+) -> ReadyRecord:
+    """Makes ``live`` openable, and its control socket, until ``within`` ends; returns where. Raises EndpointError."""
+    record: ReadyRecord = {
+        "pty": None,
+        "device": None,
+        "tcp": None,
+        "url": None,
+        "model": live.pen.model.name,
+        "serial": live.pen.model.serial,
+        "pid": os.getpid(),
+        "seed": seed,
+        "control": None if control is None else str(control),
+    }
+    plugs: list[PlugPart] = []
+    if tcp is not None:
+        tcp_endpoint = await within.enter_async_context(TcpEndpoint(live, *parse_address(tcp)))
+        plugs.append(TcpPlug(tcp_endpoint))
+        record["tcp"] = tcp_endpoint.url.removeprefix("tcp://")
+        record["url"] = tcp_endpoint.url
+    if pty:
+        from simulators.endpoints.pty import PtyEndpoint  # noqa: PLC0415  # systems without terminals serve on TCP
+
+        pty_endpoint = within.enter_context(PtyEndpoint(live, link=link))
+        plugs.append(pty_endpoint)
+        record["pty"] = pty_endpoint.path
+        record["device"] = pty_endpoint.device
+        record["url"] = pty_endpoint.url
+    if control is not None:
+        injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
+        await within.enter_async_context(ControlSocket(control, Bench(live.pen, injector)))
+    return record
+
+
 async def serve(
     ready: Callable[[ReadyRecord], None],
     *,
@@ -49,6 +122,7 @@ async def serve(
     seed: int | None = None,
     zone: str = "cheek",
     today: date | None = None,
+    pace: Pace | None = None,
     dialect: str | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
@@ -58,60 +132,23 @@ async def serve(
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
-    the system's by default. ``dialect`` makes it speak another protocol, with a model of its own.
-    ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
-    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand. ``control`` is where
-    its control socket is made.
+    the system's by default. ``pace``: bytes take as long as on a real line. ``on_stall`` is told of milliseconds the
+    pen did not live because this process was held up. ``on_pen`` is given the pen before anybody can open it: whoever
+    breaks it or has it in hand. ``control`` is where its control socket is made. ``dialect`` makes it speak another
+    protocol, with a model of its own.
 
     Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
     """
-    if not pty and tcp is None:
-        raise EndpointError("A simulated pen needs a pseudo-terminal or a TCP address to be served on. Ask for one.")
-    if link is not None and not pty:
-        raise EndpointError(
-            "A link names a pseudo-terminal, and none was asked for. Ask for one, or leave the link out."
-        )
+    check_media(pty=pty, link=link, tcp=tcp)
     speaks, personality = (None, model_named(model)) if dialect is None else dialect_named(dialect)
     if serial is not None:
         personality = replace(personality, serial=serial)
-    day = datetime.now(tz=UTC).date() if today is None else today
-    rng = random.Random(seed)  # noqa: S311  # noise and ids of a simulation
-    pen = SimulatedPen(personality, rng=rng, today=day)
-    if speaks is not None:
-        pen = DialectPen(speaks, personality, rng=rng, today=day)
-    pen.hold_on(zone)
+    pen = made(personality, seed=seed, zone=zone, today=today, speaks=speaks)
     if on_pen is not None:
         on_pen(pen)
-    live = LivePen(pen, on_stall=on_stall)
-    record: ReadyRecord = {
-        "pty": None,
-        "device": None,
-        "tcp": None,
-        "url": None,
-        "model": personality.name,
-        "serial": personality.serial,
-        "pid": os.getpid(),
-        "seed": seed,
-        "control": None if control is None else str(control),
-    }
-    plugs: list[PlugPart] = []
+    live = LivePen(pen, on_stall=on_stall, pace=pace)
     async with AsyncExitStack() as stack:
-        if tcp is not None:
-            tcp_endpoint = await stack.enter_async_context(TcpEndpoint(live, *parse_address(tcp)))
-            plugs.append(TcpPlug(tcp_endpoint))
-            record["tcp"] = tcp_endpoint.url.removeprefix("tcp://")
-            record["url"] = tcp_endpoint.url
-        if pty:
-            from simulators.endpoints.pty import PtyEndpoint  # noqa: PLC0415  # systems without terminals serve on TCP
-
-            pty_endpoint = stack.enter_context(PtyEndpoint(live, link=link))
-            plugs.append(pty_endpoint)
-            record["pty"] = pty_endpoint.path
-            record["device"] = pty_endpoint.device
-            record["url"] = pty_endpoint.url
-        if control is not None:
-            injector = Injector(Parts(pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
-            await stack.enter_async_context(ControlSocket(control, Bench(pen, injector)))
+        record = await offer(live, stack, pty=pty, link=link, tcp=tcp, seed=seed, control=control)
         if dialect is not None:
             record["url"] = f"{dialect}+{record['url']}"
         async with asyncio.TaskGroup() as tasks:
@@ -119,15 +156,16 @@ async def serve(
             ready(record)
 
 
-def exchange_on_signal(pen: SimulatedPen, number: signal.Signals) -> None:
-    """From now on this signal of the process is a hand: the cartridge comes off, a moment later a new one goes on.
+def exchange_on_signal(pens: Sequence[SimulatedPen], number: signal.Signals) -> None:
+    """From now on this signal of the process is a hand: each cartridge comes off, a moment later a new one goes on.
 
     For the main thread of a process with a running event loop.
     """
     loop = asyncio.get_running_loop()
 
     def exchange() -> None:
-        pen.remove_cartridge()
-        loop.call_later(EXCHANGE_S, pen.insert_cartridge)
+        for pen in pens:
+            pen.remove_cartridge()
+            loop.call_later(EXCHANGE_S, pen.insert_cartridge)
 
     loop.add_signal_handler(number, exchange)

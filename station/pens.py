@@ -17,6 +17,7 @@ from controller.transitions import SPOKEN_PHASE, session_closed
 from controller.view import PenView, seen_live
 from firmware_bridge.errors import WireError
 from firmware_bridge.link import Link
+from firmware_bridge.port import Tap
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.supervisor import Supervisor
 from logger.bus.messages import AlarmItem, LivePen
@@ -27,7 +28,8 @@ from station.settings import PenSetting
 
 
 class StationPen:
-    """A pen by its name. ``driver`` decides nothing here either: the machine does."""
+    """A pen by its name. ``driver`` decides nothing here either: the machine does. ``tap`` sees what goes over the
+    wire."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class StationPen:
         *,
         monotonic_ms: Callable[[], int],
         random: Random,
+        tap: Tap | None = None,
     ) -> None:
         self.name = setting.name
         self.url = setting.url
@@ -47,7 +50,7 @@ class StationPen:
         self._plugged_in = asyncio.Event()
         self.calibration_due: date | None = None
         self.calibration_known = False
-        self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random)
+        self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random, tap=tap)
 
     async def keep_connected(self) -> None:
         """Connects and reconnects until cancelled."""

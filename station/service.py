@@ -26,6 +26,7 @@ from station.api.app import build_api
 from station.api.endpoint import Endpoint, remove_endpoint, write_endpoint
 from station.api.models import BusStatus, RecordStatus, StationStatus
 from station.api.serving import ApiServer, bind_api
+from station.captures import Captures
 from station.clock import StationClock
 from station.desk import Desk
 from station.errors import StationFailure, Trouble
@@ -107,7 +108,7 @@ class Station:
             amendments = Amendments(self._settings.amendments_path)
             last.push_async_callback(amendments.close)
             site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
-            pens = self._make_pens(journal, site, keeper, checkpoints)
+            pens = self._make_pens(journal, site, keeper, checkpoints, last)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
                 "checkpoints": checkpoints.run,
@@ -263,12 +264,13 @@ class Station:
         )
 
     def _make_pens(
-        self, journal: Journal, site: Site, keeper: HistoryKeeper, checkpoints: Checkpoints
+        self, journal: Journal, site: Site, keeper: HistoryKeeper, checkpoints: Checkpoints, last: AsyncExitStack
     ) -> tuple[StationPen, ...]:
         def closed(session: str) -> None:
             keeper.closed(session)
             checkpoints.soon()
 
+        captures = last.enter_context(Captures(self._settings.captures, self._clock.utc, sys.stderr.write))
         pens = []
         for setting in self._settings.pens:
             sink = JournalSink(journal, self._clock.monotonic_s, closed)
@@ -279,7 +281,8 @@ class Station:
                 random=self._random,
                 site=site,
             )
-            pens.append(StationPen(setting, driver, sink, monotonic_ms=self._clock.monotonic_ms, random=self._random))
+            tap, now_ms = captures.tap(setting.name, setting.url), self._clock.monotonic_ms
+            pens.append(StationPen(setting, driver, sink, monotonic_ms=now_ms, random=self._random, tap=tap))
         return tuple(pens)
 
     def _make_publisher(self, journal: Journal, desk: Desk) -> Publisher | None:

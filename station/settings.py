@@ -159,6 +159,9 @@ class StationSettings(BaseSettings):
     """``json``: one line of JSON an event on standard error, without names, for a log collector."""
     paper: Literal["a4", "letter"] = "a4"
     """What reports are laid out for."""
+    captures: Path | None = None
+    """A folder for recordings of what goes over each pen's wire (`needlework wire show`), one from each start of the
+    station; none means that nothing is recorded. For finding faults: half a megabyte a minute and pen."""
     wait_for_pens: bool = False
     """A pen that cannot be opened at start is waited for, instead of ending the station. For a station that starts
     with the computer, and for one restarted after a failure."""
@@ -213,6 +216,11 @@ class StationSettings(BaseSettings):
     @field_validator("broker_password_file", "broker_ca_file", "recorder_password_file")
     @classmethod
     def _broker_files_are_absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("captures")
+    @classmethod
+    def _captures_are_absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
     @field_validator("state_dir")

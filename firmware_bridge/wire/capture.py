@@ -27,6 +27,17 @@ _SENDERS = {"host": Direction.HOST_TO_PEN, "pen": Direction.PEN_TO_HOST}
 _SENDER_OF = {direction: sender for sender, direction in _SENDERS.items()}
 
 
+LINE_MAX_CHARS = 1 << 20
+"""No recorder writes a longer line. What is read as a capture may be any file, and some have no line ends at all."""
+
+
+class TextSource(Protocol):
+    """What a capture is read from: a text file, as far as it matters here."""
+
+    def readline(self, limit: int, /) -> str:
+        """The next line, or its first ``limit`` characters; empty at the end."""
+
+
 class TextSink(Protocol):
     """What a capture is written to: a text file, as far as it matters here."""
 
@@ -118,6 +129,22 @@ class CaptureReader:
                 "Read it with the software that recorded it, or a newer one."
             )
         return str(head.get("pen", "")), str(head.get("started", ""))
+
+
+def lines_of(file: TextSource) -> Iterator[str]:
+    """The lines of a file for :class:`CaptureReader`, none of them held where it is too long for a capture's.
+
+    Open the file with ``errors="replace"``. Raises CodecError, with the line's number.
+    """
+    number = 0
+    while line := file.readline(LINE_MAX_CHARS):
+        number += 1
+        if len(line) == LINE_MAX_CHARS and not line.endswith("\n"):
+            raise CodecError(
+                f"line {number} of the capture is longer than a million characters: it is no line of a recording. "
+                "Cut the file there to replay the part before."
+            )
+        yield line
 
 
 def _piece(line: str) -> CapturedBytes:

@@ -6,10 +6,11 @@ small batches: before bytes are handed to it, and every few milliseconds when no
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from simulators.faults.parts import LinePart
 from simulators.line import Line
+from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 
 TICK_S = 0.004
@@ -23,11 +24,17 @@ NS_PER_MS = 1_000_000
 
 
 class Port:
-    """One medium of a live pen. ``line`` is where its bytes can be lost or held on the way."""
+    """One medium of a live pen. ``line`` is where its bytes can be lost or held on the way.
 
-    def __init__(self, live: "LivePen", medium: int, send: Callable[[bytes], None]) -> None:
+    Where the pen has a ``pace``, bytes take as long as on a real line: those of the host before they come into
+    ``line``, those of the pen after they have left it.
+    """
+
+    def __init__(self, live: "LivePen", medium: int, send: Callable[[bytes], None], pace: Pace | None) -> None:
         self.medium = medium
         self.line = Line()
+        self._from_host = pace() if pace is not None else None
+        self._to_host = pace() if pace is not None else None
         self._live = live
         self._send = send
         self._attached = True
@@ -36,7 +43,7 @@ class Port:
         """Bytes from the host: the pen is brought up to now, gets them, and what it answers is sent."""
         if self._attached:
             self._live.catch_up()
-            self.line.to_pen.push(data, self._live.now_ms)
+            (self.line.to_pen if self._from_host is None else self._from_host).push(data, self._live.now_ms)
             self._live.exchange()
 
     def detach(self) -> None:
@@ -49,18 +56,44 @@ class Port:
         """Bytes for the host leave through the endpoint."""
         self._send(data)
 
+    def arrived(self, now_ms: int) -> bytes:
+        """What has come to the pen by now."""
+        if self._from_host is not None:
+            paced = self._from_host.pull(now_ms)
+            if paced:
+                self.line.to_pen.push(paced, now_ms)
+        return self.line.to_pen.pull(now_ms)
+
+    def say(self, said: bytes, now_ms: int) -> None:
+        """The pen has said something, or nothing; what has come to the host by now leaves through the endpoint."""
+        if said:
+            self.line.to_host.push(said, now_ms)
+        outgoing = self.line.to_host.pull(now_ms)
+        if self._to_host is not None:
+            if outgoing:
+                self._to_host.push(outgoing, now_ms)
+            outgoing = self._to_host.pull(now_ms)
+        if outgoing:
+            self._send(outgoing)
+
     @property
-    def waiting(self) -> bool:
-        """Bytes are under way in the line."""
-        return not (self.line.to_pen.idle and self.line.to_host.idle)
+    def due_ms(self) -> int | None:
+        """When the pen has to be given bytes next; None when none are on their way to it."""
+        due_ms = self.line.to_pen.due_ms
+        if self._from_host is None:
+            return due_ms
+        paced_ms = self._from_host.due_ms
+        if due_ms is None or paced_ms is None:
+            return paced_ms if due_ms is None else due_ms
+        return min(due_ms, paced_ms)
 
 
 class LivePen:
     """Runs ``pen`` in real time while :meth:`run` runs. All of it belongs to the event loop's thread.
 
     ``lines`` is where the lines of all its media can be made bad. ``on_stall`` is told, in milliseconds, of time the
-    pen did not live because this process was held up for longer than CATCH_UP_MAX_MS; ``stalled_ms`` sums it.
-    ``clock_ns`` is a monotonic clock.
+    pen did not live because this process was held up for longer than CATCH_UP_MAX_MS; ``stalled_ms`` sums it. ``pace``
+    makes its media as slow as a real line. ``clock_ns`` is a monotonic clock.
     """
 
     def __init__(
@@ -68,6 +101,7 @@ class LivePen:
         pen: SimulatedPen,
         *,
         on_stall: Callable[[int], None] | None = None,
+        pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.pen = pen
@@ -75,6 +109,7 @@ class LivePen:
         self.stalled_ms = 0
         self.lines = LinePart(lambda: self.now_ms)
         self._on_stall = on_stall
+        self._pace = pace
         self._clock_ns = clock_ns
         self._lived_until_ns: int | None = None
         self._ports: dict[int, Port] = {}
@@ -82,7 +117,7 @@ class LivePen:
 
     def attach(self, send: Callable[[bytes], None]) -> Port:
         """A new medium; ``send`` gets what the pen says on it and must not block."""
-        port = Port(self, self._next_medium, send)
+        port = Port(self, self._next_medium, send, self._pace)
         self._next_medium += 1
         self._ports[port.medium] = port
         self.lines.join(port.line)
@@ -96,14 +131,15 @@ class LivePen:
 
     async def run(self) -> None:
         """Lives until cancelled. Before and after, the pen stands still in time."""
+        await live_together((self,))
+
+    def begin(self) -> None:
+        """From now on time passes for the pen."""
         self._lived_until_ns = self._clock_ns()
-        try:
-            while True:
-                await asyncio.sleep(TICK_S)
-                self.catch_up()
-                self.exchange()
-        finally:
-            self._lived_until_ns = None
+
+    def end(self) -> None:
+        """From now on it stands still."""
+        self._lived_until_ns = None
 
     def catch_up(self) -> None:
         """Moves the pen on to now."""
@@ -119,25 +155,35 @@ class LivePen:
             self.stalled_ms += skipped_ms
             if self._on_stall is not None:
                 self._on_stall(skipped_ms)
-        if any(port.waiting for port in self._ports.values()):
-            for _ in range(due_ms):
-                self.pen.advance(1)
-                self.now_ms += 1
-                self.exchange()
-        else:
-            self.pen.advance(due_ms)
-            self.now_ms += due_ms
+        while due_ms > 0:
+            soonest_ms = min((due for port in self._ports.values() if (due := port.due_ms) is not None), default=None)
+            stride_ms = due_ms if soonest_ms is None else max(1, min(due_ms, soonest_ms - self.now_ms))
+            passed_ms = self.pen.run(stride_ms)
+            self.now_ms += passed_ms
+            due_ms -= passed_ms
+            self.exchange()
 
     def exchange(self) -> None:
         """Hands over what has come through the lines, in both directions."""
-        for port in list(self._ports.values()):
-            incoming = port.line.to_pen.pull(self.now_ms)
-            if incoming:
-                self.pen.receive(port.medium, incoming)
-        for port in list(self._ports.values()):
-            said = self.pen.take(port.medium)
-            if said:
-                port.line.to_host.push(said, self.now_ms)
-            outgoing = port.line.to_host.pull(self.now_ms)
-            if outgoing:
-                port.send(outgoing)
+        ports = list(self._ports.values())
+        for port in ports:
+            arrived = port.arrived(self.now_ms)
+            if arrived:
+                self.pen.receive(port.medium, arrived)
+        for port in ports:
+            port.say(self.pen.take(port.medium), self.now_ms)
+
+
+async def live_together(lives: Sequence[LivePen]) -> None:
+    """Pens that live in one event loop, until cancelled: one timer moves all of them on."""
+    for live in lives:
+        live.begin()
+    try:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for live in lives:
+                live.catch_up()
+                live.exchange()
+    finally:
+        for live in lives:
+            live.end()

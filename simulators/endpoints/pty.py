@@ -5,8 +5,9 @@ import os
 import tty
 from collections import deque
 from pathlib import Path
+from typing import Generic, Self
 
-from simulators.endpoints.live import LivePen, Port
+from simulators.endpoints.served import M, Served
 from simulators.errors import EndpointError
 
 READ_BYTES = 4096
@@ -16,20 +17,20 @@ HELD_PIECES = 8
 answer to a new HELLO is among those that stay."""
 
 
-class PtyEndpoint:
+class PtyEndpoint(Generic[M]):
     """A pseudo-terminal with a pen at its other end, plugged in by :meth:`plug` and out by :meth:`unplug`.
 
     ``link``: a symbolic link kept on the terminal's device, a path that stays the same from one plugging to the next.
     A context manager plugs and unplugs. Belongs to the running event loop's thread.
     """
 
-    def __init__(self, live: LivePen, *, link: Path | None = None) -> None:
+    def __init__(self, live: Served[M], *, link: Path | None = None) -> None:
         self._live = live
         self._link = link
         self._master = -1
         self._slave = -1
         self._held: deque[bytes] = deque()
-        self._port: Port | None = None
+        self._port: M | None = None
         self.device = ""
         self.dropped_bytes = 0
 
@@ -44,7 +45,7 @@ class PtyEndpoint:
         return f"serial://{self.path}"
 
     @property
-    def port(self) -> Port:
+    def port(self) -> M:
         """The medium of the present plugging; its ``line`` can be made bad. Raises EndpointError when unplugged."""
         if self._port is None:
             raise EndpointError("The simulated pen is not plugged in; plug it in first.")
@@ -89,7 +90,7 @@ class PtyEndpoint:
             self._link.unlink()
         self._close_descriptors()
 
-    def __enter__(self) -> "PtyEndpoint":
+    def __enter__(self) -> Self:
         self.plug()
         return self
 

@@ -1,19 +1,19 @@
 """A simulated pen behind a TCP socket; every connection is a medium of its own."""
 
 import asyncio
-from typing import cast
+from typing import Any, Generic, Self, cast
 
-from simulators.endpoints.live import LivePen, Port
+from simulators.endpoints.served import M, Served
 from simulators.errors import EndpointError
 
 UNSENT_MAX_BYTES = 16_384
 """What waits for a host that does not read; beyond it the pen's words are dropped, as a full serial buffer does."""
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, endpoint: "TcpEndpoint") -> None:
+class _Connection(asyncio.Protocol, Generic[M]):
+    def __init__(self, endpoint: "TcpEndpoint[M]") -> None:
         self._endpoint = endpoint
-        self._port: Port | None = None
+        self._port: M | None = None
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,18 +42,18 @@ class _Connection(asyncio.Protocol):
         self.transport.write(data)
 
 
-class TcpEndpoint:
+class TcpEndpoint(Generic[M]):
     """Listens on ``host``:``port`` (0 picks a free one). An async context manager opens and closes it.
 
     While ``plugged`` is false, whoever connects is cut off at once.
     """
 
-    def __init__(self, live: LivePen, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, live: Served[M], host: str = "127.0.0.1", port: int = 0) -> None:
         self._live = live
         self._host = host
         self._wanted_port = port
         self._server: asyncio.Server | None = None
-        self._connections: dict[_Connection, Port] = {}
+        self._connections: dict[_Connection[M], M] = {}
         self.port = 0
         self.plugged = True
         self.dropped_bytes = 0
@@ -64,7 +64,7 @@ class TcpEndpoint:
         return f"tcp://{self._host}:{self.port}"
 
     @property
-    def ports(self) -> list[Port]:
+    def ports(self) -> list[M]:
         """The media of the connections open now, oldest first."""
         return list(self._connections.values())
 
@@ -95,19 +95,19 @@ class TcpEndpoint:
         await self._server.wait_closed()
         self._server = None
 
-    async def __aenter__(self) -> "TcpEndpoint":
+    async def __aenter__(self) -> Self:
         await self.open()
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         await self.close()
 
-    def joined(self, connection: _Connection) -> Port:
+    def joined(self, connection: _Connection[M]) -> M:
         """A host connected."""
         port = self._connections[connection] = self._live.attach(connection.send)
         return port
 
-    def left(self, connection: _Connection) -> None:
+    def left(self, connection: _Connection[M]) -> None:
         """A connection is gone."""
         self._connections.pop(connection, None)
 
@@ -115,7 +115,7 @@ class TcpEndpoint:
 class TcpPlug:
     """The plug of a pen behind a TCP socket: out, its address is there and takes nobody."""
 
-    def __init__(self, endpoint: TcpEndpoint) -> None:
+    def __init__(self, endpoint: TcpEndpoint[Any]) -> None:
         self._endpoint = endpoint
 
     def unplug(self) -> None:

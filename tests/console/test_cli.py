@@ -103,6 +103,7 @@ def test_version(run: Run) -> None:
         (("run", "--pne", "x"), "--pne"),
         (("treat",), "--operator"),
         (("simulate", "--seed", "x"), "--seed"),
+        (("simulate", "--baud", "9600", "--usb-frames"), "not both"),
         (("run", "--broker", "htp:/x"), "The setting broker cannot be used"),
         (("run", "--broker", "mqtts://station:secret@b"), "a password on the command line can be read by everybody"),
         (("record", "--broker", "mqtts://a", "--broker", "mqtts://a:8883"), "is named twice"),
@@ -150,6 +151,8 @@ def test_the_simulated_pens_are_listed(run: Run) -> None:
         (("simulate", "--model", "lst"), "`--model list`"),
         (("simulate", "--zone", "elbow"), "elbow"),
         (("simulate", "--tcp", "nowhere"), "127.0.0.1:7070"),
+        (("simulate", "--baud", "3"), "115200"),
+        (("simulate", "--pens", "1001"), "1 to 1000"),
         (("simulate", "--pty", "--link", "/no/such/place/pen"), "/no/such/place"),
     ],
 )

@@ -208,6 +208,17 @@ def test_a_simulated_pen_says_where_it_is_and_goes_when_asked(short_dir: Path) -
         assert not link.is_symlink()
 
 
+def test_a_fleet_is_one_process_and_one_line(short_dir: Path) -> None:
+    with running("simulate", "--pens", "3", "--baud", "115200", "--link", str(short_dir / "pen")) as fleet:
+        assert fleet.stdout is not None
+        said = json.loads(fleet.stdout.readline())
+        assert (said["ready"], said["pid"], len(said["pens"])) == ("fleet", fleet.pid, 3)
+        assert [pen["pty"] for pen in said["pens"]] == [str(short_dir / f"pen-{number}") for number in (1, 2, 3)]
+        fleet.send_signal(signal.SIGTERM)
+        assert fleet.wait(timeout=10) == 0
+        assert not list(short_dir.glob("pen-*"))
+
+
 def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen = Terminal(*house.prepare, "--state", str(house.state))
     screen.until("Scan the cartridge's code")

@@ -258,6 +258,8 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (OF_A_LIBRARY, of_a_library),
     (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so
     (r"needlework approve .*", examined),  # no station: it says so
+    (r"needlework wire show .*", examined),  # no such recording: it says so
+    (r"needlework wire (record|replay) .*", parsed),
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
     (OF_A_BROKER, of_a_broker),

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.ports import RecordUnavailable
+from firmware_bridge.wire.capture import CaptureReader, messages_of
+from firmware_bridge.wire.messages import Arm, Armed, Disarm, Hello, Setpoint, Status, Welcome
 from logger.errors import JournalUnwritable
 from logger.journal.journal import Journal
 from logger.journal.reader import JournalReader
@@ -189,3 +191,26 @@ async def test_the_journal_is_released_for_the_next_station(open_house: OpenHous
     async with open_house() as again:
         assert again.announced["ready"] == "station"
         assert types_of(again).count("station_started") == 2
+
+
+async def test_the_wire_of_a_pen_is_recorded_on_request(open_house: OpenHouse, short_path: Path) -> None:
+    folder = short_path / "captures"
+    async with open_house(captures=folder) as house, house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        house.station.end("test")
+        assert await house.task is Exit.ORDERLY
+    (recording,) = folder.iterdir()
+    with recording.open(encoding="utf-8") as file:
+        kinds = [type(one.message) for one in messages_of(CaptureReader(file))]
+    assert kinds[:2] == [Hello, Welcome]
+    assert {Arm, Armed, Setpoint, Status, Disarm} <= set(kinds)
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+async def test_a_recording_that_cannot_be_made_holds_nobody_up(
+    open_house: OpenHouse, short_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (short_path / "captures").write_text("a file")
+    async with open_house(captures=short_path / "captures") as house, house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+    assert "The wire of pen is not recorded" in capsys.readouterr().err
