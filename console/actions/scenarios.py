@@ -16,11 +16,12 @@ from console.screen import out, say
 from console.trouble import ConsoleError, Told
 from controller.errors import DataError
 from logger.export.files import whole_files, write_whole
+from proving.scenario.course import Line
 from proving.scenario.junit import junit as junit_file
 from proving.scenario.loading import Loaded, library, load_scenario
 from proving.scenario.playing import Outcome, play
 from proving.scenario.recorded import from_session as made_of
-from proving.scenario.reporting import as_data, told
+from proving.scenario.reporting import as_data, in_words, told
 from station.settings import StationSettings
 
 
@@ -47,9 +48,9 @@ def _played(loaded: Loaded, *, real: bool, console: Console, aloud: bool) -> Out
         return play(loaded)
     from proving.scenario.in_real_time import play_in_real_time  # noqa: PLC0415 a station is loaded where one is played
 
-    def hear(line: Any) -> None:
+    def hear(line: Line) -> None:
         if aloud:
-            console.print(Text(f"{line.at_ms / 1000:9.3f} s  {line.words}", "dim"), soft_wrap=True)
+            console.print(Text(f"  {in_words(line)}"), soft_wrap=True)
 
     if aloud:
         console.print(Text(f"{loaded.scenario.name}: {loaded.scenario.title}", "bold"), soft_wrap=True)

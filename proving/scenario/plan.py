@@ -14,14 +14,14 @@ PATIENT = "p-scenario-1"
 
 
 @cache
-def _data() -> tuple[LoadedLibrary, Operators, Profiles]:
+def shipped() -> tuple[LoadedLibrary, Operators, Profiles]:
     """The shipped example data, read once: reading it takes as long as a story."""
     return load_library(), load_operators(), load_profiles()
 
 
 def asked(setting: Setting, *, patient: str = PATIENT) -> SessionPlan:
     """What the setting's operator asks of a station."""
-    library, _, _ = _data()
+    library, _, _ = shipped()
     return SessionPlan(
         patient=patient,
         operator=setting.operator,
@@ -37,7 +37,7 @@ def asked(setting: Setting, *, patient: str = PATIENT) -> SessionPlan:
 
 def resolved(setting: Setting, *, today: date) -> ResolvedPlan | ControlRefused:
     """The plan with everything it names looked up; or why it is refused."""
-    library, operators, profiles = _data()
+    library, operators, profiles = shipped()
     try:
         return resolve_plan(
             asked(setting),

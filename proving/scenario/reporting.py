@@ -2,18 +2,21 @@
 
 from typing import Any
 
-from proving.scenario.course import Failure
+from proving.scenario.course import Failure, Line
 from proving.scenario.playing import Outcome
 
 
 def told(outcome: Outcome) -> list[str]:
     """The telling of a scenario: what was done and seen, when, and what did not come as it had to."""
-    lines = [
-        f"{line.at_ms / 1000:9.3f} s  {line.words}{f' — {line.then}' if line.then else ''}" for line in outcome.lines
-    ]
+    lines = [in_words(line) for line in outcome.lines]
     if outcome.failure is not None:
         lines += failed(outcome, outcome.failure)
     return lines
+
+
+def in_words(line: Line) -> str:
+    """One line of a telling."""
+    return f"{line.at_ms / 1000:9.3f} s  {line.words}{f' — {line.then}' if line.then else ''}"
 
 
 def failed(outcome: Outcome, failure: Failure) -> list[str]:
