@@ -134,6 +134,11 @@ class Condition(DataModel):
             raise Misplaced("an expectation says at least one thing")
         return self
 
+    @property
+    def of_record(self) -> bool:
+        """Whether the record has to be looked at."""
+        return self.event is not None or self.no_event is not None or self.outcome is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

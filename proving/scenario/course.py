@@ -21,7 +21,9 @@ class Until:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Look at everything. Answer: :class:`Seen`."""
+    """Look at everything, at the record only where ``record`` asks for it. Answer: :class:`Seen`."""
+
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ class Course:
         yield Until(seen.now_ms + for_ms)
         self.now_ms = seen.now_ms + for_ms
 
-    def _look(self) -> Generator[Wanted, Answer, Seen]:
-        seen = yield Look()
+    def _look(self, condition: Condition | None = None) -> Generator[Wanted, Answer, Seen]:
+        seen = yield Look(record=condition is not None and condition.of_record)
         if not isinstance(seen, Seen):
             raise TypeError("whoever is asked to look has to say what is seen")
         self.now_ms = seen.now_ms
@@ -123,13 +125,13 @@ class Course:
     def _until(self, index: int, condition: Condition, within_ms: int) -> Generator[Wanted, Answer, int]:
         """Waits for a condition; when it was met. Raises Broken."""
         asked, within_ms = clauses(condition), within_ms + self.slack_ms
-        seen = yield from self._look()
+        seen = yield from self._look(condition)
         began_ms = seen.now_ms
         while missing := _missing(asked, seen):
             if seen.now_ms - began_ms >= within_ms:
                 raise Broken(self._failure(index, missing, seen, within_ms))
             yield Until(min(seen.now_ms + self.poll_ms, began_ms + within_ms))
-            seen = yield from self._look()
+            seen = yield from self._look(condition)
         return seen.now_ms - began_ms
 
     def _expect(self, index: int, step: Expect) -> Generator[Wanted, Answer, None]:
@@ -137,7 +139,7 @@ class Course:
         asked, begun_ms = clauses(step.expect), self.now_ms
         while self.now_ms < begun_ms + step.stays_ms:
             yield Until(min(self.now_ms + self.poll_ms, begun_ms + step.stays_ms))
-            seen = yield from self._look()
+            seen = yield from self._look(step.expect)
             missing = _missing(asked, seen)
             if missing:
                 failed = self._failure(index, missing, seen, 0)

@@ -1,12 +1,14 @@
-"""Hands at a simulated pen, the same in a rig and in real time, and the pen as a scenario's setting has it."""
+"""A simulated pen as a scenario's setting has it, and hands at it: the same on a rig and in real time."""
 
 from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
 from proving.scenario.course import Refusal
-from proving.scenario.model import CartridgeKind, Hand, Move, PutOn, Setting
+from proving.scenario.model import CartridgeKind, FaultStep, Hand, Move, PutOn, Scenario, Setting
 from simulators.errors import NoSuchPart
+from simulators.faults.catalogue import fault_named
+from simulators.faults.injector import Injector
 from simulators.pen import SimulatedPen
 from simulators.personality import Cartridge, day_number, model_named
 from simulators.physics import TISSUE_J_PER_M2
@@ -59,6 +61,16 @@ def cartridge_of(kind: CartridgeKind, pen: SimulatedPen, own: Cartridge | None) 
         case _:
             pass
     return cartridge
+
+
+def left_out(scenario: Scenario, faults: Injector) -> str:
+    """Why a scenario cannot be played here: a fault needs something that is not there; "" when it can."""
+    for step in scenario.steps:
+        if isinstance(step, FaultStep):
+            missing = faults.missing(fault_named(step.fault))
+            if missing:
+                return f"{step.fault} needs {missing}"
+    return ""
 
 
 class Hands:

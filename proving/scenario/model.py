@@ -310,7 +310,7 @@ class Replay(DataModel):
     """
 
     session: Words
-    inputs: Words
+    inputs: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
     inputs_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     decisions: Annotated[StrictInt, Field(ge=1)]
     sends: Annotated[StrictInt, Field(ge=0)]

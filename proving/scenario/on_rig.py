@@ -45,7 +45,7 @@ from proving.plans import TODAY
 from proving.rig import Rig
 from proving.scenario.conditions import Seen
 from proving.scenario.course import Answer, Look, Refusal, Take, Until, Wanted
-from proving.scenario.hands import Hands, pen_of
+from proving.scenario.hands import Hands, left_out, pen_of
 from proving.scenario.model import (
     Acknowledge,
     Act,
@@ -158,6 +158,11 @@ class RigStage:
         self._faults = Injector(parts, seed=scenario.seed)
         self._hands = Hands(pen)
         self._later(SUPERVISE_MS, self._supervise)
+
+    @property
+    def left_out(self) -> str:
+        """Why the scenario cannot be played on a rig, "" when it can."""
+        return left_out(self.scenario, self._faults)
 
     # What a course asks -----------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ from controller.events import Event, SessionClosed
 from controller.transitions import fault_names
 from controller.units import MHZ_PER_HZ, UM_PER_MM
 from logger.journal.reader import JournalReader
-from logger.record.reading import READER
+from logger.journal.reading import READER
 from proving.scenario.conditions import Seen
 from proving.scenario.course import Answer, Look, Refusal, Take, Until, Wanted
-from proving.scenario.hands import Hands, pen_of
+from proving.scenario.hands import Hands, left_out, pen_of
 from proving.scenario.model import (
     Acknowledge,
     Act,
@@ -51,23 +51,11 @@ from station.errors import StationRefused
 from station.settings import StationSettings
 
 PATIENT = "demo-0scen1"
-SETTLE_S = 10.0
+SETTLE_S = 20.0
 """The most a station may take to have connected to its pen."""
+SETTLED_LOOKS = 10
+LOOK_S = 0.05
 PAUSE_AUDIO_MAX_S = 120
-
-
-def not_in_real_time(scenario: Scenario) -> str:
-    """Why a scenario cannot be played on a station, "" when it can."""
-    for step in scenario.steps:
-        if isinstance(step, FaultStep):
-            kind = fault_named(step.fault)
-            if kind.layer == "host" and not step.fault.startswith(("host_second", "host_forged")):
-                return f"{step.fault} happens to the computer of the station, which is this one"
-            if kind.layer == "usb" and kind.seat != "plug":
-                return f"{step.fault} needs a pen on USB"
-        if isinstance(step, Approve):
-            return "a physician approves at the chair, which the station's API does not have"
-    return ""
 
 
 class Cable:
@@ -116,6 +104,13 @@ class Bench:
         self.faults = Injector(Parts(pen, lines=lines, plug=self.cable), seed=scenario.seed)
         self.hands = Hands(pen)
 
+    @property
+    def left_out(self) -> str:
+        """Why the scenario cannot be played in real time, "" when it can."""
+        if any(isinstance(step, Approve) for step in self.scenario.steps):
+            return "a physician approves at the chair, which no page and no call of the station does"
+        return left_out(self.scenario, self.faults)
+
 
 class StationStage:
     """A station with a bench: answers what a course asks."""
@@ -131,6 +126,7 @@ class StationStage:
         self._read = 0
         self._mark = 0
         self._began_s = 0.0
+        self._stalled_ms = 0
         self._timers: list[asyncio.TimerHandle] = []
 
     @property
@@ -140,11 +136,20 @@ class StationStage:
 
     async def open(self) -> None:
         """Waits for the pen to be connected, and takes the seat; the story begins."""
-        async with asyncio.timeout(SETTLE_S):
-            while (await self._station.pen()).view.link != "connected":
-                await asyncio.sleep(0.05)
         await self._sit(self._scenario.setting.operator)
+        good = 0
+        async with asyncio.timeout(SETTLE_S):
+            while good < SETTLED_LOOKS:  # a link that is about to be given up is connected, too
+                view = (await self._station.pen()).view
+                good = good + 1 if view.link == "connected" and view.motor_on is not None else 0
+                await asyncio.sleep(LOOK_S)
         self._began_s = asyncio.get_running_loop().time()
+        self._stalled_ms = self._bench.live.stalled_ms
+
+    @property
+    def stood_still_ms(self) -> int:
+        """For how long in the story the pen did not live, because this computer was busy elsewhere."""
+        return self._bench.live.stalled_ms - self._stalled_ms
 
     async def close(self) -> None:
         """Nobody sits there any more, and nothing more goes wrong."""
@@ -159,17 +164,18 @@ class StationStage:
             case Until(at_ms=at_ms):
                 await asyncio.sleep(max(at_ms - self.now_ms, 0) / 1000)
                 return None
-            case Look():
-                return await self.seen()
+            case Look(record=record):
+                return await self.seen(record=record)
             case Take(step=step):
                 self._read_journal()
                 self._mark = len(self._events)
                 return await self._take(step)
 
-    async def seen(self) -> Seen:
-        """What is so now: what the station shows, what its record holds, what the pen really does."""
+    async def seen(self, *, record: bool) -> Seen:
+        """What is so now: what the station shows, what its record holds if asked, what the pen really does."""
         view = (await self._station.pen()).view
-        self._read_journal()
+        if record:
+            self._read_journal()
         pen = self._bench.live.pen
         self._bench.live.catch_up()
         plant, limit = pen.plant, view.depth_limit

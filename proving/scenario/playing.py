@@ -16,7 +16,7 @@ Speed = Literal["max", "real"]
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a scenario: its telling, how it failed if it did, and how long the story was. ``skipped`` says why
-    it was not played; ``took_s`` is how long playing it took."""
+    it was not played."""
 
     loaded: Loaded
     lines: tuple[Line, ...]
@@ -42,6 +42,8 @@ def play(loaded: Loaded, *, hear: Hear = nobody) -> Outcome:
     if loaded.scenario.replay is not None:
         return _replayed(loaded)
     stage = RigStage(loaded.scenario)
+    if stage.left_out:
+        return Outcome(loaded, (), None, 0, skipped=stage.left_out)
     course = Course(loaded.scenario, POLL_MS, hear)
     failure: Failure | None = None
     try:
@@ -60,6 +62,9 @@ def play(loaded: Loaded, *, hear: Hear = nobody) -> Outcome:
     except Violation as broken:
         expected = f"invariant {broken.number} of the safety case: {broken.name}"
         failure = Failure(course.index, broken.at_ms, expected, broken.sentence)
+    except Exception as error:  # noqa: BLE001 - whatever the product raises is a finding, not the end of a run
+        raised = f"{type(error).__name__}: {error}"
+        failure = Failure(course.index, stage.rig.now_ms, "nothing to be raised", raised)
     return Outcome(loaded, tuple(course.lines), failure, stage.rig.now_ms)
 
 
