@@ -36,15 +36,14 @@ async def _play(loaded: Loaded, state: Path, hear: Hear) -> Outcome:
     living = asyncio.create_task(bench.live.run(), name="simulated pen")
     try:
         settings = load_settings(state_dir=state, stop_port=0, pens=(PenSetting(name="pen", url=bench.endpoint.url),))
-        async with Supervisor(settings, simulate=()) as house:
-            # A client takes a tenth of a second to make; in this thread the pen would stand still meanwhile.
-            async with await asyncio.to_thread(house.client) as station:
-                stage = StationStage(loaded.scenario, bench, station, house.settings)
-                try:
-                    with _ahead_of_others():
-                        return await _through(loaded, stage, hear)
-                finally:
-                    await stage.close()
+        # A client takes a tenth of a second to make; in this thread the pen would stand still meanwhile.
+        async with Supervisor(settings, simulate=()) as house, await asyncio.to_thread(house.client) as station:
+            stage = StationStage(loaded.scenario, bench, station, house.settings)
+            try:
+                with _ahead_of_others():
+                    return await _through(loaded, stage, hear)
+            finally:
+                await stage.close()
     finally:
         living.cancel()
         await asyncio.wait({living})

@@ -224,20 +224,20 @@ class Wait(Step):
     wait_ms: FromS = Field(alias="wait_s")
 
 
-_DO: dict[str, type[Step]] = {
+DO: dict[str, type[Step]] = {
     **dict.fromkeys(
         ("prepare", "arm", "start", "pause", "clear", "leave-seat", "exchange-cartridge", "attest"), Ask
     ),
     "confirm": Confirm, "stop": StopAsked, "set": Set, "zone": Zone, "acknowledge": Acknowledge, "close": Close,
     "take-seat": TakeSeat, "approve": Approve, "silence": Silence,
 }  # fmt: skip
-_HAND: dict[str, type[Step]] = {
+HAND: dict[str, type[Step]] = {
     **dict.fromkeys(("press-button", "press-pedal", "take-cartridge-off", "lift", "touch", "follow"), Hand),
     "put-cartridge-on": PutOn, "move": Move,
 }  # fmt: skip
 _OTHERS: dict[str, type[Step]] = {"fault": FaultStep, "mend": Mend, "expect": Expect, "wait_s": Wait}
 _VERBS = ("do", "hand", *_OTHERS)
-_WORDS = {"do": ("action", list(_DO)), "hand": ("movement of a hand", list(_HAND))}
+_WORDS = {"do": ("action", list(DO)), "hand": ("movement of a hand", list(HAND))}
 
 
 def _one_verb(content: Any) -> Any:
@@ -271,7 +271,7 @@ def _kind(content: Any) -> str | None:
     if not isinstance(content, dict):
         return None
     verb = next((verb for verb in _VERBS if verb in content), None)
-    by_word = {"do": _DO, "hand": _HAND}.get(verb or "")
+    by_word = {"do": DO, "hand": HAND}.get(verb or "")
     found = by_word.get(str(content[verb])) if by_word is not None else _OTHERS.get(verb or "")
     return f"[{found.__name__}]" if found is not None else None
 

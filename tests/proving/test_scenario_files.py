@@ -1,5 +1,6 @@
 """Scenario files: every mistake is told with its line and the nearest name, and nothing else ever comes of one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import DataError
+from proving.scenario.conditions import Condition
 from proving.scenario.loading import Loaded, library, load_scenario, parse_scenario
+from proving.scenario.model import DO, HAND, Setting
+from proving.scenario.playing import play
+from proving.scenario.reporting import told
 
 GOOD = """\
 format: needlework-scenario/1
@@ -137,3 +142,24 @@ def test_a_good_file_with_something_wrong_is_read_or_refused(data: st.DataObject
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be opened"):
         load_scenario(tmp_path / "nothing.yaml")
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
+
+
+def test_the_example_of_the_page_holds_and_fails_as_the_page_shows() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    outcome = play(parse_scenario(example.encode(), Path("mine.yaml")))
+    assert outcome.held, outcome.failure
+    hasty = example.replace("within_s: 0.31", "within_s: 0.05")
+    failed = told(play(parse_scenario(hasty.encode(), Path("mine.yaml"))))[-3:]
+    for line in failed:
+        assert line in page, line
+
+
+def test_the_page_names_every_key_action_and_movement() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    fields = [field.alias or name for model in (Condition, Setting) for name, field in model.model_fields.items()]
+    for name in (*fields, *DO, *HAND):
+        assert f"`{name}`" in page or f"`{name}`:" in page, name
