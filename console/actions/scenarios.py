@@ -32,7 +32,12 @@ def run(files: list[Path], *, real: bool, junit: Path | None, tell: bool, as_jso
     console = out()
     for loaded in scenarios:
         began_s = time.perf_counter()
-        outcome = _played(loaded, real=real, console=console, aloud=not as_json and (tell or real))
+        try:
+            outcome = _played(loaded, real=real, console=console, aloud=not as_json and (tell or real))
+        except DataError as error:
+            raise ConsoleError(
+                Told("scenario", str(error), "What was to come after it was not played."), Code.USAGE
+            ) from error
         outcomes.append((outcome, time.perf_counter() - began_s))
         if as_json:
             _line(as_data(*outcomes[-1]))

@@ -12,6 +12,7 @@ from proving.scenario.course import Broken, Course, Failure
 from proving.scenario.loading import Loaded
 from proving.scenario.on_station import Bench, StationStage
 from proving.scenario.playing import Hear, Outcome, nobody
+from station.errors import ClientError
 from station.process.awake import take_priority
 from station.process.supervise import Supervisor
 from station.settings import PenSetting, load_settings
@@ -86,4 +87,6 @@ async def _through(loaded: Loaded, stage: StationStage, hear: Hear) -> Outcome:
                 break
     except Broken as broken:
         failure = broken.failure
+    except (ClientError, TimeoutError) as error:
+        failure = Failure(course.index, stage.now_ms, "the station to answer, and its pen to be connected", str(error))
     return _with_doubt(Outcome(loaded, tuple(course.lines), failure, stage.now_ms), stage.stood_still_ms)

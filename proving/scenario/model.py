@@ -19,10 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from controller.alarm_table import ALARMS
 from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, Words, nearest
-from controller.state import Phase
-from proving.scenario.conditions import Condition
+from proving.scenario.conditions import Alarm, Condition
 from proving.scenario.names import FAULT_NAMES, known
 from simulators.errors import SimulatorError
 from simulators.faults.catalogue import fault_named
@@ -35,13 +33,11 @@ STEPS_MAX = 400
 """Most steps of a story: one that is longer is two stories."""
 
 Hazard = Annotated[str, Field(pattern=r"^H[0-9]{2}$")]
-Alarm = Annotated[StrictStr, AfterValidator(known("alarm", list(ALARMS)))]
 Model = Annotated[StrictStr, AfterValidator(known("pen", list(MODELS)))]
 Skin = Annotated[StrictStr, AfterValidator(known("skin to hold a pen on", list(TISSUE_J_PER_M2)))]
 Fault = Annotated[StrictStr, AfterValidator(known("fault", FAULT_NAMES))]
 
 CartridgeKind = Literal["fresh", "same", "used", "expired", "short", "long"]
-PHASES = tuple(str(phase) for phase in Phase)
 
 
 class Calibration(DataModel):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+from controller.errors import ControlRefused
 from controller.events import Event, SessionClosed
 from controller.transitions import fault_names
 from controller.units import MHZ_PER_HZ, UM_PER_MM
@@ -224,6 +225,8 @@ class StationStage:
                     await self._act(step)
                 except StationRefused as refused:
                     return Refusal(refused.trouble.because or refused.trouble.code, refused.trouble.what)
+                except ControlRefused as refused:
+                    return Refusal(refused.because, refused.sentence)
             case Hand() | PutOn() | Move():
                 self._bench.live.catch_up()
                 return self._bench.hands.do(step)
@@ -251,7 +254,7 @@ class StationStage:
                 pass
         seat = self._seat
         if seat is None:
-            raise TypeError("a scenario asks for something while nobody has the seat")
+            raise ControlRefused("seat", "Nobody has the pen's operating seat, so nobody can ask for anything there.")
         match step:
             case Ask():
                 await self._ask(seat, step)

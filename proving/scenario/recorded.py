@@ -20,7 +20,7 @@ from controller.events import EVENT_ADAPTER, Event, InputChunk, SessionClosed, S
 from controller.inputs import LinkUp, Prepare
 from controller.machine import step
 from controller.recording import replayed
-from controller.state import MachineState, Send, SendDisarm, SendSetpoint
+from controller.state import MachineState, Send, SendDisarm, SendSetpoint, SendStop
 from logger.journal.entry import Entry
 from proving.scenario.course import Failure, Line
 from proving.scenario.model import FORMAT, Replay
@@ -47,18 +47,18 @@ class Made(NamedTuple):
 
 @dataclass(slots=True)
 class Again:
-    """A session decided once more: events from its opening on, with their times, and what was sent."""
+    """A session decided once more: events from its opening on, with their times, and how often what was sent."""
 
     events: list[tuple[int, Event]] = field(default_factory=list)
     sends: int = 0
-    last_ms: int = 0
     first_ms: int = 0
-    _digest: "sha256" = field(default_factory=sha256)  # type: ignore[valid-type]  # hashlib names no type for it
+    last_ms: int = 0
+    _sent: bytearray = field(default_factory=bytearray)
 
     @property
     def sends_sha256(self) -> str:
         """The digest of everything that was to be sent, each with its time."""
-        return str(self._digest.hexdigest())  # type: ignore[attr-defined]  # as above
+        return sha256(self._sent).hexdigest()
 
     def take(self, send: Send, now_ms: int) -> None:
         """Something is to be sent."""
@@ -68,9 +68,9 @@ class Again:
                 said = f"setpoint {int(send.motor)} {send.depth_um} {send.rate_mhz} {send.seen_pen_time_ms}"
             case SendDisarm():
                 said = f"disarm {send.lease}"
-            case _:
+            case SendStop():
                 said = "stop"
-        self._digest.update(f"{now_ms} {said}\n".encode())  # type: ignore[attr-defined]  # as above
+        self._sent += f"{now_ms} {said}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
