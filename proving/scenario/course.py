@@ -175,7 +175,7 @@ class Course:
         seen = f"it was refused because of {refusal.because}: {refusal.sentence}"
         if step.refused is None:
             raise Broken(Failure(index, now_ms, f"{said(step)} to be followed", seen))
-        if refusal.because != step.refused:
+        if step.refused not in {"any", refusal.because}:
             raise Broken(Failure(index, now_ms, f"{said(step)} to be refused because of {step.refused}", seen))
         if step.said is not None and step.said not in refusal.sentence:
             raise Broken(Failure(index, now_ms, f"{said(step)} to be refused with the words {step.said!r}", seen))

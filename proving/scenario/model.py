@@ -81,8 +81,8 @@ class Step(DataModel):
 
 
 class Act(Step):
-    """Something a person asks for. ``refused`` is the code of the reason for which it has to be refused, ``said`` words
-    that its sentence has to hold; without, it has to be followed."""
+    """Something a person asks for. ``refused`` is the code of the reason for which it has to be refused, *any* where each
+    will do, ``said`` words that its sentence has to hold; without, it has to be followed."""
 
     refused: Id | None = None
     said: Words | None = None
