@@ -9,9 +9,9 @@ from proving.scenario.model import CartridgeKind, FaultStep, Hand, Move, PutOn, 
 from simulators.errors import NoSuchPart
 from simulators.faults.catalogue import fault_named
 from simulators.faults.injector import Injector
+from simulators.parts import TISSUE_J_PER_M2
 from simulators.pen import SimulatedPen
 from simulators.personality import Cartridge, day_number, model_named
-from simulators.physics import TISSUE_J_PER_M2
 
 SHORT_UM, LONG_UM = 400, 2000
 SHELF_DAYS = 100

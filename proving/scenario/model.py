@@ -24,8 +24,8 @@ from proving.scenario.conditions import Alarm, Condition
 from proving.scenario.names import FAULT_NAMES, known
 from simulators.errors import SimulatorError
 from simulators.faults.catalogue import fault_named
+from simulators.parts import TISSUE_J_PER_M2
 from simulators.personality import MODELS
-from simulators.physics import TISSUE_J_PER_M2
 
 FORMAT = "needlework-scenario/1"
 
@@ -81,8 +81,8 @@ class Step(DataModel):
 
 
 class Act(Step):
-    """Something a person asks for. ``refused`` is the code of the reason for which it has to be refused, *any* where each
-    will do, ``said`` words that its sentence has to hold; without, it has to be followed."""
+    """Something a person asks for. ``refused`` is the code of the reason for which it has to be refused, *any* where
+    each will do, ``said`` words that its sentence has to hold; without, it has to be followed."""
 
     refused: Id | None = None
     said: Words | None = None
