@@ -42,7 +42,7 @@ from proving.scenario.model import (
     Zone,
 )
 from proving.scenario.plan import asked
-from simulators.endpoints.live import LivePen
+from simulators.endpoints.live import LivePen, Port
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.faults.catalogue import fault_named
 from simulators.faults.injector import Injector
@@ -62,7 +62,7 @@ PAUSE_AUDIO_MAX_S = 120
 class Cable:
     """The plug of a pen behind a pseudo-terminal; what is wrong with its line is wrong with the next plugging too."""
 
-    def __init__(self, endpoint: PtyEndpoint, lines: LinePart) -> None:
+    def __init__(self, endpoint: PtyEndpoint[Port], lines: LinePart) -> None:
         self._endpoint = endpoint
         self._lines = lines
         self._in = False
@@ -88,7 +88,7 @@ class Bench:
 
     scenario: Scenario
     link: Path
-    endpoint: PtyEndpoint = field(init=False)
+    endpoint: PtyEndpoint[Port] = field(init=False)
     live: LivePen = field(init=False)
     cable: Cable = field(init=False)
     faults: Injector = field(init=False)
