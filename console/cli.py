@@ -16,6 +16,7 @@ from console.library_app import library_app
 from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
+from console.scenario_app import scenario_app
 from console.service_app import export_service
 from console.simulate_app import simulate
 from console.simulator_app import simulator_app
@@ -50,6 +51,7 @@ app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
 app.add_typer(library_app, name="library")
+app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 app.command()(amend)

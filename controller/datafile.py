@@ -209,7 +209,8 @@ def _sentence(name: str, tree: Tree, errors: Iterable[Mapping[str, Any]]) -> str
 
 def _place(tree: Tree, error: Mapping[str, Any]) -> tuple[int, str]:
     """The line of one mistake, and where and what it is."""
-    path = tuple(part for part in error["loc"] if part != "[key]")
+    # What pydantic puts between keys, the key itself and the kind of a union's member, has brackets and no line.
+    path = tuple(part for part in error["loc"] if not (isinstance(part, str) and part[:1] + part[-1:] == "[]"))
     path += getattr(error.get("ctx", {}).get("error"), "at", ())
     where = " → ".join(printable(str(part))[:48] for part in path) or "the file as a whole"
     return tree.line_of(path), f"{where}: {_reason(error)}"

@@ -53,6 +53,26 @@ def test_the_demo_treats_prints_the_record_and_verifies_it(short_dir: Path) -> N
         assert zone["depth_measured_um"]["count"] > 50
         assert zone["rate_measured_mhz"]["p50"] > 100_000
     assert str(record["session"]) in done.stdout
+    replayed_as_a_scenario(short_dir, str(record["session"]))
+
+
+def replayed_as_a_scenario(state: Path, session: str) -> None:
+    """What was recorded, by journal and by store, is turned into a scenario and decided once more, bit for bit."""
+    for number, place in enumerate((("--state", str(state)), ("--store", str(state / "store.sqlite")))):
+        folder = state / f"again-{number}"
+        made = subprocess.run(
+            [NEEDLEWORK, "scenario", "from-session", "last", *place, "--to", str(folder), "--json"],
+            env=ENVIRONMENT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        told = json.loads(made.stdout)
+        assert told["session"] == session
+        played = subprocess.run(
+            [NEEDLEWORK, "scenario", "run", told["scenario"], "--json"],
+            env=ENVIRONMENT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        outcome = json.loads(played.stdout.splitlines()[0])
+        assert outcome["holds"]
+        assert len(outcome["told"]) == told["decisions"] > 25
 
 
 def test_the_story_of_limits_meets_each_kind_and_the_record_shows_it(short_dir: Path) -> None:
