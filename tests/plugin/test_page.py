@@ -83,11 +83,13 @@ def test_the_page_leads_from_nothing_to_a_job(tmp_path: Path, empty: Path) -> No
     for folder in (yours / "wheels", home):
         folder.mkdir(parents=True)
     built(tmp_path, yours / "wheels")
+    told = Path("~/.config/pip/pip.conf").expanduser()  # where this user's pip was told to find packages, if it was
+    if told.exists():
+        (home / ".config" / "pip").mkdir(parents=True)
+        shutil.copy(told, home / ".config" / "pip" / "pip.conf")
     become = ordinary_user(empty)
     environment = {name: os.environ[name] for name in os.environ if name.startswith(("PIP_", "SSL_", "LANG"))}
     environment |= {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": "/tmp", "PYTHONPATH": str(yours)}
-    if not become:
-        environment["HOME"] = os.environ["HOME"]  # where this user's pip is told where packages are
     ran: list[str] = []
     for kind, text in steps():
         if kind != "sh":
