@@ -43,13 +43,14 @@ def _steps(effort: Effort) -> list[Row]:
     ]  # fmt: skip
 
 
-def _simulate(*options: str) -> list[str]:
+def simulate(*options: str) -> list[str]:
+    """A simulated pen as the product serves it."""
     return [str(_BIN / "needlework"), "simulate", "--leash", "--seed", "1", *options]
 
 
 def _answers(effort: Effort) -> list[Row]:
     """The p50 of an answer over a pseudo-terminal, by one pyserial client."""
-    with running(_simulate()) as pens, running(child_command("line_instruments", 1, ANSWER_BYTES)) as instruments:
+    with running(simulate()) as pens, running(child_command("line_instruments", 1, ANSWER_BYTES)) as instruments:
         pen, instrument = pens.read()["device"], instruments.read()["paths"][0]
         apart = processors_apart()
         options = {}
@@ -106,7 +107,7 @@ def _starts(effort: Effort) -> list[Row]:
 
 def _start_pen() -> float:
     began = time.perf_counter()
-    with running(_simulate()) as pen, closing(Pen(pen.read()["device"]).line):
+    with running(simulate()) as pen, closing(Pen(pen.read()["device"]).line):
         return time.perf_counter() - began
 
 
@@ -176,8 +177,8 @@ def _memory(effort: Effort) -> list[Row]:
             one.end()
 
     sides: list[Callable[[], float]] = [
-        lambda: served(_simulate()),
-        lambda: served(_simulate("--pens", str(MANY))),
+        lambda: served(simulate()),
+        lambda: served(simulate("--pens", str(MANY))),
         lambda: served(child_command("line_instruments", 1, ANSWER_BYTES)),
         lambda: served(child_command("line_instruments", MANY, ANSWER_BYTES)),
         lewis,

@@ -76,9 +76,18 @@ def come(true: Callable[[], object], within_s: float = 10.0) -> bool:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_a_strangers_tests_pass(strangers: Path, workers: tuple[str, ...], tmp_path: Path) -> None:
-    junit = tmp_path / "junit.xml"
+    """Also where the temporary folder is too deep for a socket's path."""
+    junit, deep = tmp_path / "junit.xml", tmp_path / ("deep" * 20)
+    deep.mkdir()
     done = theirs(
-        strangers, "test_pens.py", "--needlework", COMMAND, f"--junit-xml={junit}", *workers, STRANGER=str(tmp_path)
+        strangers,
+        "test_pens.py",
+        "--needlework",
+        COMMAND,
+        f"--junit-xml={junit}",
+        *workers,
+        STRANGER=str(tmp_path),
+        TMPDIR=str(deep),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     suite = ET.parse(junit).getroot()[0]
