@@ -144,6 +144,11 @@ WRONG = """
         raise AssertionError("the body does not run")
 
 
+    @pytest.mark.needlework(pens=0)
+    def test_a_fleet_of_none(needlework_fleet):
+        raise AssertionError("the body does not run")
+
+
     def test_the_pen_is_killed(needlework_pen):
         os.kill(needlework_pen.pid, signal.SIGKILL)
         with pytest.raises(Exception, match="does not answer"):
