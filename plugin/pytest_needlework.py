@@ -241,7 +241,10 @@ class NeedleworkCommand:
         line = _first_line(process)
         if line is None:
             raise NeedleworkError(f"{self.path} was not ready within {READY_S:.0f} s.{_tail(said)}")
-        if not line and process.wait(END_S) == 2 and "No such" in _tail(said):
+        if not line:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_S)
+        if not line and process.returncode == 2 and "No such" in _tail(said):
             raise NeedleworkError(
                 f"{self.path} ({self.found}) does not know what this plugin asks for. It is {self._version()}; the "
                 f"plugin needs one with `simulate --control --leash`. Install both from the same sources.{_tail(said)}"

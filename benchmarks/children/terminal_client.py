@@ -1,7 +1,7 @@
 """One pyserial client that asks, by turns, a simulated pen and an instrument of sinstruments on pseudo-terminals.
 
-Arguments: the pen's terminal, the instrument's, blocks. Prints one JSON line: seconds of every single answer, of each
-side. Both answers have as many bytes, and are read in the same way.
+Arguments: the pen's terminal, the instrument's, blocks. Prints one JSON line: seconds of every single answer, in
+blocks, of each side. Both answers have as many bytes, and are read in the same way.
 """
 
 import json
@@ -63,28 +63,22 @@ class Instrument:
         self.answer_bytes = len(self.line.read_until(b"\n"))
 
 
-def _block(exchange: Callable[[], None], taken: list[float]) -> float:
-    clock = time.perf_counter
-    for _ in range(EXCHANGES):
-        began = clock()
-        exchange()
-        taken.append(clock() - began)
-    return taken[-1]
+def _timed(exchange: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    exchange()
+    return time.perf_counter() - began
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints. The sides take turns answer by answer: on a busy machine a whole block is one's bad luck."""
     pen, instrument = Pen(sys.argv[1]), Instrument(sys.argv[2])
     if pen.answer_bytes != instrument.answer_bytes:
         raise RuntimeError(f"answers of {pen.answer_bytes} and {instrument.answer_bytes} bytes are not compared")
-    pens: list[list[float]] = []
-    instruments: list[list[float]] = []
-
-    def one(exchange: Callable[[], None], blocks: list[list[float]]) -> float:
-        blocks.append([])
-        return _block(exchange, blocks[-1])
-
-    alternated(int(sys.argv[3]), [lambda: one(pen.exchange, pens), lambda: one(instrument.exchange, instruments)])
+    sides = [lambda: _timed(pen.exchange), lambda: _timed(instrument.exchange)]
+    pens, instruments = [], []
+    for _ in range(int(sys.argv[3])):
+        for taken, blocks in zip(alternated(EXCHANGES, sides), (pens, instruments), strict=True):
+            blocks.append(taken)
     print(json.dumps({"pen": pens, "instrument": instruments}))
 
 
