@@ -289,7 +289,6 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"python3 -m venv \S+", files_exist),
     (r"""pip install ["']needlework\[.*\]["']""", extras),
     (r"pip install .*wheels/.*|pytest( .*)?", of_the_page_for_ci),
-    (r"needlework simulator faults", run),
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )
