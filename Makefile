@@ -47,6 +47,7 @@ check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/mypy --strict
 	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/report_pictures.py docs/physics_pictures.py .ci/licences.py .ci/vulnerabilities.py
 	$(BIN)/mypy --strict docs/safety/trace.py
+	$(BIN)/mypy --strict plugin/pytest_needlework.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 
@@ -99,9 +100,10 @@ licences: $(STAMP)  ## lists the licences of everything the product runs on; fai
 vulnerabilities: $(STAMP)  ## asks whether anything pinned has a known vulnerability; fails where that cannot be asked
 	$(BIN)/python .ci/vulnerabilities.py $(SERVICE)
 
-wheel: $(STAMP)  ## builds the wheel and the source archive into dist/
+wheel: $(STAMP)  ## builds wheels and source archives, of the product and of its pytest plugin, into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m build --no-isolation --outdir dist plugin
 
 clean:  ## takes away what was built and cached, not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,6 +23,7 @@ SUBJECTS = {
     "footprint": "processor time, memory and start",
     "fleet": "fifty simulated pens from one process, as slow as their lines",
     "report": "the PDF of a session of an hour",
+    "simulator": "simulated pens beside other simulators",
     "campaign": "simulated treatments against life, and what a control tick costs",
 }
 KEPT = Path(__file__).parent

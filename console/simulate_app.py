@@ -1,6 +1,7 @@
 """`needlework simulate`: the one command that knows a simulated pen."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,11 +37,14 @@ def simulate(
         bool, typer.Option("--usb-frames", help="Bytes come in packets, once a millisecond, as over USB.")
     ] = False,
     dialect: Annotated[str | None, typer.Option("--dialect", help="Speak another protocol: `ascii`.")] = None,
+    leash: Annotated[
+        bool, typer.Option("--leash", help="End when standard input does, too: whoever started it is gone.")
+    ] = False,
 ) -> None:
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
-    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. SIGUSR1 takes its cartridge off and puts a new
-    one in. Without --pty or --tcp it serves on a pseudo-terminal. With --pens the line names all of them.
+    Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read without --leash. SIGUSR1 takes its cartridge off
+    and puts a new one in. Without --pty or --tcp it serves on a pseudo-terminal. With --pens the line names them all.
     """
     with Troubles():
         if model == "list":
@@ -56,10 +60,10 @@ def simulate(
                  "control": control}  # fmt: skip
         if dialect is not None:
             asked["dialect"] = dialect
-        raise typer.Exit(_simulate(asked, pens=pens, baud=baud, usb_frames=usb_frames))
+        raise typer.Exit(_simulate(asked, pens=pens, baud=baud, usb_frames=usb_frames, leash=leash))
 
 
-def _simulate(asked: dict[str, Any], *, pens: int | None, baud: int | None, usb_frames: bool) -> int:
+def _simulate(asked: dict[str, Any], *, pens: int | None, baud: int | None, usb_frames: bool, leash: bool) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
     import signal  # noqa: PLC0415 as above
@@ -67,7 +71,7 @@ def _simulate(asked: dict[str, Any], *, pens: int | None, baud: int | None, usb_
     from simulators.fleet import serve_fleet  # noqa: PLC0415 the one place of the product that knows a simulated pen
     from simulators.pacing import UsbFrames, at_baud  # noqa: PLC0415 as above
     from simulators.serve import exchange_on_signal, serve  # noqa: PLC0415 as above
-    from station.process.signals import on_ending_signals  # noqa: PLC0415 as above
+    from station.process.signals import on_ending_signals, on_leash  # noqa: PLC0415 as above
 
     asked["pace"] = UsbFrames if usb_frames else None if baud is None else at_baud(baud)
 
@@ -77,6 +81,8 @@ def _simulate(asked: dict[str, Any], *, pens: int | None, baud: int | None, usb_
     async def until_asked() -> None:
         asked_to_end = asyncio.Event()
         with on_ending_signals(lambda _: asked_to_end.set()):
+            if leash:
+                on_leash(sys.stdin.fileno(), lambda _: asked_to_end.set())
             serving = asyncio.create_task(
                 serve(
                     lambda told: say("pen", **told),

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"firmware_bridge", "controller", "logger", "station", "simulators", "proving", "console"}
 BESIDE_THEM = {
-    "tests", "benchmarks", "docs", "deploy", ".ci",
+    "tests", "benchmarks", "docs", "deploy", "plugin", ".ci",
     "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", ".gitignore",
 }  # fmt: skip
 LINES_MAX = 400

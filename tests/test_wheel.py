@@ -20,7 +20,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("sources")
     for name in BUILT_FROM:
         shutil.copy(ROOT / name, place)
-    for package in PACKAGES | {"docs", "deploy"}:
+    for package in PACKAGES | {"docs", "deploy", "plugin"}:
         shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(place / "dist"), str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

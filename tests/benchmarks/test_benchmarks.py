@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import SUBJECTS, main
-from benchmarks.measuring import Effort, alternated, asked, built, child_command, median_ratio, percentile
+from benchmarks.children.terminal_client import ANSWER_BYTES
+from benchmarks.measuring import Effort, alternated, asked, built, child_command, median_ratio, percentile, running
 from benchmarks.results import Row, at_least, at_most, keep, under
+from benchmarks.simulator import simulate
 from benchmarks.stop import stops
 
 ROOT = Path(__file__).parent.parent.parent
@@ -107,3 +109,28 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert percentile(values, 0.999) == 999
     assert percentile(values, 1.0) == 1000
     assert percentile([3.0], 0.999) == 3
+
+
+def test_a_step_of_the_pen_stands_beside_a_cycle_of_lewis_and_a_bare_method() -> None:
+    taken = asked(child_command("device_steps", 3), 15)
+    assert {side: len(blocks) for side, blocks in taken.items()} == {"pen": 3, "lewis": 3, "bare": 3}
+    pen, lewis, bare = (sorted(taken[side])[1] for side in ("pen", "lewis", "bare"))
+    assert bare < pen < lewis
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("which", ["pen", "modbus", "visa"])
+def test_each_host_asks_a_simulator_of_its_own(which: str) -> None:
+    taken = asked(child_command("client", which, 20), 15)
+    assert 0 < taken["cpu_s"] <= taken["wall_s"] * 1.2
+
+
+@pytest.mark.system
+def test_one_client_asks_a_pen_and_an_instrument_by_turns() -> None:
+    with running(simulate()) as pen, running(child_command("line_instruments", 1, ANSWER_BYTES)) as instrument:
+        paths = pen.read()["device"], instrument.read()["paths"][0]
+        taken = asked(child_command("terminal_client", *paths, 3), 15)
+    assert {side: [len(block) for block in blocks] for side, blocks in taken.items()} == {
+        "pen": [100] * 3,
+        "instrument": [100] * 3,
+    }

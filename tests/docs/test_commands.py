@@ -22,6 +22,7 @@ from typer.main import get_command
 from console.cli import app
 from tests.faults.__main__ import options as options_of_faults
 from tests.fixtures_brokers import free_port
+from tests.plugin.test_page import commands as commands_of_ci
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -246,6 +247,11 @@ def extras(text: str, _: Path) -> None:
     assert set(asked[1].split(",")) <= set(metadata("needlework").get_all("Provides-Extra") or ())
 
 
+def of_the_page_for_ci(text: str, _: Path) -> None:
+    """A test of its own follows that page to the letter, in an empty folder."""
+    assert any(text == bare(line) for line in commands_of_ci())
+
+
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
@@ -282,6 +288,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
     (r"""pip install ["']needlework\[.*\]["']""", extras),
+    (r"pip install .*wheels/.*|pytest( .*)?", of_the_page_for_ci),
     (r"pip install -c constraints.txt \.", files_exist),  # `.ci/wheel` does the same with the built wheel
     (r"curl -X POST http://127\.0\.0\.1:7472/stop", files_exist),  # the STOP listener has tests of its own
 )
