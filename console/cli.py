@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.exits import Code
@@ -302,11 +303,15 @@ def campaign(
         raise typer.Exit(act.campaign(seed, hours, jobs=jobs, save=save, as_json=as_json))
 
 
-@app.command()
+@app.command(cls=BareOptionsCommand)
 def simulate(
     pty: Annotated[bool, typer.Option("--pty", help="Serve on a pseudo-terminal.")] = False,
     tcp: Annotated[
         str | None, typer.Option("--tcp", help="Serve on TCP; port 0 takes a free one.", metavar="HOST:PORT")
+    ] = None,
+    usbip: Annotated[
+        str | None,
+        typer.Option("--usbip", help="Export by USB/IP; alone, on 127.0.0.1:3240.", metavar="[HOST:PORT]"),
     ] = None,
     link: Annotated[
         Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
@@ -318,14 +323,17 @@ def simulate(
     """Serve a simulated pen, as a real one would be plugged in. Prints one line of JSON when it is ready.
 
     Runs until Ctrl-C, SIGTERM or SIGHUP; standard input is not read. SIGUSR1 takes its cartridge off and puts a new
-    one in. Without --pty or --tcp it serves on a
-    pseudo-terminal.
+    one in. Without --pty, --tcp or --usbip it serves
+    on a pseudo-terminal.
     """
     with Troubles():
-        raise typer.Exit(_simulate(pty=pty or tcp is None, tcp=tcp, link=link, model=model, seed=seed, zone=zone))
+        served = pty or (tcp is None and usbip is None)
+        raise typer.Exit(_simulate(pty=served, tcp=tcp, usbip=usbip, link=link, model=model, seed=seed, zone=zone))
 
 
-def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed: int | None, zone: str) -> int:
+def _simulate(
+    *, pty: bool, tcp: str | None, usbip: str | None, link: Path | None, model: str, seed: int | None, zone: str
+) -> int:
     import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
     import json  # noqa: PLC0415 as above
     import signal  # noqa: PLC0415 as above
@@ -341,11 +349,13 @@ def _simulate(*, pty: bool, tcp: str | None, link: Path | None, model: str, seed
                     lambda said: print(json.dumps({"ready": "pen", **said}), flush=True),
                     pty=pty,
                     tcp=tcp,
+                    usbip=usbip,
                     link=link,
                     model=model,
                     seed=seed,
                     zone=zone,
                     on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
+                    log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
                 ),
                 name="simulated pen",
             )

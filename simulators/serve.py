@@ -20,7 +20,8 @@ EXCHANGE_S = 0.7
 """A quick hand."""
 
 ReadyRecord = dict[str, str | int | None]
-"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), url, model, serial, pid, seed."""
+"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), usbip (host:port), bus_id, url, model,
+serial, pid, seed. ``url`` is None for a pen on USB/IP alone: it has one on the host that attaches it."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -37,6 +38,7 @@ async def serve(
     pty: bool = True,
     link: Path | None = None,
     tcp: str | None = None,
+    usbip: str | None = None,
     model: str = "NW-1",
     serial: str | None = None,
     seed: int | None = None,
@@ -44,17 +46,20 @@ async def serve(
     today: date | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
+    log: Callable[[str], None] = lambda _sentence: None,
 ) -> None:
-    """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), or on both, until cancelled.
+    """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), by USB/IP (as ``tcp``), or on several of
+    them, until cancelled.
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
     the system's by default. ``on_stall`` is told of milliseconds the pen did not live because this process was held up.
-    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand.
+    ``on_pen`` is given the pen before anybody can open it: whoever breaks it or has it in hand. ``log`` is told what
+    was refused to USB/IP clients.
 
     Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
     """
-    if not pty and tcp is None:
+    if not pty and tcp is None and usbip is None:
         raise EndpointError("A simulated pen needs a pseudo-terminal or a TCP address to be served on. Ask for one.")
     if link is not None and not pty:
         raise EndpointError(
@@ -73,6 +78,8 @@ async def serve(
         "pty": None,
         "device": None,
         "tcp": None,
+        "usbip": None,
+        "bus_id": None,
         "url": None,
         "model": personality.name,
         "serial": personality.serial,
@@ -91,6 +98,15 @@ async def serve(
             record["pty"] = pty_endpoint.path
             record["device"] = pty_endpoint.device
             record["url"] = pty_endpoint.url
+        if usbip is not None:
+            from simulators.endpoints.usb import UsbEndpoint  # noqa: PLC0415  # few ask for it
+            from simulators.usb.ip_server import Sparing, UsbIpServer  # noqa: PLC0415  # as above
+
+            told = Sparing(log)
+            device = UsbEndpoint(live, log=told)
+            server = await stack.enter_async_context(UsbIpServer([device], *parse_address(usbip), log=told))
+            record["usbip"] = server.address
+            record["bus_id"] = server.bus_ids[0]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(live.run(), name=f"simulated pen {personality.serial}")
             ready(record)
