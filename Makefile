@@ -47,7 +47,7 @@ check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/report_pictures.py .ci/licences.py .ci/vulnerabilities.py
+	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/report_pictures.py docs/physics_pictures.py .ci/licences.py .ci/vulnerabilities.py
 	$(BIN)/mypy --strict docs/safety/trace.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
@@ -81,10 +81,11 @@ soak: setup  ## the long versions of tests, campaign (1 000 h) and measurements,
 	$(MAKE) --no-print-directory mutants
 	$(MAKE) --no-print-directory vulnerabilities
 
-generated: $(STAMP)  ## writes protocol document, C header, test vectors, the safety matrix and the pictures of reports anew from their sources
+generated: $(STAMP)  ## writes protocol document, C header, test vectors, the safety matrix, the pictures of reports and of the simulated physics anew from their sources
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/safety/trace.py --write
 	$(BIN)/python docs/report_pictures.py
+	$(BIN)/python docs/physics_pictures.py
 
 licences: $(STAMP)  ## lists the licences of everything the product runs on; fails on one that does not fit
 	$(BIN)/python .ci/licences.py

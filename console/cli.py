@@ -316,7 +316,9 @@ def simulate(
     link: Annotated[
         Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="Which pen to be.")] = "NW-1",
+    model: Annotated[
+        str, typer.Option("--model", help="Which pen to be; `list` tells which there are.", metavar="NAME|list")
+    ] = "NW-1",
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
 ) -> None:
@@ -327,48 +329,12 @@ def simulate(
     on a pseudo-terminal.
     """
     with Troubles():
+        from console.actions import simulated as act  # noqa: PLC0415 imported when it runs
+
+        if model == "list":
+            raise typer.Exit(act.list_models())
         served = pty or (tcp is None and usbip is None)
-        raise typer.Exit(_simulate(pty=served, tcp=tcp, usbip=usbip, link=link, model=model, seed=seed, zone=zone))
-
-
-def _simulate(
-    *, pty: bool, tcp: str | None, usbip: str | None, link: Path | None, model: str, seed: int | None, zone: str
-) -> int:
-    import asyncio  # noqa: PLC0415 as elsewhere: `--help` does without
-    import json  # noqa: PLC0415 as above
-    import signal  # noqa: PLC0415 as above
-
-    from simulators.serve import exchange_on_signal, serve  # noqa: PLC0415 the one place of the product that knows a simulated pen
-    from station.process.signals import on_ending_signals  # noqa: PLC0415 as above
-
-    async def until_asked() -> None:
-        asked = asyncio.Event()
-        with on_ending_signals(lambda _: asked.set()):
-            serving = asyncio.create_task(
-                serve(
-                    lambda said: print(json.dumps({"ready": "pen", **said}), flush=True),
-                    pty=pty,
-                    tcp=tcp,
-                    usbip=usbip,
-                    link=link,
-                    model=model,
-                    seed=seed,
-                    zone=zone,
-                    on_pen=lambda pen: exchange_on_signal(pen, signal.SIGUSR1),
-                    log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
-                ),
-                name="simulated pen",
-            )
-            ending = asyncio.create_task(asked.wait(), name="asked to end")
-            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (serving, ending):
-                task.cancel()
-            await asyncio.wait({serving, ending})
-        if not serving.cancelled():
-            serving.result()
-
-    asyncio.run(until_asked())
-    return Code.DONE
+        raise typer.Exit(act.simulate(pty=served, tcp=tcp, usbip=usbip, link=link, model=model, seed=seed, zone=zone))
 
 
 def main() -> int:

@@ -111,7 +111,7 @@ def session_named(source: Source, name: str) -> str:
     known = [span.session for span in source.sessions()]
     if not known:
         raise ConsoleError(
-            Told("no_session", "There is no session in this record yet.", "", "The first `prepare` makes one.")
+            Told("no_session", "There is no session in this record yet.", "", "The first `needlework treat` makes one.")
         )
     if name == NEWEST:
         return known[-1]

@@ -1,5 +1,5 @@
 """Writes what is made from tables: the protocol document, the C header and the test vectors; the list of alarms; what
-is on the bus, with the schema of every event and message; the codes of FHIR exports.
+is on the bus, with the schema of every event and message; the codes of FHIR exports; the numbers of the simulated pen.
 
 python docs/generate.py           writes the files
 python docs/generate.py --check   writes nothing; names the files that are not current and ends with 1 if any
@@ -16,6 +16,7 @@ from generator.contract import SCHEMAS, make_schemas, rendered
 from generator.exports import make_exports
 from generator.header import make_header
 from generator.markdown import make_protocol
+from generator.simulator import make_simulator
 from generator.vectors import make_vectors
 
 from logger.export.fhir_codes import code_system
@@ -35,6 +36,7 @@ def generated_files() -> Mapping[Path, str]:
         ROOT / "docs" / "asyncapi.json": make_asyncapi(),
         ROOT / "docs" / "bus.md": make_bus(),
         ROOT / "docs" / "exports.md": make_exports(),
+        ROOT / "docs" / "simulator.md": make_simulator(),
         ROOT / "docs" / "fhir" / "codesystem.json": rendered(code_system()),
     }
     files |= {ROOT / "tests" / "vectors" / name: text for name, text in make_vectors().items()}

@@ -2,9 +2,12 @@
 
 SimulatorError
 ├── UnknownModel    no personality has this name
+├── BadPenData      the file of personalities says what no pen has
 ├── UnknownZone     the tissue table has no such zone
 └── NoSuchPart      this model has no button, pedal or dial to move
 """
+
+from difflib import get_close_matches
 
 
 class SimulatorError(Exception):
@@ -13,6 +16,14 @@ class SimulatorError(Exception):
 
 class UnknownModel(SimulatorError):
     """No personality has this name."""
+
+
+class BadPenData(SimulatorError):
+    """The file of personalities names a key or a capability that there is not."""
+
+    def __init__(self, pen: str, kind: str, name: str, known: list[str]) -> None:
+        near = get_close_matches(name, known, n=1) or known[:1]
+        super().__init__(f"The pen {pen} in pens.toml has the {kind} {name!r}, which there is not. Nearest: {near[0]}.")
 
 
 class UnknownZone(SimulatorError):

@@ -159,6 +159,9 @@ class LeaseKeeper:
     def _motor_on(self, setpoint: Setpoint) -> None:
         self.depth_in_force_um = setpoint.depth_um if self.sets_depth else self._model.dial_depth_um
         self.rate_in_force_mhz = setpoint.rate_mhz if self.sets_rate else self._model.dial_rate_mhz
+        slowest_from_um = self._model.slowest_from_um
+        if slowest_from_um is not None and self.depth_in_force_um >= slowest_from_um:
+            self.rate_in_force_mhz = self._model.rate_min_mhz
         if not self._plant.driven:
             self._watches.drive_began()
         self._plant.drive(float(self.depth_in_force_um), self.rate_in_force_mhz / 1000.0)

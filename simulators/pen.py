@@ -76,7 +76,7 @@ class SimulatedPen:
         self.deepest_driven_um = -inf
         self.cartridge: Cartridge | None
         self.cartridge = self.new_cartridge()
-        self.memory = NonVolatile(factory_calibration(today))
+        self.memory = NonVolatile(factory_calibration(today, model))
         self.plant = Plant(model.plant, needles=self.cartridge.needle_count)
         self.firmware = self._boot(pen_time_start_ms)
         self.faults = FaultHooks(self)
@@ -186,7 +186,13 @@ class SimulatedPen:
 
     def new_cartridge(self) -> Cartridge:
         """An unused cartridge with an identity of its own, in date on the day the pen was made with."""
-        return fresh_cartridge(self._rng.randint(1, 0xFFFF_FFFF), self.today)
+        model = self.model
+        return fresh_cartridge(
+            self._rng.randint(1, 0xFFFF_FFFF),
+            self.today,
+            needle_count=model.needle_count,
+            needle_length_um=model.needle_length_um,
+        )
 
     def insert_cartridge(self, cartridge: Cartridge | None = None) -> Cartridge:
         """Pushes a cartridge on, a new one unless told which, and returns it. Strokes count from here."""

@@ -1,17 +1,23 @@
-"""Which pen a simulated pen is: its data sheet, its sensors, its parts. Data only; the firmware reads it.
+"""Which pen a simulated pen is: its data sheet, its sensors, its parts. The pens themselves are data, in ``pens.toml``.
 
-The models are inventions of ours. Two of them resemble kinds of pen on sale (a manual dial with a fixed rate, a motor
-with steps), so that software meets what is found in clinics; none claims to behave like a named product.
+The models are inventions of ours. Some resemble kinds of pen on sale, so that software meets what is found in clinics;
+none claims to behave like a named product.
 """
 
-from dataclasses import dataclass, field, replace
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from difflib import get_close_matches
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
 
 from firmware_bridge.wire.messages import DEAD_MAN_DEFAULT_MS, PROTOCOL_VERSION, Capability, Welcome
 from firmware_bridge.wire.operations import CalibrationData
-from simulators.errors import UnknownModel
-from simulators.physics import PlantParameters
+from simulators.errors import BadPenData, UnknownModel
+from simulators.parts import PlantParameters, SensorNoise
 
 EPOCH = date(1970, 1, 1)
 """Days on the wire are counted from here."""
@@ -38,21 +44,14 @@ FULL_CAPABILITIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class SensorNoise:
-    """Standard deviation of one reading of each sensor, normally distributed. Assumed."""
-
-    depth_um: float = 4.0
-    rate_mhz: float = 250.0
-    current_ma: float = 3.0
-    temperature_dc: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
 class PenModel:
     """A pen's data sheet and what it is built of.
 
     ``dial_depth_um`` and ``dial_rate_mhz`` are where its dial stands, or what is fixed by its construction; they act
-    where the host does not set the quantity.
+    where the host does not set the quantity. ``slowest_from_um``: from this depth on it turns at its slowest rate,
+    whatever rate is set. ``calibrated``: it leaves the factory with a calibration, of ``depth_uncertainty_um`` (k = 2).
+    ``needle_count`` and ``needle_length_um`` are those of its cartridges. ``about`` says what it is, ``source`` what it
+    resembles and by which publication.
     """
 
     name: str = "NW-1"
@@ -74,6 +73,13 @@ class PenModel:
     arm_battery_min_permille: int = 50  # below it a treatment would end in a brown-out
     arm_temperature_max_dc: int = 550  # above it the over-temperature fault is minutes away
     brown_out_v: float = 5.8  # what the driver needs for the fastest rate
+    slowest_from_um: int | None = None
+    calibrated: bool = True
+    depth_uncertainty_um: int = 50
+    needle_count: int = 12
+    needle_length_um: int = 1500
+    about: str = ""
+    source: str = ""
     noise: SensorNoise = field(default_factory=SensorNoise)
     plant: PlantParameters = field(default_factory=PlantParameters)
 
@@ -118,67 +124,80 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
-def fresh_cartridge(tag: int, today: date, *, shelf_days: int = 540) -> Cartridge:
-    """An unused cartridge of 12 needles of 1500 µm that expires ``shelf_days`` after ``today``."""
-    return Cartridge(tag=tag, serial=f"C{tag:08X}", expiry_day=day_number(today) + shelf_days)
+def fresh_cartridge(
+    tag: int, today: date, *, shelf_days: int = 540, needle_count: int = 12, needle_length_um: int = 1500
+) -> Cartridge:
+    """An unused cartridge that expires ``shelf_days`` after ``today``."""
+    return Cartridge(
+        tag=tag,
+        serial=f"C{tag:08X}",
+        needle_count=needle_count,
+        needle_length_um=needle_length_um,
+        expiry_day=day_number(today) + shelf_days,
+    )
 
 
-def factory_calibration(today: date) -> CalibrationData:
-    """A calibration that changes nothing, done 30 days before ``today``, due 700 days after it, ±50 µm (k = 2)."""
+def factory_calibration(today: date, model: PenModel) -> CalibrationData:
+    """What a pen holds when it leaves the factory: a calibration that changes nothing, done 30 days before ``today``,
+    due 700 days after it; or none, where its maker does not calibrate."""
     return CalibrationData(
-        valid=1,
-        certificate=b"FACTORY-0001",
+        valid=int(model.calibrated),
+        certificate=b"FACTORY-0001" if model.calibrated else b"",
         calibrated_day=day_number(today) - 30,
         due_day=day_number(today) + 700,
         depth_gain_ppm=1_000_000,
         depth_offset_um=0,
-        depth_uncertainty_um=50,
+        depth_uncertainty_um=model.depth_uncertainty_um,
         rate_gain_ppm=1_000_000,
     )
 
 
-NW_1 = PenModel()
-"""The pen everything is shown with: all capabilities, 0–2500 µm in steps of 50, 20–150 Hz in steps of 1."""
+def _capabilities(pen: str, names: list[str]) -> Capability:
+    for name in names:
+        if name not in Capability.__members__:
+            raise BadPenData(pen, "capability", name, list(Capability.__members__))
+    return reduce(or_, (Capability[name] for name in names), Capability(0))
 
-NW_DIAL = replace(
-    NW_1,
-    name="NW-DIAL",
-    serial="NWD-000001",
-    capabilities=FULL_CAPABILITIES & ~(Capability.DEPTH_SET | Capability.RATE_SET)
-    | Capability.DEPTH_MANUAL
-    | Capability.RATE_MANUAL,
-    depth_step_um=250,
-    rate_min_mhz=117_000,
-    rate_max_mhz=117_000,
-    dial_depth_um=500,
-    dial_rate_mhz=117_000,
-)
-"""Depth on a dial in steps of 250 µm, sensed; one fixed rate."""
 
-NW_DIAL_UNSENSED = replace(
-    NW_DIAL,
-    name="NW-DIAL-UNSENSED",
-    serial="NWU-000001",
-    capabilities=NW_DIAL.capabilities & ~Capability.DEPTH_SENSED,
-)
-"""Depth on a dial that nothing measures: it cannot be armed."""
+def _with(pen: str, base: Any, changes: Mapping[str, Any]) -> Any:
+    """A record with some fields changed. Raises BadPenData for a field it does not have."""
+    known = [each.name for each in fields(base)]
+    for name in changes:
+        if name not in known:
+            raise BadPenData(pen, "key", name, known)
+    return replace(base, **changes)
 
-NW_BLIND = replace(
-    NW_1, name="NW-BLIND", serial="NWB-000001", capabilities=FULL_CAPABILITIES & ~Capability.DEPTH_SENSED
-)
-"""Depth is set and not measured."""
 
-NW_NO_DEAD_MAN = replace(
-    NW_1, name="NW-NO-DEAD-MAN", serial="NWN-000001", capabilities=FULL_CAPABILITIES & ~Capability.DEAD_MAN
-)
-"""Does not stop by itself when the host falls silent: a host must not arm it."""
+def read_pens(text: str) -> dict[str, PenModel]:
+    """The pens in a TOML text, each by how it differs from NW-1. Raises BadPenData."""
+    pens = {}
+    base = PenModel()
+    for name, table in tomllib.loads(text).items():
+        said = dict(table)
+        lacks, has = (_capabilities(name, said.pop(key, [])) for key in ("lacks", "has"))
+        pens[name] = _with(
+            name,
+            base,
+            said
+            | {
+                "name": name,
+                "capabilities": base.capabilities & ~lacks | has,
+                "noise": _with(name, base.noise, said.pop("noise", {})),
+                "plant": _with(name, base.plant, said.pop("plant", {})),
+            },
+        )
+    return pens
 
-NW_PLAIN = replace(
-    NW_1, name="NW-PLAIN", serial="NWP-000001", capabilities=FULL_CAPABILITIES & ~Capability.CARTRIDGE_IDENTIFIED
-)
-"""Knows that a cartridge is inserted, not which."""
 
-MODELS = {model.name: model for model in (NW_1, NW_DIAL, NW_DIAL_UNSENSED, NW_BLIND, NW_NO_DEAD_MAN, NW_PLAIN)}
+MODELS = read_pens(Path(__file__).with_name("pens.toml").read_text(encoding="utf-8"))
+"""Every simulated pen, by name."""
+
+NW_1 = MODELS["NW-1"]
+NW_DIAL = MODELS["NW-DIAL"]
+NW_DIAL_UNSENSED = MODELS["NW-DIAL-UNSENSED"]
+NW_BLIND = MODELS["NW-BLIND"]
+NW_NO_DEAD_MAN = MODELS["NW-NO-DEAD-MAN"]
+NW_PLAIN = MODELS["NW-PLAIN"]
 
 
 def model_named(name: str) -> PenModel:
@@ -186,5 +205,8 @@ def model_named(name: str) -> PenModel:
     found = MODELS.get(name)
     if found is None:
         near = get_close_matches(name, MODELS, n=3) or list(MODELS)
-        raise UnknownModel(f"There is no simulated pen called {name!r}. Nearest: {', '.join(near)}.")
+        raise UnknownModel(
+            f"There is no simulated pen called {name!r}. Nearest: {', '.join(near)}. "
+            "`--model list` tells which there are."
+        )
     return found

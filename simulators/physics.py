@@ -5,76 +5,29 @@ floats in slots, because a campaign steps it a thousand times for each second of
 
 The models, all lumped and quasi-static where the time constant is far under a millisecond:
 
-* Motor: brushed DC, ``i = (v − k ω) / R`` (its electrical time constant, about 0.1 ms, is left out),
+* Motor: brushed DC, ``i = (v − k ω) / R`` (its electrical time constant, about 0.03 ms, is left out),
   ``J dω/dt = k i − T_friction − b ω − T_tissue``. The driver puts out the voltage that gives the wanted speed with
   nothing to do, ``v = k ω* + R (T_friction + b ω*) / k``, at most the supply. Under load the speed droops by
   ``R T / (k² + R b)``. Undriven, its terminals are shorted and it brakes itself.
 * One turn of the motor is one stroke. A stroke into tissue of depth ``d`` costs ``c · n · d²`` for ``n`` needles, so
   the mean torque is ``c · n · d² / 2π``.
 * Depth actuator: moves at constant speed to its target; the needle carriage follows it with play (backlash).
+  Where a mechanism was built too deep, its target is so too.
   Protrusion is where the needles' lower turning point lies, measured from the cartridge's face; negative is inside.
 * Battery: open-circuit voltage linear in charge, internal resistance. Heat: one node, loses to the air.
 """
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from math import tau
 
 from simulators.errors import UnknownZone
-
-TISSUE_J_PER_M2 = {
-    "forehead": 140.0,
-    "glabella": 140.0,
-    "nose": 160.0,
-    "periorbital": 70.0,
-    "cheek": 120.0,
-    "upper-lip": 100.0,
-    "perioral": 100.0,
-    "chin": 150.0,
-    "jaw": 140.0,
-    "neck": 80.0,
-    "facial-scars": 300.0,
-    "scalp": 220.0,
-    "air": 0.0,
-}
-"""Energy one needle leaves in the tissue of a zone, for each square metre of depth².
-
-Assumed, not measured: chosen so that a needle at 1 mm meets 0.1–0.6 N, the order of magnitude published for insertion
-of single microneedles into skin, and so that dense and scarred tissue costs more than thin skin.
-"""
+from simulators.parts import TISSUE_J_PER_M2, PlantParameters
 
 SETTLE_EVERY_S = 0.0095
 """Charge and heat, which move over minutes, are booked in strides of 10 ms; current and supply move at every step."""
 
 SUPPLY_FLOOR_V = 0.1
 """Below this the driver puts out nothing; kept above zero because currents are computed by dividing by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlantParameters:
-    """The numbers of a pen's parts: assumed for two cells and a 12 mm coreless motor, not taken from a pen on sale.
-
-    Where a comment names a reason, the number was chosen to meet it.
-    """
-
-    torque_constant_nm_a: float = 0.0060  # also V·s/rad; 150 Hz needs 5.7 V, which two empty cells still give
-    winding_ohm: float = 2.0  # stall current 3.7 A at 7.4 V, usual for motors of this size
-    inertia_kg_m2: float = 5.0e-7  # rotor, eccentric and cartridge carrier: spin-up time constant J R / k² = 28 ms
-    friction_nm: float = 4.0e-4  # dry friction of bearings, eccentric and membrane: 67 mA with nothing to do
-    viscous_nm_s: float = 1.0e-7
-    current_limit_a: float = 2.0  # of the driver
-    actuator_um_s: float = 15_000.0  # full travel and home in 187 ms, inside a retract time of 250 ms
-    backlash_um: float = 20.0  # whole play between actuator and carriage
-    park_um: float = -300.0  # where the actuator rests with the needles inside
-    home_um: float = -100.0  # the home switch closes when protrusion is not above this
-    battery_full_c: float = 2160.0  # 0.6 A·h
-    battery_full_v: float = 8.4  # two lithium cells
-    battery_empty_v: float = 6.4
-    battery_ohm: float = 0.15  # two small cells and their wiring
-    electronics_a: float = 0.03
-    heat_capacity_j_k: float = 60.0  # about 70 g of aluminium and plastic
-    heat_to_air_k_w: float = 15.0  # a body of this size in still air; time constant 15 minutes
-    air_c: float = 22.0
 
 
 class Plant:
@@ -143,7 +96,7 @@ class Plant:
         self.jammed = False
         self.depth_stuck = False
         self.drive_gain = 1.0
-        self.drive_offset_um = 0.0
+        self.drive_offset_um = p.drive_offset_um
         self.depth_sensor_drift_um = 0.0
         self.depth_sensor_dead = False
         self.wet = False
@@ -167,8 +120,10 @@ class Plant:
             self.touching = True
 
     def release(self) -> None:
-        """Motor drive off, needles to their park position."""
+        """Motor drive off, needles to their park position. A turning motor brakes itself; at rest it has no current."""
         self.driven = False
+        if self.speed_rad_s == 0.0:
+            self.current_a = 0.0
         self.target_um = self.parameters.park_um
         if self._follows_motor:
             self.touching = False

@@ -55,7 +55,9 @@ class Sensors:
         plant = self._plant
         if not self.has_depth or plant.depth_sensor_dead:
             return NO_I16
-        shown = round(plant.protrusion_um + plant.depth_sensor_drift_um + self._gauss(0.0, self._noise.depth_um))
+        true_um = plant.protrusion_um + plant.depth_sensor_drift_um
+        count_um = self._noise.depth_count_um
+        shown = round((true_um + self._gauss(0.0, self._noise.depth_um)) / count_um) * count_um
         return shown if _I16_LEAST <= shown <= _I16_MOST else _limited(shown, _I16_LEAST, _I16_MOST)
 
     def rate_mhz(self) -> int:
@@ -64,7 +66,8 @@ class Sensors:
             return NO_U32
         if self._plant.speed_rad_s == 0.0:
             return 0
-        shown = round(self._plant.speed_rad_s / tau * 1000.0 + self._gauss(0.0, self._noise.rate_mhz))
+        true_mhz, count_mhz = self._plant.speed_rad_s / tau * 1000.0, self._noise.rate_count_mhz
+        shown = round((true_mhz + self._gauss(0.0, self._noise.rate_mhz)) / count_mhz) * count_mhz
         return shown if 0 <= shown <= _U32_MOST else _limited(shown, 0, _U32_MOST)
 
     def current_ma(self) -> int:

@@ -44,7 +44,9 @@ class Message(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            raise MessageError(f"the payload is no {cls.__name__}: {error.error_count()} fields do not fit") from error
+            raise MessageError(
+                f"the payload is no {cls.__name__}: of its fields {error.error_count()} do not fit"
+            ) from error
 
 
 # A dictionary and no model: reading a batch into models takes three times as long, for objects that nobody keeps.

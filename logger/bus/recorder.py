@@ -25,7 +25,7 @@ from logger.bus.reconnect import Backoff, BackoffSettings, keep_connected, told_
 from logger.bus.suspicion import Suspicions
 from logger.bus.topics import Topics, filter_of, parse, row
 from logger.errors import MessageError, StoreUnusable, StoreUnwritable, TopicError
-from logger.journal.entry import Entry
+from logger.journal.entry import Entry, follows
 from logger.store.store import Appended, StationSpan, Store
 
 _T = TypeVar("_T")
@@ -314,7 +314,7 @@ def _read(messages: Sequence[BusMessage]) -> list[_Read]:
             reads.append(_Read(message.topic, [], error))
             continue
         before = last.get(message.topic)
-        if before is not None and entries[0].previous == before.entries[-1].hash:
+        if before is not None and follows(entries[0], before.entries[-1]):
             before.entries += entries
             before.batches += 1
         else:

@@ -17,4 +17,4 @@ class Suspicions:
         self.counts[kind] += 1
         count = self.counts[kind]
         if count & (count - 1) == 0:
-            self._tell(sentence if count == 1 else f"{sentence} (The {count}th of its kind since the start.)")
+            self._tell(sentence if count == 1 else f"{sentence} ({count} of its kind since the start.)")

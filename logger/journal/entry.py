@@ -215,6 +215,11 @@ class Entry(NamedTuple):  # made for every entry that is read anywhere: a frozen
         return READER.read(self.type, self.version, self.body)
 
 
+def follows(entry: Entry, before: Entry) -> bool:
+    """Whether an entry is the next of a chain behind another: by its hash alone it may claim any place in it."""
+    return entry.sequence == before.sequence + 1 and entry.previous == before.hash
+
+
 def rises(entries: Sequence[Entry], after: int) -> bool:
     """Whether each sequence is above the one before it, the first above ``after``.
 

@@ -5,21 +5,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from logger.errors import JournalRuined, JournalUnusable
 from logger.journal.entry import Entry, rises
 from logger.journal.file import DATABASE_ERRORS, check_is_journal
+from logger.journal.rows import COLUMNS, entry_of, loose_text, value_of
 from logger.record.lookback import TYPES, Asked, SessionUsed, sessions_used
 from logger.sqlite_files import read_only_uri
 
-_COLUMNS = "sequence, utc_us, monotonic_ms, session, type, version, body, previous, hash"
 _PAGE_ENTRIES = 200  # a page of a streamed read: bounds memory, and the time a read transaction holds the log back
 _ROWS_AT_ONCE = 32  # of seconds of treating: their memory is used again, not given back and asked for anew
 _MAPPED_BYTES = 1 << 40  # as much as the system allows
 _BUSY_TIMEOUT_S = 2.0
-
-_Value = TypeVar("_Value", int, str, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +93,11 @@ class JournalReader:
         try:
             with self._lock:
                 cursor = self._connection.execute(
-                    f"SELECT {_COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 our own columns
+                    f"SELECT {COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 our own columns
                     (after, limit),
                 )
                 for row in cursor:
-                    entry = _entry(self.station, row)
+                    entry = entry_of(self.station, row)
                     total += len(entry.body)
                     if max_bytes is not None and entries and total > max_bytes:
                         break
@@ -121,20 +119,22 @@ class JournalReader:
     def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
         """Every entry of some types, in order, streamed in pages. Raises JournalUnusable."""
         sql = (
-            f"SELECT {_COLUMNS} FROM entries WHERE type IN ({', '.join('?' * len(types))}) AND sequence > ? "  # noqa: S608 our own columns
+            f"SELECT {COLUMNS} FROM entries WHERE type IN ({', '.join('?' * len(types))}) AND sequence > ? "  # noqa: S608 our own columns
             f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
         )
         after = 0
         while rows := self._query(sql, (*types, after)):
-            page = self._rising([_entry(self.station, row) for row in rows], after)
+            page = self._rising([entry_of(self.station, row) for row in rows], after)
             yield from page
             after = page[-1].sequence
 
     def rows(self) -> Iterator[list[Sequence[Any]]]:
         """Every entry as its row, in pages: sequence, utc_us, monotonic_ms, session, type, version, body, previous,
-        hash, of a damaged file with whatever it holds. Raises JournalUnusable."""
+        hash, of a damaged file with whatever it holds. From now on text that is none is read too. Raises
+        JournalUnusable."""
+        self._connection.text_factory = loose_text
         after: int | None = None
-        sql = f"SELECT {_COLUMNS} FROM entries{{}} ORDER BY sequence LIMIT {_ROWS_AT_ONCE}"  # noqa: S608 our own columns
+        sql = f"SELECT {COLUMNS} FROM entries{{}} ORDER BY sequence LIMIT {_ROWS_AT_ONCE}"  # noqa: S608 our own columns
         rows = self._query(sql.format(""))  # from the lowest there is, which in a file somebody changed may be below 1
         while rows:
             last = after
@@ -148,7 +148,7 @@ class JournalReader:
 
     def entry_of(self, row: Sequence[object]) -> Entry:
         """The entry in a row."""
-        return _entry(self.station, row)
+        return entry_of(self.station, row)
 
     def session_entries(self, session: str, types: Sequence[str] = (), *, without: str = "") -> Iterator[Entry]:
         """Every entry of one session, or those of some types, in order, streamed in pages; nothing when there is none.
@@ -158,12 +158,12 @@ class JournalReader:
         """
         only = f" AND type IN ({', '.join('?' * len(types))})" if types else ""
         sql = (
-            f"SELECT {_COLUMNS} FROM entries WHERE session = ?{only} AND type != ? AND sequence > ? "  # noqa: S608 our own columns
+            f"SELECT {COLUMNS} FROM entries WHERE session = ?{only} AND type != ? AND sequence > ? "  # noqa: S608 our own columns
             f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
         )
         after = 0
         while rows := self._query(sql, (session, *types, without, after)):
-            page = [_entry(self.station, row) for row in rows]
+            page = [entry_of(self.station, row) for row in rows]
             yield from self._rising(page, after)
             after = page[-1].sequence
 
@@ -220,11 +220,11 @@ class JournalReader:
     def newest(self, type_: str, upto: int) -> Entry | None:
         """The newest entry of a type with a sequence of at most ``upto``. Raises JournalUnusable."""
         rows = self._query(
-            f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND sequence > 0 AND sequence <= ? "  # noqa: S608 our own columns
+            f"SELECT {COLUMNS} FROM entries WHERE type = ? AND sequence > 0 AND sequence <= ? "  # noqa: S608 our own columns
             "ORDER BY sequence DESC LIMIT 1",
             (type_, upto),
         )
-        return _entry(self.station, rows[0]) if rows else None
+        return entry_of(self.station, rows[0]) if rows else None
 
     def signing_key(self) -> str | None:
         """The id of the key that the record was signed with last, or that was announced last; None where there is none.
@@ -235,12 +235,12 @@ class JournalReader:
             "SELECT json_extract(CAST(body AS TEXT), '$.key_id') FROM entries WHERE type IN ('station_key', "
             "'journal_checkpoint') AND sequence > 0 ORDER BY sequence DESC LIMIT 1"
         )
-        return _of(str, rows[0][0]) if rows else None
+        return value_of(str, rows[0][0]) if rows else None
 
     def acknowledged(self) -> int:
         """The outbox's cursor: up to which entry the recorder confirmed. Raises JournalUnusable."""
         rows = self._query("SELECT acknowledged FROM outbox")
-        return _of(int, rows[0][0]) if rows else 0
+        return value_of(int, rows[0][0]) if rows else 0
 
     def file_problems(self, limit: int = 20) -> list[str]:
         """What SQLite's own check finds wrong with the file's structure; empty when nothing."""
@@ -250,30 +250,6 @@ class JournalReader:
             return [str(error)]
         found = [str(row[0]) for row in rows]
         return [] if found == ["ok"] else found
-
-
-def _entry(station: str, row: Sequence[object]) -> Entry:
-    """The entry in a row, also of a damaged file, where a column can hold what its schema forbids.
-
-    Such a value becomes an empty one of the right type: the entry's hash then gives it away.
-    """
-    sequence, utc_us, monotonic_ms, session, type_, version, body, previous, digest = row
-    return Entry(
-        station=station,
-        sequence=_of(int, sequence),
-        utc_us=_of(int, utc_us),
-        monotonic_ms=_of(int, monotonic_ms),
-        session=session if isinstance(session, str) else None,
-        type=_of(str, type_),
-        version=_of(int, version),
-        body=_of(bytes, body),
-        previous=_of(bytes, previous),
-        hash=_of(bytes, digest),
-    )
-
-
-def _of(kind: type[_Value], value: object) -> _Value:
-    return value if isinstance(value, kind) else kind()
 
 
 def _is_about_content(error: Exception) -> bool:

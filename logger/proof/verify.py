@@ -20,10 +20,13 @@ from logger.journal.reader import JournalReader
 from logger.proof.anchors import Anchor, Anchored
 from logger.proof.chain import ROW_HASH, Walk, check_chain
 from logger.proof.checkpoints import Trail
-from logger.proof.findings import MAX_FINDINGS, Finding, Findings, counted, printable
+from logger.proof.findings import MAX_FINDINGS, Finding, Findings, What, counted, printable
 from logger.store.store import Store
 
 __all__ = ["MAX_FINDINGS", "Finding", "VerifyResult", "result_of", "verify_journal", "verify_store"]
+
+BREAKS: frozenset[What] = frozenset({"changed", "missing", "does_not_follow", "out_of_order", "file"})
+"""Findings with which no chain goes on."""
 
 PROGRESS_ENTRIES = 1000
 """Whoever waits for a long verification is told after each so many entries."""
@@ -70,6 +73,13 @@ class VerifyResult:
     behind: int = 0
     keys: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether every entry is as its hash says and follows the one before, whatever its signatures are worth: a
+        station can go on from the last of them."""
+        named = len(self.findings) == self.findings_total
+        return named and not any(finding.what in BREAKS for finding in self.findings)
 
     def _signed(self) -> str:
         if self.signed_to is None:
@@ -141,7 +151,7 @@ def verify_journal(
         confirmed = _confirmed(reader, findings)
         comparison = _Comparison(store, reader.station)
         anchored = Anchored(anchors)
-        quick = Quick(reader.station)
+        quick, read_whole = Quick(reader.station), True
         newest = reader.last() if progress is not None else None
         upto = None if newest is None else newest[0]
         try:
@@ -154,15 +164,16 @@ def verify_journal(
                 if progress is not None:
                     progress(walk.count, upto)
         except JournalUnusable as error:
+            read_whole = False  # what lies behind may be there
             findings.add(walk.last, "file", f"Behind entry {walk.last or 0} the file cannot be read: {error}")
-        if confirmed > (walk.last or 0):
+        if read_whole and confirmed > (walk.last or 0):
             findings.add(
                 walk.last,
                 "cut_tail",
                 f"The journal ends at entry {walk.last or 0}, but it notes that the recorder confirmed entries up to "
                 f"{confirmed}: its end was cut.",
             )
-        comparison.finish(findings, confirmed)
+        comparison.finish(findings, confirmed, read_whole=read_whole)
         findings.of_the_file(structure.result())
         anchored.finish(findings, walk.last)
         return result_of(
@@ -285,7 +296,7 @@ class _Comparison:
                 self._first_other = self._first_other or sequence
             self._anchor = next(self._stored, None)
 
-    def finish(self, findings: Findings, confirmed: int) -> None:
+    def finish(self, findings: Findings, confirmed: int, *, read_whole: bool) -> None:
         """Behind the journal's last entry: says where the two differ, and what is wrong with the store itself."""
         rest, behind = self._anchor, self._anchor
         while rest is not None:
@@ -298,7 +309,7 @@ class _Comparison:
                 f"({counted(self._others, 'entry', 'entries')}): one of the two was changed; "
                 "which one, the hashes cannot tell.",
             )
-        if behind is not None:
+        if behind is not None and read_whole:
             findings.add(
                 behind.sequence,
                 "cut_tail",

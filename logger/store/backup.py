@@ -65,13 +65,16 @@ def back_up(where: str | Path, to: Path, progress: Progress) -> Copied:
 
 
 def restore(source: Path, where: str | Path, progress: Progress) -> Copied:
-    """Fills the empty or absent store ``where`` from a backup that is intact, and verifies it: all of it or nothing.
+    """Fills the empty or absent store ``where`` from a backup of unbroken chains, then verifies it; all or nothing.
+
+    What else is found, a signature that is worth nothing, comes with it and is told of: one station that signs wrongly
+    keeps nobody else's record from being restored.
 
     Raises StoreOccupied, StoreUnusable, StoreUnwritable, OSError.
     """
     found = _verified(source, str(source), progress)
-    if not found.intact:
-        worst = next(result for result in found.stations if result.verdict != "intact")
+    worst = next((result for result in found.stations if not result.unbroken), None)
+    if worst is not None:
         raise StoreUnusable(
             f"The backup {source} is damaged. {worst.sentence()} Nothing was restored: stations would continue a chain "
             "that is broken. Restore an older backup; the stations send again what it lacks. This one can still be "

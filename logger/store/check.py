@@ -13,9 +13,11 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from logger.errors import StoreUnusable
+from logger.proof.findings import counted
 from logger.proof.verify import VerifyResult, verify_store
 from logger.store.place import cause, engine_to_read, shown, url_of
 from logger.store.projections import differences
+from logger.store.raw_rows import of_other_kinds
 from logger.store.schema import HEAD, revision_of
 from logger.store.store import Store
 from logger.store.tables import ENTRIES
@@ -81,7 +83,11 @@ def check_store(where: str | Path, progress: Callable[[str, int, int], None]) ->
 def _of_database(connection: Connection) -> tuple[list[str], list[str]]:
     if connection.dialect.name == "sqlite":
         found = [str(row[0]) for row in connection.exec_driver_sql(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]
-        return [f"The database file is not whole: {problem}." for problem in found if problem != "ok"], []
+        problems = [f"The database file is not whole: {problem}." for problem in found if problem != "ok"]
+        if others := of_other_kinds(connection):
+            problems.append(f"Values of a kind that no recorder stores: {counted(others, 'row')}. Somebody wrote into "
+                            "the file.")  # fmt: skip
+        return problems, []
     doubts = []
     for setting, then in _PROMISES.items():
         if connection.exec_driver_sql(f"SHOW {setting}").scalar() != "on":

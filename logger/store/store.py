@@ -8,7 +8,6 @@ entry, so `contiguous` is simply the last sequence.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,19 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from logger.errors import StoreUnusable, StoreUnwritable
-from logger.journal.entry import GENESIS, Entry, rises
+from logger.journal.entry import GENESIS, Entry, follows, rises
 from logger.record.lookback import Asked, SessionUsed, Used, kept
+from logger.store import raw_rows
 from logger.store.conflicts import Conflict, conflict_of, keep_conflict, keep_notices, select_conflicts
 from logger.store.key_pins import KeyPins
 from logger.store.place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
 from logger.store.projections import project, select_sessions, select_uses
+from logger.store.reading import Reading
 from logger.store.rows import insert_entries
 from logger.store.schema import HEAD, migrate, revision_of
 from logger.store.tables import ENTRIES, ENTRY_COLUMNS, SESSIONS_USED
 
+_LAST_SEQUENCE = 2**63 - 1  # what is above that is no number: SQLite sorts text behind all of them
 _PAGE_ENTRIES = 200
 
 
@@ -140,8 +142,11 @@ class Store:
         return.
 
         What is stored already is compared and counted; the first entry that differs from what is stored, or does not
-        follow it, is kept as evidence, and neither it nor what comes after it is taken. Raises StoreUnwritable.
+        follow it, is kept as evidence, and neither it nor what comes after it is taken. Raises StoreUnwritable, and
+        ValueError for entries that do not follow each other: with them a chain would get a hole.
         """
+        if not all(map(follows, entries[1:], entries)):
+            raise ValueError("entries that do not follow each other were given to a store")
         try:
             try:
                 return self._append(entries, seen_utc_us)
@@ -190,6 +195,9 @@ class Store:
 
     def stations(self) -> list[StationSpan]:
         """What is stored of every station, by name. Raises StoreUnusable."""
+        if self._engine.dialect.name == "sqlite":
+            with self._reading() as connection:
+                return [_span(connection, name) for name in raw_rows.stations(connection)]
         spans: list[StationSpan] = []
         following = select(func.min(ENTRIES.c.station))
         with self._reading() as connection:
@@ -205,8 +213,20 @@ class Store:
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
     def every_row(self, station: str) -> Iterator[Entry]:
-        """As :meth:`entries`, and what somebody put before the first entry too: for whoever verifies."""
-        return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), None)
+        """As :meth:`entries`, and whatever else is there, of whatever kind: for whoever verifies."""
+        if self._engine.dialect.name != "sqlite":
+            yield from self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), None)
+            return
+        rows, last = raw_rows.Rows(station), 0
+        while True:
+            with self._reading() as connection:
+                page = rows.page(connection, _PAGE_ENTRIES)
+            if page is None:
+                raise self._repeats(last)
+            if not page:
+                return
+            yield from page
+            last = page[-1].sequence
 
     def session_entries(self, session: str, types: Sequence[str] = ()) -> Iterator[Entry]:
         """Every entry of one session, or those of some types, in order, in pages. Raises StoreUnusable."""
@@ -292,41 +312,18 @@ class Store:
             if not page:
                 return
             if not rises(page, page[0].sequence - 1 if after is None else after):
-                raise StoreUnusable(
-                    f"The store {self._where} cannot be read behind entry {after or 0}: it is damaged and repeats "
-                    "itself. Restore it from a backup; the stations send again what is missing then."
-                )
+                raise self._repeats(after or 0)
             yield from page
             after = page[-1].sequence
 
-    def _reading(self) -> "_Reading":
-        return _Reading(self._engine, self._where)
-
-
-class _Reading:
-    """A connection for reading, whose errors say what they mean."""
-
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine = engine
-        self._where = where
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = self._engine.connect()
-        except SQLAlchemyError as error:
-            raise self._unusable(error) from error
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        with suppress(SQLAlchemyError):  # cut while it is given back: the pool forgets it, and what was read is read
-            self._connection.close()
-        if isinstance(error, SQLAlchemyError):
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: SQLAlchemyError) -> StoreUnusable:
+    def _repeats(self, after: int) -> StoreUnusable:
         return StoreUnusable(
-            f"The store {self._where} cannot be read: {cause(error)}. Check that it is there and whole."
+            f"The store {self._where} cannot be read behind entry {after}: it is damaged and repeats itself. Restore "
+            "it from a backup; the stations send again what is missing then."
         )
+
+    def _reading(self) -> Reading:
+        return Reading(self._engine, self._where)
 
 
 def _dispose(engine: Engine | None) -> None:
@@ -360,7 +357,7 @@ def _prepare(engine: Engine, where: str | Path) -> None:
 def _span(connection: Connection, station: str) -> StationSpan:
     query = (
         select(ENTRIES.c.sequence, ENTRIES.c.hash)
-        .where(ENTRIES.c.station == station, ENTRIES.c.sequence > 0)
+        .where(ENTRIES.c.station == station, ENTRIES.c.sequence.between(1, _LAST_SEQUENCE))
         .order_by(ENTRIES.c.sequence.desc())
         .limit(1)
     )

@@ -17,7 +17,7 @@ def add_sessions(api: FastAPI, people: People, sign_off: SignOff) -> None:
         """Signs a closed session as performed, reviewed or approved. Needs an operator or a physician."""
         asked = await read_body(request, SignSession)
         by = people.signed_in(request.headers.get(SIGN_IN_HEADER, ""), "operator", "physician")
-        signed = await sign_off.sign(session, by.account, asked.meaning)
+        signed = await sign_off.sign(session, by.account, by.role, asked.meaning)
         return Signed(
             session=session,
             by=signed.by,
@@ -33,7 +33,7 @@ def add_sessions(api: FastAPI, people: People, sign_off: SignOff) -> None:
         asked = await read_body(request, AmendRecord)
         by = people.signed_in(request.headers.get(SIGN_IN_HEADER, ""), "operator", "physician")
         amended = await sign_off.amend(
-            session, by.account, aspect=asked.aspect, reason=asked.reason, text=asked.text, entry=asked.entry
+            session, by.account, by.role, aspect=asked.aspect, reason=asked.reason, text=asked.text, entry=asked.entry
         )
         return Amended(
             session=session,

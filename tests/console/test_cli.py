@@ -16,6 +16,7 @@ from controller.events import Event
 from logger.journal.entry import Entry
 from logger.journal.journal import Journal
 from logger.store.store import Store
+from simulators.personality import MODELS
 
 pytestmark = pytest.mark.system
 
@@ -136,10 +137,17 @@ def test_a_trouble_is_json_where_json_is_asked_for(run: Run) -> None:
     assert said["do"]
 
 
+def test_the_simulated_pens_are_listed(run: Run) -> None:
+    said = run("simulate", "--model", "list").stdout
+    assert "100–150 Hz" in said
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("NW-")] == list(MODELS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("simulate", "--model", "NW-2"), "Nearest: NW-1"),
+        (("simulate", "--model", "lst"), "`--model list`"),
         (("simulate", "--zone", "elbow"), "elbow"),
         (("simulate", "--tcp", "nowhere"), "127.0.0.1:7070"),
         (("simulate", "--pty", "--link", "/no/such/place/pen"), "/no/such/place"),

@@ -261,6 +261,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework campaign --hours 0\.02 .*", run),
     (r"needlework campaign --(seed|replay) .*", parsed),  # others' stories
     (OF_A_BROKER, of_a_broker),
+    (r"needlework simulate --model list", run),
     # These stay up, or need a station or a record.
     (r"needlework (run|treat|simulate|record|demo|sessions|patients|live|amend)\b.*", parsed),
     (r"needlework account .*", examined),  # no terminal, or no descriptor: it says so

@@ -4,12 +4,14 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from logger.errors import StoreError, StoreOccupied, StoreUnusable
+from logger.journal.entry import GENESIS, Entry, entry_hash
 from logger.record.lookback import Asked
 from logger.store.backup import back_up, restore
 from logger.store.check import check_store
@@ -143,6 +145,22 @@ def test_a_damaged_store_is_copied_and_said_to_be_damaged_and_not_restored(
         restore(backup, place, silent)
     if "://" not in place:
         assert not Path(place).exists()
+
+
+def test_a_station_that_signs_wrongly_keeps_nobody_from_being_restored(
+    store_place: str, new_place: Place, tmp_path: Path
+) -> None:
+    filled(store_place)
+    fields = (1, 1, 1, None, "station_key", 1, b'{"key_id":"x","public_key":"zz"}')
+    with closing(Store.open(store_place)) as store:
+        before = len(store.stations())
+        digest = entry_hash(b"room-9", GENESIS, *fields)
+        store.append([Entry("room-9", *fields, GENESIS, digest)], seen_utc_us=1)
+    backup, place = tmp_path / "backup.db", new_place()
+    assert not back_up(store_place, backup, silent).intact
+    restored = restore(backup, place, silent)
+    assert len(restored.stations) == before + 1
+    assert [result.station for result in restored.stations if result.verdict != "intact"] == ["room-9"]
 
 
 def test_what_is_no_backup_is_refused(new_place: Place, tmp_path: Path) -> None:

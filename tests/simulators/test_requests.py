@@ -99,6 +99,25 @@ def test_r2_status_flows_during_a_self_test_and_the_answer_comes_at_its_end(benc
     assert bench.pen.truth.state == PenState.IDLE
 
 
+@pytest.mark.parametrize("freed", [True, False])
+def test_r2_a_motor_that_was_held_fast_leaves_no_current_for_the_self_test_to_find(bench, freed):
+    """Let go, the drive is off: no current flows. The self-test does not drive, so it cannot see a motor still held."""
+    bench.pen.faults.jam_motor()
+    bench.ready()
+    bench.setpoint()
+    bench.advance(20)
+    bench.setpoint()
+    assert bench.status().motor_current_ma > 1000
+    bench.say(Stop())
+    bench.pen.faults.jam_motor(not freed)
+    assert bench.status().motor_current_ma == 0
+    assert bench.pen.plant.current_a == 0.0
+    bench.advance(300)
+    bench.request(SELF_TEST)
+    [response] = bench.advance(1000)
+    assert unpack(SelfTestData, response.data) == SelfTestData(passed=0x3F, tested=0x3F)
+
+
 def test_r2_reads_are_answered_during_a_self_test(bench):
     bench.connect()
     bench.request(SELF_TEST)

@@ -95,7 +95,7 @@ def lived(story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool
 @settings(max_examples=60)
 @given(
     story=st.lists(st.tuples(st.integers(1, 400), ACTS), min_size=3, max_size=25),
-    model=st.sampled_from(["NW-1", "NW-BLIND", "NW-DIAL"]),
+    model=st.sampled_from(sorted(MODELS)),
 )
 def test_strides_change_nothing(story: list[tuple[int, tuple[str, int]]], model: str) -> None:
     begun = [(5, ("arm", 0)), (5, ("setpoint", 10)), (1, ("setpoint", 20)), *story]

@@ -21,6 +21,7 @@ from tests.station.conftest import OPERATOR, House
 pytestmark = pytest.mark.system
 
 PHYSICIAN = "demo-physician"
+PASSWORD = "a long enough sentence"
 TEXT = "The left cheek was treated, not the right one."
 ASKED = AmendRecord(aspect="zone", reason="chosen_wrongly", text=TEXT)
 
@@ -54,6 +55,26 @@ async def test_an_amendment_is_a_new_entry_its_text_stays_here_and_what_was_sign
     house.station.end("a test")
     await house.task
     await asyncio.to_thread(_look, house.settings, session)
+
+
+async def test_a_physician_who_treats_nobody_reviews_and_amends_by_the_account_alone(house: House) -> None:
+    async with house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        session = (await house.client.pen()).view.session or ""
+        await seat.close("finished")
+    async with house.client.signed_in(OPERATOR, "") as operator:
+        await operator.sign(session, "performed")
+    await house.client.nobody().add_account("boss", "manager", PASSWORD)
+    async with house.client.signed_in("boss", PASSWORD) as boss:
+        await boss.add_account("dr-lee", "physician", PASSWORD)
+        await boss.add_account("az-9", "operator", PASSWORD)
+    async with house.client.signed_in("dr-lee", PASSWORD) as physician:
+        assert (await physician.sign(session, "reviewed")).role == "physician"
+        assert (await physician.amend(session, ASKED)).by == "dr-lee"
+    async with house.client.signed_in("az-9", PASSWORD) as somebody:
+        with pytest.raises(StationRefused) as caught:
+            await somebody.sign(session, "reviewed")
+        assert caught.value.trouble.because == "sign_not_a_physician"
 
 
 async def test_the_command_takes_the_text_of_a_file_and_says_what_follows(house: House, tmp_path: Path) -> None:
