@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +21,7 @@ from simulators.serve import ReadyRecord, serve
 from simulators.usb import ip_server
 from simulators.usb.device import UsbWay
 from simulators.usb.ip_protocol import TRANSFER_MAX_BYTES, Errno, Status
-from simulators.usb.ip_server import CONNECTIONS_MAX, TOLD_MAX, UNSENT_MAX_BYTES, Sparing, UsbIpServer
+from simulators.usb.ip_server import CONNECTIONS_MAX, TOLD_MAX, Sparing, UsbIpServer
 from simulators.usb.transfers import WAITING_MAX
 from tests.simulators.usbip_client import (
     GET_DEVICE_DESCRIPTOR,
@@ -35,7 +34,6 @@ from tests.simulators.usbip_client import (
 
 CDC, BULK = 1, 2
 TODAY = date(2026, 5, 4)
-READ_AT_ONCE_BYTES = 256 * 1024  # what asyncio reads from a socket in one go
 
 
 @dataclass
@@ -262,30 +260,6 @@ async def test_a_transfer_for_a_device_that_was_not_imported_ends_the_connection
     assert await host.gone()
     await detached(exported)
     assert any("did not import" in sentence for sentence in exported.told)
-
-
-async def test_a_host_that_reads_no_answers_is_read_no_further_until_it_does(
-    exported: Exported, host: UsbIpHost
-) -> None:
-    questions = 8_000
-    [connection] = exported.server._connections
-    transport = connection._transport
-    assert transport is not None
-    for end in (transport, host.writer):
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # the system holds little, so the server has to
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 32_768)
-    host.writer.transport.pause_reading()  # type: ignore[attr-defined]
-    for _ in range(questions):
-        host.put(0, inward=True, length=18, setup=GET_DEVICE_DESCRIPTOR)
-    while transport.is_reading():
-        await asyncio.sleep(0.001)
-    assert UNSENT_MAX_BYTES < transport.get_write_buffer_size() < UNSENT_MAX_BYTES + 2 * READ_AT_ONCE_BYTES
-    host.writer.transport.resume_reading()  # type: ignore[attr-defined]
-    answers = [await host.answer() for _ in range(questions)]
-    assert {answer.status for answer in answers} <= {0, -Errno.NO_MEMORY}  # what was read already had to wait somewhere
-    assert len({answer.sequence for answer in answers}) == questions
-    assert transport.is_reading()
-    assert await unharmed(host)
 
 
 async def test_a_silent_connection_is_closed(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
