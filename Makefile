@@ -20,10 +20,10 @@ SECONDS ?= 120
 SEED ?= 1
 JOBS ?= 2
 
-.PHONY: help setup demo run test check trace bench campaign fuzz pythons defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test test-usb check trace bench campaign fuzz pythons defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
 
 setup: system-for-tests $(STAMP) $(OFFICIAL)  ## makes .venv with the pinned dependencies, and sees that the system has what the tests use
 
@@ -40,6 +40,9 @@ RESULTS := build/test-results.json
 
 test: setup  ## every test but the long versions: make test [ARGS="-k name"]
 	$(BIN)/python -m pytest -m "not soak" $(or $(ARGS),--results $(RESULTS))  # a part of the tests is no evidence
+
+test-usb: $(STAMP)  ## treats on a USB bus in a machine without hardware: Debian's kernel in QEMU; skips where that is not to be had
+	@$(BIN)/python tests/usb/run.py || { code=$$?; (( code == 77 )) || exit $$code; }  # 77: what it needs is not here
 
 check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
 from console.conform_app import conform
@@ -62,7 +63,7 @@ app.add_typer(store_app, name="store")
 app.command()(lookback)
 app.command()(sbom)
 app.add_typer(simulator_app, name="simulator")
-app.command()(simulate)
+app.command(cls=BareOptionsCommand)(simulate)
 app.command()(verify)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]

@@ -13,7 +13,7 @@ from simulators.errors import EndpointError
 from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel, model_named
-from simulators.serve import ReadyRecord, check_media, made, offer, parse_address
+from simulators.serve import Media, ReadyRecord, made, offer, parse_address
 
 FLEET_MAX = 1000
 """More than a process has descriptors for, two a pen."""
@@ -72,7 +72,7 @@ async def serve_fleet(
 
     Raises UnknownModel, UnknownZone, or EndpointError when one cannot be served as asked; then none is.
     """
-    check_media(pty=pty, link=link, tcp=tcp)
+    Media(pty=pty, link=link, tcp=tcp)
     if not 1 <= pens <= FLEET_MAX:
         raise EndpointError(f"A process serves 1 to {FLEET_MAX} pens, not {pens}. Start a second one for more.")
     personality = model_named(model)
@@ -88,10 +88,8 @@ async def serve_fleet(
             await offer(
                 live,
                 stack,
-                pty=pty,
-                link=counted(link, number),
+                Media(pty=pty, link=counted(link, number), tcp=addressed(tcp, number)),
                 control=counted(control, number),
-                tcp=addressed(tcp, number),
                 seed=None if seed is None else seed + number - 1,
             )
             for number, live in enumerate(lives, start=1)

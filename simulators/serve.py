@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -27,8 +27,9 @@ EXCHANGE_S = 0.7
 """A quick hand."""
 
 ReadyRecord = dict[str, str | int | None]
-"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), url, model, serial, pid, seed, control
-(path of its control socket)."""
+"""What a served pen tells when it is ready: pty (path), device, tcp (host:port), usbip (host:port), bus_id, url, model,
+serial, pid, seed, control (path of its control socket). ``url`` is None for a pen on USB/IP alone: it has one on the
+host that attaches it."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -39,14 +40,27 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def check_media(*, pty: bool, link: Path | None, tcp: str | None) -> None:
-    """Raises EndpointError where a pen cannot be served on what was asked for."""
-    if not pty and tcp is None:
-        raise EndpointError("A simulated pen needs a pseudo-terminal or a TCP address to be served on. Ask for one.")
-    if link is not None and not pty:
-        raise EndpointError(
-            "A link names a pseudo-terminal, and none was asked for. Ask for one, or leave the link out."
-        )
+@dataclass(frozen=True, slots=True)
+class Media:
+    """On what a pen is served: a pseudo-terminal with a name at ``link``, TCP, USB/IP ("HOST:PORT" each).
+
+    Raises EndpointError where nothing, or nothing for the link, was asked for.
+    """
+
+    pty: bool
+    link: Path | None
+    tcp: str | None
+    usbip: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.pty and self.tcp is None and self.usbip is None:
+            raise EndpointError(
+                "A simulated pen needs a pseudo-terminal or an address (TCP, USB/IP) to be served on. Ask for one."
+            )
+        if self.link is not None and not self.pty:
+            raise EndpointError(
+                "A link names a pseudo-terminal, and none was asked for. Ask for one, or leave the link out."
+            )
 
 
 def made(
@@ -72,18 +86,19 @@ def made(
 async def offer(
     live: LivePen,
     within: AsyncExitStack,
+    media: Media,
     *,
-    pty: bool,
-    link: Path | None,
-    tcp: str | None,
     seed: int | None,
     control: Path | None,
+    log: Callable[[str], None] = lambda _sentence: None,
 ) -> ReadyRecord:
     """Makes ``live`` openable, and its control socket, until ``within`` ends; returns where. Raises EndpointError."""
     record: ReadyRecord = {
         "pty": None,
         "device": None,
         "tcp": None,
+        "usbip": None,
+        "bus_id": None,
         "url": None,
         "model": live.pen.model.name,
         "serial": live.pen.model.serial,
@@ -92,19 +107,29 @@ async def offer(
         "control": None if control is None else str(control),
     }
     plugs: list[PlugPart] = []
-    if tcp is not None:
-        tcp_endpoint = await within.enter_async_context(TcpEndpoint(live, *parse_address(tcp)))
+    if media.tcp is not None:
+        tcp_endpoint = await within.enter_async_context(TcpEndpoint(live, *parse_address(media.tcp)))
         plugs.append(TcpPlug(tcp_endpoint))
         record["tcp"] = tcp_endpoint.url.removeprefix("tcp://")
         record["url"] = tcp_endpoint.url
-    if pty:
+    if media.pty:
         from simulators.endpoints.pty import PtyEndpoint  # noqa: PLC0415  # systems without terminals serve on TCP
 
-        pty_endpoint = within.enter_context(PtyEndpoint(live, link=link))
+        pty_endpoint = within.enter_context(PtyEndpoint(live, link=media.link))
         plugs.append(pty_endpoint)
         record["pty"] = pty_endpoint.path
         record["device"] = pty_endpoint.device
         record["url"] = pty_endpoint.url
+    if media.usbip is not None:
+        from simulators.endpoints.usb import UsbEndpoint  # noqa: PLC0415  # few ask for it
+        from simulators.usb.ip_server import Sparing, UsbIpPlug, UsbIpServer  # noqa: PLC0415  # as above
+
+        told = Sparing(log)
+        device = UsbEndpoint(live, log=told)
+        server = await within.enter_async_context(UsbIpServer([device], *parse_address(media.usbip), log=told))
+        plugs.append(UsbIpPlug(server, server.bus_ids[0]))
+        record["usbip"] = server.address
+        record["bus_id"] = server.bus_ids[0]
     if control is not None:
         injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
         await within.enter_async_context(ControlSocket(control, Bench(live.pen, injector)))
@@ -117,6 +142,7 @@ async def serve(
     pty: bool = True,
     link: Path | None = None,
     tcp: str | None = None,
+    usbip: str | None = None,
     model: str = "NW-1",
     serial: str | None = None,
     seed: int | None = None,
@@ -127,19 +153,21 @@ async def serve(
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
     control: Path | None = None,
+    log: Callable[[str], None] = lambda _sentence: None,
 ) -> None:
-    """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), or on both, until cancelled.
+    """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), by USB/IP (as ``tcp``), or on several of
+    them, until cancelled.
 
     ``ready`` is called once, when hosts can open it. ``seed`` None is a new pen every time; the same seed gives
     the same boot ids, leases and noise again. ``today`` is the date its cartridge and calibration are made for,
     the system's by default. ``pace``: bytes take as long as on a real line. ``on_stall`` is told of milliseconds the
     pen did not live because this process was held up. ``on_pen`` is given the pen before anybody can open it: whoever
     breaks it or has it in hand. ``control`` is where its control socket is made. ``dialect`` makes it speak another
-    protocol, with a model of its own.
+    protocol, with a model of its own. ``log`` is told what was refused to USB/IP clients.
 
     Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
     """
-    check_media(pty=pty, link=link, tcp=tcp)
+    media = Media(pty=pty, link=link, tcp=tcp, usbip=usbip)
     speaks, personality = (None, model_named(model)) if dialect is None else dialect_named(dialect)
     if serial is not None:
         personality = replace(personality, serial=serial)
@@ -148,8 +176,8 @@ async def serve(
         on_pen(pen)
     live = LivePen(pen, on_stall=on_stall, pace=pace)
     async with AsyncExitStack() as stack:
-        record = await offer(live, stack, pty=pty, link=link, tcp=tcp, seed=seed, control=control)
-        if dialect is not None:
+        record = await offer(live, stack, media, seed=seed, control=control, log=log)
+        if dialect is not None and record["url"] is not None:
             record["url"] = f"{dialect}+{record['url']}"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(live.run(), name=f"simulated pen {personality.serial}")

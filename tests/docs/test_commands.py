@@ -285,6 +285,10 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"python docs/safety/trace.py --.*", case_option),  # its tests run it
     (r"mosquitto_sub .*", tool),
     (r"(apt-get|useradd|usermod|ln|install|udevadm|systemctl) .*", files_exist),  # steps of an installation, as root
+    (
+        r"(usbip|modprobe) .*",
+        files_exist,
+    ),  # change the kernel's USB bus; `make test-usb` does what they do in a machine
     (r"(pipx|uv tool) install \.", files_exist),  # other people's installers, not part of this environment
     (r"python3 -m venv \S+", files_exist),
     (r"""pip install ["']needlework\[.*\]["']""", extras),
