@@ -64,7 +64,7 @@ async def test_tcp_alone_has_no_terminal():
 @pytest.mark.parametrize(
     ("options", "error", "sentence"),
     [
-        ({"pty": False}, EndpointError, "pseudo-terminal or a TCP address"),
+        ({"pty": False}, EndpointError, "pseudo-terminal or an address"),
         ({"pty": False, "tcp": ":0", "link": "x"}, EndpointError, "link names a pseudo-terminal"),
         ({"tcp": "nowhere"}, EndpointError, "no address"),
         ({"tcp": "127.0.0.1:70000"}, EndpointError, "no address"),
