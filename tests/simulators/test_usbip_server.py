@@ -21,9 +21,10 @@ from simulators.serve import ReadyRecord, serve
 from simulators.usb import ip_server
 from simulators.usb.device import UsbWay
 from simulators.usb.ip_protocol import TRANSFER_MAX_BYTES, Errno, Status
-from simulators.usb.ip_server import CONNECTIONS_MAX, TOLD_MAX, Sparing, UsbIpServer
+from simulators.usb.ip_server import CONNECTIONS_MAX, TOLD_MAX, UNSENT_MAX_BYTES, Sparing, UsbIpServer
 from simulators.usb.transfers import WAITING_MAX
 from tests.simulators.usbip_client import (
+    GET_CONFIGURATION_DESCRIPTOR,
     GET_DEVICE_DESCRIPTOR,
     LIST,
     OPEN_LINE,
@@ -260,6 +261,31 @@ async def test_a_transfer_for_a_device_that_was_not_imported_ends_the_connection
     assert await host.gone()
     await detached(exported)
     assert any("did not import" in sentence for sentence in exported.told)
+
+
+async def test_a_host_that_reads_no_answers_is_read_no_further_until_it_does(
+    exported: Exported, host: UsbIpHost
+) -> None:
+    [connection] = exported.server._connections
+    transport = connection._transport
+    assert transport is not None
+    host.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    asked = 0
+    while transport.is_reading():  # what the system takes in between is its own affair, and megabytes
+        for _ in range(200):
+            host.put(0, inward=True, length=255, setup=GET_CONFIGURATION_DESCRIPTOR)
+        asked += 200
+        await asyncio.sleep(0)
+    waiting = transport.get_write_buffer_size()
+    assert UNSENT_MAX_BYTES < waiting < 4 * UNSENT_MAX_BYTES
+    await asyncio.sleep(0.05)
+    assert transport.get_write_buffer_size() == waiting, "nothing more is read of it, so nothing more is answered"
+    host.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    answers = [await host.answer() for _ in range(asked)]
+    assert {answer.status for answer in answers} <= {0, -Errno.NO_MEMORY}  # what was read already had to wait somewhere
+    assert len({answer.sequence for answer in answers}) == asked
+    assert transport.is_reading()
+    assert await unharmed(host)
 
 
 async def test_a_silent_connection_is_closed(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:

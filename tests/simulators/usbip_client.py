@@ -9,6 +9,7 @@ from simulators.usb.ip_protocol import VERSION
 
 LIST = struct.pack(">HHI", VERSION, 0x8005, 0)
 GET_DEVICE_DESCRIPTOR = bytes((0x80, 6, 0, 1, 0, 0, 18, 0))
+GET_CONFIGURATION_DESCRIPTOR = bytes((0x80, 6, 0, 2, 0, 0, 255, 0))
 SET_CONFIGURATION = bytes((0x00, 9, 1, 0, 0, 0, 0, 0))
 OPEN_LINE = bytes((0x21, 0x22, 3, 0, 0, 0, 0, 0))
 """SET_CONTROL_LINE_STATE, DTR and RTS: somebody opens the serial port."""
