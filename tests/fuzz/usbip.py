@@ -6,10 +6,10 @@ from datetime import date
 from random import Random
 
 from simulators.endpoints.live import LivePen
+from simulators.endpoints.usb import UsbEndpoint
 from simulators.pen import SimulatedPen
 from simulators.usb.ip_protocol import TRANSFER_MAX_BYTES, VERSION, MalformedRequest, RequestReader
 from simulators.usb.ip_server import UsbIpServer
-from simulators.usb.plugged import PluggedPen
 from tests.fuzz.reading import Script
 
 KEPT_MAX_BYTES = TRANSFER_MAX_BYTES + 64
@@ -74,7 +74,7 @@ def _transfer(script: Script) -> bytes:
 
 async def _connection(sent: bytes) -> None:
     live = LivePen(SimulatedPen(rng=Random(1), today=date(2026, 5, 4)))
-    pen = PluggedPen(live, log=lambda _said: None)
+    pen = UsbEndpoint(live, log=lambda _said: None)
     async with UsbIpServer([pen], port=0, log=lambda _said: None) as server:
         await _talk(server, sent)
 
