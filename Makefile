@@ -39,7 +39,7 @@ run: $(STAMP)  ## station, broker, recorder and simulated pen with a live view, 
 RESULTS := build/test-results.json
 
 test: setup  ## every test but the long versions: make test [ARGS="-k name"]
-	$(BIN)/python -m pytest -m "not soak" $(or $(ARGS),--results $(RESULTS))  # a part of the tests is no evidence
+	$(BIN)/python -m pytest -m "not soak" $(or $(ARGS),--results=$(RESULTS))  # a part of the tests is no evidence
 
 test-usb: $(STAMP)  ## treats on a USB bus in a machine without hardware: Debian's kernel in QEMU; skips where that is not to be had
 	@$(BIN)/python tests/usb/run.py || { code=$$?; (( code == 77 )) || exit $$code; }  # 77: what it needs is not here
