@@ -13,10 +13,8 @@ from firmware_bridge.wire.messages import Fault
 from logger.journal.reader import JournalReader
 from logger.proof.verify import verify_journal
 from station.api.client import SeatClient, StationClient
-from station.errors import StationFailure, StationRefused
-from station.process.exits import Exit
+from station.errors import StationRefused
 from station.process.supervise import STATION, Supervisor
-from station.service import Station
 from station.settings import StationSettings
 from tests.station.conftest import OPERATOR, House, OpenHouse, plan, simulated
 
@@ -72,19 +70,6 @@ async def test_a_stop_lost_three_times_is_repeated_until_it_is_confirmed(house: 
         await house.until(lambda status: status.view.phase == "prepared", "STOP is confirmed")
         assert house.at_rest
         assert house.pen.truth.faults == 0
-
-
-async def test_a_pen_another_station_treats_with_is_busy(open_house: OpenHouse, tmp_path: Path) -> None:
-    async with open_house() as house, house.client.seat(OPERATOR) as seat:
-        await house.treat(seat)
-        second = Station(
-            StationSettings(state_dir=tmp_path, api="tcp", stop_port=0, pens=f"pen={house.endpoint.url}"),
-            lambda said: None,
-        )
-        with pytest.raises(StationFailure) as caught:
-            await second.run()
-        assert caught.value.exit_code is Exit.PEN
-        assert (await house.client.pen()).view.phase == "treating"
 
 
 async def test_the_api_on_loopback_asks_for_its_key(open_house: OpenHouse) -> None:

@@ -16,7 +16,7 @@ from firmware_bridge.wire.messages import PROTOCOL_VERSION, Hello, Message, Welc
 from logger.proof.verify import verify_journal
 from station.process.exits import Exit
 from station.settings import StationSettings
-from tests.station.conftest import simulated
+from tests.station.conftest import OPERATOR, OpenHouse, simulated
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
@@ -160,3 +160,13 @@ async def test_no_pen_of_ours_is_named_and_hears_the_handshake_and_nothing_else(
     assert thing.heard == DELIMITER + b"".join(frame(hello, number) for number, hello in enumerate(hellos))
     assert all(isinstance(hello, Hello) for hello in hellos)
     assert thing.times[-1] - thing.times[0] < VERDICT_S
+
+
+async def test_a_pen_another_station_treats_with_is_busy_and_the_treatment_goes_on(
+    open_house: OpenHouse, short_path: Path
+) -> None:
+    """Two ways into one pen: the second station is a process of its own, as it would be."""
+    async with open_house() as house, house.client.seat(OPERATOR) as seat:
+        await house.treat(seat)
+        refused(await run(short_path / "2", house.endpoint.url), "another")
+        assert (await house.client.pen()).view.phase == "treating"
