@@ -58,7 +58,7 @@ def simulate(
             raise typer.BadParameter(f"{named[0]} is for one pen; name it or --pens, not both")
         if baud is not None and usb_frames:
             raise typer.BadParameter("a line is a serial one or USB; name --baud or --usb-frames, not both")
-        media: act.Media = {
+        asked: act.Asked = {
             "pty": pty or (tcp is None and usbip is None),
             "tcp": tcp,
             "link": link,
@@ -68,4 +68,4 @@ def simulate(
             "control": control,
         }
         pace = act.pace_of(baud, usb_frames=usb_frames)
-        raise typer.Exit(act.simulate(media, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+        raise typer.Exit(act.simulate(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))

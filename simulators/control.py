@@ -29,6 +29,7 @@ from simulators.errors import (
     UnknownFault,
     UnknownZone,
 )
+from simulators.faults.catalogue import fault_named
 from simulators.faults.injector import ActiveFault
 from simulators.faults.schedule import Planned, Schedule, make_schedule, planned_of
 
@@ -81,7 +82,7 @@ class ControlSocket:
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._clients: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[asyncio.TimerHandle, ActiveFault | None] = {}
         self._does: dict[str, tuple[Does, frozenset[str]]] = {
             "faults": (self._faults, frozenset()),
             "inject": (self._inject, frozenset({"fault", "parameters", "for_ms"})),
@@ -116,8 +117,7 @@ class ControlSocket:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._plan_nothing()
         if self._server is not None:
             self._server.close()
         for client in self._clients:
@@ -230,11 +230,13 @@ class ControlSocket:
 
     async def _inject(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
         [planned] = planned_of([{"at_ms": 0, **asked}])
+        self._check_room(1)
         return {"injected": active_as_data(self._planned(planned))}
 
     async def _clear(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
         name = asked.get("fault")
         if name is None:
+            self._plan_nothing()
             return {"cleared": list(self._bench.injector.clear_all())}
         if not isinstance(name, str):
             raise BadRequest(f"A fault is named, not {name!r:.40}.")
@@ -242,6 +244,10 @@ class ControlSocket:
 
     async def _schedule(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
         schedule = self._schedule_of(asked)
+        for one in schedule:
+            if missing := self._bench.injector.missing(fault_named(one.fault)):
+                raise NoSuchPart(f"{one.fault} needs {missing}. Nothing of this schedule was planned.")
+        self._check_room(2 * len(schedule))
         for one in schedule:
             self._later(one.at_ms, partial(self._planned, one))
         return {"schedule": [one.as_data() for one in schedule]}
@@ -262,7 +268,7 @@ class ControlSocket:
     def _planned(self, planned: Planned) -> ActiveFault:
         fault = self._bench.injector.inject(planned.fault, **planned.parameters)
         if planned.for_ms:
-            self._later(planned.for_ms, fault.clear)
+            self._later(planned.for_ms, fault.clear, of=fault)
         return fault
 
     async def _wait(self, asked: Mapping[str, Any], reader: asyncio.StreamReader) -> Data:
@@ -286,16 +292,33 @@ class ControlSocket:
                 raise ConnectionResetError("whoever waited has left")
             await asyncio.sleep(LOOK_S)
 
-    def _later(self, after_ms: int, do: Callable[[], object]) -> None:
-        if len(self._timers) >= TIMERS_MAX:
-            raise BadRequest(f"{TIMERS_MAX} faults wait for their time already. Wait for them first.")
+    def _check_room(self, wanted: int) -> None:
+        """Raises BadRequest where so many more cannot wait for their time; what waits for nothing is let go first."""
+        for timer, fault in list(self._timers.items()):
+            if fault is not None and not self._bench.injector.is_active(fault):
+                timer.cancel()
+                del self._timers[timer]
+        if len(self._timers) + wanted > TIMERS_MAX:
+            raise BadRequest(
+                f"{len(self._timers)} faults wait for their time already, at most {TIMERS_MAX} may. Nothing was done. "
+                "Wait for them, or clear everything."
+            )
+
+    def _later(self, after_ms: int, do: Callable[[], object], *, of: ActiveFault | None = None) -> None:
+        """``of`` is the fault that ends then, None for one that begins."""
 
         def now() -> None:
-            self._timers.discard(timer)
+            del self._timers[timer]
             do()
 
         timer = asyncio.get_running_loop().call_later(after_ms / 1000.0, now)
-        self._timers.add(timer)
+        self._timers[timer] = of
+
+    def _plan_nothing(self) -> None:
+        """What was to come does not."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
 
 class _Missed(Exception):

@@ -5,6 +5,7 @@ whole frame at once; software that was tried against that alone meets half frame
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from simulators.errors import EndpointError
@@ -15,6 +16,9 @@ BITS_A_BYTE = 10
 HELD_MAX_BYTES = 1024
 """What waits for a line that is too slow; a piece that finds no room is lost whole, as by a firmware whose transmit
 buffer is full."""
+
+FROM_HOST_MAX_BYTES = 65_536
+"""The same for what a host writes: its system keeps what waits for the line, and makes the writer wait for the rest."""
 
 USB_PACKET_BYTES = 64
 USB_PACKETS_A_FRAME = 19
@@ -42,16 +46,17 @@ class Pacer(Protocol):
         """What has arrived at the other end by ``now_ms`` and was not pulled before."""
 
 
-Pace = Callable[[], Pacer]
-"""Makes the pacer of one direction of one medium."""
+Pace = Callable[[int], Pacer]
+"""Makes the pacer of one direction of one medium, from how many bytes may wait in it."""
 
 
 class Uart:
     """An asynchronous serial line: every byte takes ten bit times, and none is there before its last bit."""
 
-    __slots__ = ("_begun_ns", "_byte_ns", "_held", "lost_bytes")
+    __slots__ = ("_begun_ns", "_byte_ns", "_held", "_held_max_bytes", "lost_bytes")
 
-    def __init__(self, baud: int) -> None:
+    def __init__(self, baud: int, held_max_bytes: int = HELD_MAX_BYTES) -> None:
+        self._held_max_bytes = held_max_bytes
         self._byte_ns = -(-BITS_A_BYTE * _NS_A_S // baud)  # rounded up: never faster than the line
         self._held = bytearray()
         self._begun_ns = 0  # when the first byte held began, or the line fell idle
@@ -64,7 +69,7 @@ class Uart:
 
     def push(self, data: bytes, now_ms: int) -> None:
         """As of :class:`Pacer`."""
-        if len(self._held) + len(data) > HELD_MAX_BYTES:
+        if len(self._held) + len(data) > self._held_max_bytes:
             self.lost_bytes += len(data)
             return
         if not self._held:
@@ -88,9 +93,10 @@ class UsbFrames:
     A piece ends its packet, as a device does that hands over what it has; :meth:`packets` keeps the packets apart.
     """
 
-    __slots__ = ("_held", "_pulled_ms", "_waiting_bytes", "lost_bytes")
+    __slots__ = ("_held", "_held_max_bytes", "_pulled_ms", "_waiting_bytes", "lost_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, held_max_bytes: int = HELD_MAX_BYTES) -> None:
+        self._held_max_bytes = held_max_bytes
         self._held: list[tuple[int, bytes]] = []
         self._waiting_bytes = 0
         self._pulled_ms = -1
@@ -103,7 +109,7 @@ class UsbFrames:
 
     def push(self, data: bytes, now_ms: int) -> None:
         """As of :class:`Pacer`."""
-        if self._waiting_bytes + len(data) > HELD_MAX_BYTES:
+        if self._waiting_bytes + len(data) > self._held_max_bytes:
             self.lost_bytes += len(data)
             return
         self._waiting_bytes += len(data)
@@ -131,4 +137,4 @@ def at_baud(baud: int) -> Pace:
     """The pace of a serial line of ``baud`` bits a second. Raises EndpointError for one that no line has."""
     if not BAUD_MIN <= baud <= BAUD_MAX:
         raise EndpointError(f"No serial line has {baud} baud. Name a rate from {BAUD_MIN} to {BAUD_MAX}, as 115200.")
-    return lambda: Uart(baud)
+    return partial(Uart, baud)

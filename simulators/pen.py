@@ -55,6 +55,9 @@ class SimulatedPen:
     passed, over reboots, and ``driven_at_ms`` is when in it the motor was last driven.
     """
 
+    native = True
+    """Its firmware speaks the wire protocol: what faults do to messages and leases can be done to it."""
+
     def __init__(
         self,
         model: PenModel = NW_1,

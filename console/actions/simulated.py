@@ -22,7 +22,7 @@ from simulators.serve import exchange_on_signal, serve
 from station.process.signals import on_ending_signals, on_leash
 
 
-class Media(TypedDict):
+class Asked(TypedDict):
     """On what a pen is served, and which one it is, as :func:`simulators.serve.serve` takes it."""
 
     pty: bool
@@ -52,15 +52,15 @@ def pace_of(baud: int | None, *, usb_frames: bool) -> Pace | None:
 
 
 def simulate(
-    media: Media, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
 ) -> int:
     """Serves a pen, or so many, and says so in one line of JSON. Raises SimulatorError when it cannot as asked."""
-    asyncio.run(_until_asked(media, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+    asyncio.run(_until_asked(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
     return Code.DONE
 
 
 async def _until_asked(
-    media: Media, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
 ) -> None:
     asked_to_end = asyncio.Event()
     with on_ending_signals(lambda _: asked_to_end.set()):
@@ -74,7 +74,7 @@ async def _until_asked(
                 pace=pace,
                 dialect=dialect,
                 log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
-                **media,
+                **asked,
             )
             if pens is None
             else serve_fleet(
@@ -82,7 +82,7 @@ async def _until_asked(
                 pens=pens,
                 pace=pace,
                 on_pens=lambda all_pens: exchange_on_signal(all_pens, signal.SIGUSR1),
-                **media,
+                **asked,
             ),
             name="simulated pen",
         )

@@ -113,6 +113,11 @@ class Bench:
         if self.host.transport is not None:
             await self.host.transport.close()
 
+    async def try_other(self) -> None:
+        """Opens and closes the second way where one was named, for it is meant to be tried. Raises a TransportError."""
+        if self.other_url:
+            await (await open_transport(self.other_url, BareHost(may_move=False))).close()
+
     @asynccontextmanager
     async def other(self) -> AsyncIterator[BareHost]:
         """A host on the second way into the pen. Raises NotTried where there is none."""
@@ -313,11 +318,12 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A pen under test, the port open. Whatever happens inside, STOP and DISARM are sent at the end, before it closes.
 
-    Raises a TransportError when the port cannot be opened.
+    Raises a TransportError when the port, or the second way that was named, cannot be opened.
     """
     found = Bench(url, other_url, allowed, hands, random)
     await found.open()
     try:
+        await found.try_other()
         yield found
     finally:
         found.host.stop()

@@ -40,7 +40,7 @@ async def conform(
     """Tries what these clauses demand on the pen at ``url``; ``heard`` is told of each part as it is done.
 
     The pen is left without lease and fault, where it lets itself be. Cancelled, it sends STOP and passes on.
-    Raises a TransportError when the port cannot be opened.
+    Raises a TransportError when the port, or the second way that was named, cannot be opened.
     """
     parts: list[Part] = []
     stopped = False

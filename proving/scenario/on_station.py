@@ -59,7 +59,7 @@ LOOK_S = 0.05
 PAUSE_AUDIO_MAX_S = 120
 
 
-class Cable:
+class TerminalCable:
     """The plug of a pen behind a pseudo-terminal; what is wrong with its line is wrong with the next plugging too."""
 
     def __init__(self, endpoint: PtyEndpoint[Port], lines: LinePart) -> None:
@@ -90,7 +90,7 @@ class Bench:
     link: Path
     endpoint: PtyEndpoint[Port] = field(init=False)
     live: LivePen = field(init=False)
-    cable: Cable = field(init=False)
+    cable: TerminalCable = field(init=False)
     faults: Injector = field(init=False)
     hands: Hands = field(init=False)
 
@@ -101,7 +101,7 @@ class Bench:
         self.live = LivePen(pen)
         self.endpoint = PtyEndpoint(self.live, link=self.link)
         lines = LinePart(lambda: self.live.now_ms)
-        self.cable = Cable(self.endpoint, lines)
+        self.cable = TerminalCable(self.endpoint, lines)
         self.faults = Injector(Parts(pen, lines=lines, plug=self.cable), seed=scenario.seed)
         self.hands = Hands(pen)
 

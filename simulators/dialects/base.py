@@ -9,7 +9,7 @@ import random
 from abc import ABC, abstractmethod
 from datetime import date
 
-from firmware_bridge.wire.messages import Fault, Setpoint
+from firmware_bridge.wire.messages import Fault, PenState, Setpoint
 from simulators.firmware import PenFirmware
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel
@@ -42,6 +42,15 @@ class DialectFirmware(PenFirmware, ABC):
         """The motor is driven."""
         return self.plant.driven
 
+    @property
+    def state(self) -> PenState:
+        """What the pen does; whatever the dialect says of it."""
+        if self.running:
+            return PenState.RUNNING
+        if not self.plant.needles_home:
+            return PenState.RETRACTING
+        return PenState.FAULT if self.faults else PenState.IDLE
+
     def run(self, depth_um: int, rate_mhz: int) -> None:
         """Motor on at this depth and rate, until :meth:`halt`, a press, or a fault. No silence ends it."""
         self._watches.set_ceiling(self.model.depth_max_um)
@@ -71,6 +80,8 @@ class DialectFirmware(PenFirmware, ABC):
 
 class DialectPen(SimulatedPen):
     """A simulated pen with a dialect's firmware; everything else of it is SimulatedPen's."""
+
+    native = False
 
     def __init__(
         self, firmware: type[DialectFirmware], model: PenModel, *, rng: random.Random, today: date, noisy: bool = True

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from simulators.faults.parts import LinePart
 from simulators.line import Line
-from simulators.pacing import Pace
+from simulators.pacing import FROM_HOST_MAX_BYTES, HELD_MAX_BYTES, Pace
 from simulators.pen import SimulatedPen
 
 TICK_S = 0.004
@@ -33,8 +33,8 @@ class Port:
     def __init__(self, live: "LivePen", medium: int, send: Callable[[bytes], None], pace: Pace | None) -> None:
         self.medium = medium
         self.line = Line()
-        self._from_host = pace() if pace is not None else None
-        self._to_host = pace() if pace is not None else None
+        self._from_host = pace(FROM_HOST_MAX_BYTES) if pace is not None else None
+        self._to_host = pace(HELD_MAX_BYTES) if pace is not None else None
         self._live = live
         self._send = send
         self._attached = True

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 from simulators.errors import NoSuchPart
 from simulators.faults.catalogue import APPLY, CATALOGUE, fault_named
@@ -23,6 +24,10 @@ class ActiveFault:
         """Ends this fault, unless another of its name was injected since."""
         if self._injector.is_active(self):
             self._injector.clear(self.name)
+
+
+_OF_ANY_FIRMWARE: Final = frozenset({"firmware_reboot", "firmware_hang", "firmware_phantom_press", "firmware_internal"})
+"""Faults of the firmware that are about no message and no lease."""
 
 
 class Injector:
@@ -54,6 +59,8 @@ class Injector:
         match kind.layer:
             case "line" if parts.lines is None:
                 return "a line to the pen"
+            case "firmware" if not parts.pen.native and kind.name not in _OF_ANY_FIRMWARE:
+                return "a firmware that speaks the wire protocol"
             case "usb" if parts.usb is None and (kind.seat != "plug" or parts.plug is None):
                 return "a plug" if kind.seat == "plug" else "a pen on USB"
             case "host" if parts.host is None and not kind.name.startswith(("host_second", "host_forged")):

@@ -68,6 +68,13 @@ async def test_a_good_pen_is_code_0_with_a_verdict_a_clause_and_a_junit_file(tmp
     assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(len(SOME)), "0")
 
 
+async def test_a_second_way_that_leads_nowhere_is_code_2() -> None:
+    async with served() as (_, url):
+        code, said, told = await done("--pen", url, "--other-medium", "tcp://127.0.0.1:1", "--only", "C4")
+    assert (code, "pass" in said) == (2, False)
+    assert "127.0.0.1:1" in told
+
+
 async def test_a_bad_pen_is_code_1_and_told_what_was_expected_and_seen() -> None:
     found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
     with found.defect.plant():

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.wire.messages import PenState
 from simulators.dialects.ascii import LINE_MAX_BYTES, MODEL, AsciiFirmware
 from simulators.dialects.base import DialectPen
 from simulators.dialects.names import dialect_named
-from simulators.errors import UnknownModel
+from simulators.errors import NoSuchPart, UnknownModel
+from simulators.faults.injector import Injector
 
 MEDIUM = 1
 
@@ -148,3 +150,28 @@ def test_whatever_comes_nothing_breaks_and_a_stop_on_a_line_of_its_own_stops(pie
 def test_a_dialect_that_is_not_there_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownModel, match="ascii"):
         dialect_named("asci")
+
+
+def test_truth_says_what_it_does_though_it_knows_no_lease() -> None:
+    one = pen()
+    assert one.truth.state is PenState.IDLE
+    asked(one, b"D 1.00\nR 120\nG\n")
+    one.advance(300)
+    assert one.truth.state is PenState.RUNNING
+    asked(one, b"X\n")
+    assert one.truth.state is PenState.RETRACTING
+
+
+def test_a_fault_of_messages_it_does_not_speak_is_refused_and_one_of_its_parts_is_not() -> None:
+    one = pen()
+    injector = Injector(one)
+    for name in ("firmware_refuses_stop", "firmware_mute", "firmware_lies_depth"):
+        with pytest.raises(NoSuchPart, match="speaks the wire protocol"):
+            injector.inject(name)
+    asked(one, b"D 1.00\nR 120\nG\n")
+    one.advance(300)
+    injector.inject("motor_stall")
+    one.advance(1000)
+    assert not one.truth.motor_driven
+    assert not {kind.name for kind in injector.available} & {"firmware_refuses_stop", "firmware_deaf"}
+    assert "firmware_hang" in {kind.name for kind in injector.available}

@@ -167,6 +167,33 @@ async def test_a_fault_for_a_time_and_a_schedule(served: Served) -> None:
         assert made["schedule"] == (await client.ask("schedule", seed=9, count=3, length_ms=600_000))["schedule"]
 
 
+async def test_clearing_everything_clears_what_was_to_come(served: Served) -> None:
+    async with served.client() as client:
+        await client.ask("schedule", faults=[{"at_ms": 60, "fault": "ingress"}])
+        await client.ask("clear")
+        await asyncio.sleep(0.12)
+        assert (await client.ask("truth"))["truth"]["injected"] == []
+
+
+async def test_a_schedule_of_what_cannot_be_here_is_refused_whole(served: Served) -> None:
+    async with served.client() as client:
+        planned = [{"at_ms": 0, "fault": "ingress"}, {"at_ms": 1, "fault": "usb_stall_in"}]
+        refused = (await client.ask("schedule", faults=planned))["error"]
+        assert (refused["because"], "needs a pen on USB" in refused["sentence"]) == ("no_such_part", True)
+        assert (await client.ask("truth"))["truth"]["injected"] == []
+
+
+async def test_what_there_is_no_room_for_is_not_done(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulators.control.TIMERS_MAX", 1)
+    async with served.client() as client:
+        await client.ask("inject", fault="motor_stall", for_ms=60_000)
+        refused = (await client.ask("inject", fault="ingress", for_ms=60_000))["error"]
+        assert "Nothing was done" in refused["sentence"]
+        assert (await client.ask("truth"))["truth"]["injected"] == ["motor_stall"]
+        await client.ask("clear", fault="motor_stall")
+        assert (await client.ask("inject", fault="ingress", for_ms=60_000))["ok"]  # what was cleared waits for nothing
+
+
 async def test_the_catalogue_says_what_can_be_injected_here(served: Served) -> None:
     async with served.client() as client:
         await client.ask("inject", fault="warm")
