@@ -151,6 +151,7 @@ class ControlSocket:
     # One client
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        closed = False
         task = asyncio.current_task()
         if task is not None:
             task.set_name(f"control client of {self._path.name}")
@@ -161,10 +162,15 @@ class ControlSocket:
                 await _reply(writer, _refused("too_many", f"{CLIENTS_MAX} clients are served already. Close one."))
             else:
                 await self._converse(reader, writer)
+            writer.close()  # what was answered last may be on its way
+            async with asyncio.timeout(REPLY_S):
+                await writer.wait_closed()
+            closed = True
         except (ConnectionError, TimeoutError):
             pass
         finally:
-            writer.transport.abort()
+            if not closed:
+                writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held, bad = b"", 0

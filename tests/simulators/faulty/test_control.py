@@ -167,6 +167,19 @@ async def test_a_fault_for_a_time_and_a_schedule(served: Served) -> None:
         assert made["schedule"] == (await client.ask("schedule", seed=9, count=3, length_ms=600_000))["schedule"]
 
 
+async def test_whoever_says_no_more_gets_the_whole_answer(served: Served) -> None:
+    """The catalogue is longer than what a socket takes at once."""
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(b'{"do": "faults"}\n' * 12)
+    writer.write_eof()
+    await asyncio.sleep(0.05)
+    answers = (await reader.read()).splitlines()
+    writer.close()
+    await writer.wait_closed()
+    assert len(answers) == 12
+    assert all(json.loads(answer)["ok"] for answer in answers)
+
+
 async def test_clearing_everything_clears_what_was_to_come(served: Served) -> None:
     async with served.client() as client:
         await client.ask("schedule", faults=[{"at_ms": 60, "fault": "ingress"}])
