@@ -64,7 +64,7 @@ def approval(**changes: Any) -> ApproveAsked:
 @pytest.fixture
 def open_clinic(open_house: OpenHouse, short_path: Path) -> OpenHouse:
     """A station in clinic mode, with accounts made before it started: ``async with open_clinic() as house``."""
-    source = Path(accounts_module.__file__).parents[1] / "controller" / "data" / "example_library.yaml"
+    source = Path(accounts_module.__file__).parents[2] / "controller" / "data" / "example_library.yaml"
     (short_path / "library.yaml").write_bytes(source.read_bytes())
     (short_path / "operators.yaml").write_text(OPERATORS, encoding="utf-8")
     (short_path / "state").mkdir(mode=0o700)
