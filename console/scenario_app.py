@@ -19,7 +19,10 @@ scenario_app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
-Files = Annotated[list[Path] | None, typer.Argument(help="Scenarios; default: those shipped.", metavar="[FILE]...")]
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Files, or names that `list` shows; default: all shipped.", metavar="[FILE|NAME]..."),
+]
 
 
 class Speed(StrEnum):

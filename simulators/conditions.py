@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt, ne
 
+from firmware_bridge.wire.messages import Fault, PenState
 from simulators.errors import BadCondition
+from simulators.faults.catalogue import CATALOGUE
 
 _FORM = re.compile(r"\s*([a-z_]+)\s*(<=|>=|!=|=|<|>)\s*(\S{1,40})\s*")
 _HOLDS: dict[str, Callable[[float, float], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "state": tuple(state.name for state in PenState),
+    "faults": ("none", *(fault.name or "" for fault in Fault)),
+    "injected": ("none", *CATALOGUE),
+}
+"""What these fields can be: a word that is none of it would be waited for in vain."""
 
 Truth = Mapping[str, object]
 """What is so, as JSON has it."""
@@ -54,7 +63,12 @@ def parse_condition(text: str, truth: Truth) -> Condition:
             return Condition(field, operator, float(wanted))
         except ValueError:
             raise BadCondition(f"{field} is a number, and {wanted!r} is none.") from None
-    return Condition(field, _only_equal(text, operator), "none" if wanted.lower() == "none" else wanted)
+    wanted = "none" if wanted.lower() == "none" else wanted
+    known = _WORDS.get(field, (wanted,))
+    if wanted not in known:
+        near = get_close_matches(wanted, known, n=3) or list(known[:8])
+        raise BadCondition(f"{field} is never {wanted!r}. Nearest: {', '.join(near)}.")
+    return Condition(field, _only_equal(text, operator), wanted)
 
 
 def _only_equal(text: str, operator: str) -> str:

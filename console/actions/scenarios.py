@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,22 @@ def _loaded(paths: list[Path]) -> list[Loaded]:
     loaded = []
     for path in paths:
         try:
-            loaded.append(load_scenario(path))
+            loaded.append(load_scenario(_found(path)))
         except DataError as error:
             raise ConsoleError(Told("scenario", str(error), "No scenario was played."), Code.USAGE) from error
     return loaded
+
+
+def _found(asked: Path) -> Path:
+    """The file, or the scenario shipped under this name. Raises ConsoleError for a name that is nearly one."""
+    if asked.exists():
+        return asked
+    shipped = {path.stem: path for path in library()}
+    near = get_close_matches(str(asked), shipped, n=3)
+    if str(asked) not in shipped and near:
+        words = f"There is no file {asked}, and no scenario of that name is shipped. Nearest: {', '.join(near)}."
+        raise ConsoleError(Told("scenario", words, "No scenario was played."), Code.USAGE)
+    return shipped.get(str(asked), asked)
 
 
 def check(files: list[Path], *, as_json: bool) -> int:

@@ -149,3 +149,11 @@ def test_what_a_station_cannot_be_made_to_do_is_left_out_in_real_time(run: Run) 
     one, end = lines(done)
     assert one["skipped"] == "host_stall needs the computer that drives the pen, which is another process"
     assert end["left_out"] == ["dead-man"]
+
+
+def test_what_is_listed_is_run_by_its_name_and_a_slip_brings_the_nearest(run: Run) -> None:
+    done = run("run", "two-zones", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["held"] == 1
+    slip = run("run", "two-zone")
+    assert (slip.returncode, "Nearest: two-zones" in slip.stderr) == (2, True)

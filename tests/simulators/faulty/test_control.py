@@ -437,3 +437,13 @@ async def test_the_client_notices_that_somebody_else_answers(tmp_path: Path) -> 
                 client.ask("truth")
 
         await asyncio.to_thread(script)
+
+
+@pytest.mark.parametrize(
+    ("condition", "nearest"),
+    [("state=RUNING", "RUNNING"), ("faults=STAL", "STALL"), ("injected=line_los", "line_loss")],
+)
+async def test_a_word_that_will_never_come_is_not_waited_for(served: Served, condition: str, nearest: str) -> None:
+    async with served.client() as client:
+        refused = (await client.ask("wait", **{"for": condition, "within_ms": 60_000}))["error"]
+    assert nearest in refused["sentence"]
