@@ -21,8 +21,9 @@ def simulate(
         Path | None, typer.Option("--link", help="A name for the pseudo-terminal that stays.", metavar="PATH")
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", help="Which pen to be; `list` tells which there are.", metavar="NAME|list")
-    ] = "NW-1",
+        str | None,
+        typer.Option("--model", help="Which pen to be, else NW-1; `list` tells them all.", metavar="NAME|list"),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
     control: Annotated[
@@ -56,13 +57,15 @@ def simulate(
         one = {"--usbip": usbip, "--dialect": dialect}
         if pens is not None and (named := [name for name, value in one.items() if value is not None]):
             raise typer.BadParameter(f"{named[0]} is for one pen; name it or --pens, not both")
+        if dialect is not None and model is not None:
+            raise typer.BadParameter("a dialect comes with a pen of its own; name --dialect or --model, not both")
         if baud is not None and usb_frames:
             raise typer.BadParameter("a line is a serial one or USB; name --baud or --usb-frames, not both")
         asked: act.Asked = {
             "pty": pty or (tcp is None and usbip is None),
             "tcp": tcp,
             "link": link,
-            "model": model,
+            "model": model or "NW-1",
             "seed": seed,
             "zone": zone,
             "control": control,

@@ -104,6 +104,8 @@ def test_version(run: Run) -> None:
         (("treat",), "--operator"),
         (("simulate", "--seed", "x"), "--seed"),
         (("simulate", "--baud", "9600", "--usb-frames"), "not both"),
+        (("simulate", "--dialect", "ascii", "--model", "NW-1"), "a pen of its own"),
+        (("simulate", "--pens", "2", "--dialect", "ascii"), "is for one pen"),
         (("run", "--broker", "htp:/x"), "The setting broker cannot be used"),
         (("run", "--broker", "mqtts://station:secret@b"), "a password on the command line can be read by everybody"),
         (("record", "--broker", "mqtts://a", "--broker", "mqtts://a:8883"), "is named twice"),
