@@ -168,5 +168,5 @@ async def test_a_pen_another_station_treats_with_is_busy_and_the_treatment_goes_
     """Two ways into one pen: the second station is a process of its own, as it would be."""
     async with open_house() as house, house.client.seat(OPERATOR) as seat:
         await house.treat(seat)
-        refused(await run(short_path / "2", house.endpoint.url), "another")
+        refused(await run(short_path / "2", house.endpoint.url), "is in use by", "One pen has one host")
         assert (await house.client.pen()).view.phase == "treating"
