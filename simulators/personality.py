@@ -40,7 +40,7 @@ FULL_CAPABILITIES = (
     | Capability.EVENT_LOG
     | Capability.INGRESS_SENSED
 )
-"""All a pen can have, the reserved service moves and firmware update aside."""
+"""All that treating can ask of a pen; what a technician's bench asks beside it is apart."""
 
 
 @dataclass(frozen=True, slots=True)

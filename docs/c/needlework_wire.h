@@ -83,6 +83,24 @@
 #define NW_OUTCOME_KEY_SIZE                        4u        /* bytes */
 #define NW_OUTCOME_KEY_KEY_MIN                     1u
 #define NW_OUTCOME_DATA_SIZE                       5u        /* bytes */
+#define NW_SERVICE_CEILINGS_SIZE                   10u       /* bytes */
+#define NW_SERVICE_CEILINGS_LIFETIME_MS_MIN        1000u     /* ms */
+#define NW_SERVICE_CEILINGS_LIFETIME_MS_MAX        600000u   /* ms */
+#define NW_SERVICE_LEASE_SIZE                      4u        /* bytes */
+#define NW_SERVICE_LEASE_LEASE_MIN                 1u
+#define NW_RAW_READINGS_SIZE                       16u       /* bytes */
+#define NW_ADJUSTMENT_DATA_SIZE                    8u        /* bytes, without points */
+#define NW_ADJUSTMENT_DATA_RATE_GAIN_PPM_MIN       1u        /* ppm */
+#define NW_LIFETIME_DATA_SIZE                      30u       /* bytes */
+#define NW_FIRMWARE_STATE_SIZE                     55u       /* bytes, without staged_sha256 */
+#define NW_FIRMWARE_STATE_RUNNING_SIZE             16u
+#define NW_FIRMWARE_STATE_CONFIRMED_SIZE           16u
+#define NW_FIRMWARE_STATE_TRIAL_MAX                1u
+#define NW_FIRMWARE_IMAGE_SIZE                     24u       /* bytes, without digest_and_signature */
+#define NW_FIRMWARE_IMAGE_FIRMWARE_SIZE            16u
+#define NW_FIRMWARE_IMAGE_SIZE_MIN                 1u
+#define NW_FIRMWARE_CHUNK_SIZE                     4u        /* bytes, without data */
+#define NW_FIRMWARE_PROGRESS_SIZE                  4u        /* bytes */
 
 /* ---- Names of numbers --------------------------------------------------------------------------------------- */
 
@@ -111,6 +129,17 @@ enum nw_operation {
     NW_OPERATION_EVENT_LOG = 0x06,             /* repeatable; also while armed; needs EVENT_LOG */
     NW_OPERATION_CLEAR_FAULT = 0x07,           /* carries a key; refused while armed */
     NW_OPERATION_OUTCOME = 0x08,               /* repeatable; also while armed */
+    NW_OPERATION_SERVICE_ARM = 0x40,           /* carries a key; refused while armed; needs SERVICE */
+    NW_OPERATION_RAW_READ = 0x41,              /* repeatable; also while armed; needs SERVICE */
+    NW_OPERATION_ADJUSTMENT_READ = 0x42,       /* repeatable; refused while armed; needs ADJUSTABLE */
+    NW_OPERATION_ADJUSTMENT_WRITE = 0x43,      /* carries a key; refused while armed; needs ADJUSTABLE */
+    NW_OPERATION_LIFETIME_READ = 0x44,         /* repeatable; also while armed; needs LIFETIME */
+    NW_OPERATION_FIRMWARE_STATE = 0x48,        /* repeatable; refused while armed; needs FIRMWARE_UPDATE */
+    NW_OPERATION_FIRMWARE_BEGIN = 0x49,        /* carries a key; refused while armed; needs FIRMWARE_UPDATE */
+    NW_OPERATION_FIRMWARE_CHUNK = 0x4A,        /* repeatable; refused while armed; needs FIRMWARE_UPDATE */
+    NW_OPERATION_FIRMWARE_APPLY = 0x4B,        /* carries a key; refused while armed; needs FIRMWARE_UPDATE */
+    NW_OPERATION_FIRMWARE_CONFIRM = 0x4C,      /* carries a key; refused while armed; needs FIRMWARE_UPDATE */
+    NW_OPERATION_FIRMWARE_ROLL_BACK = 0x4D,    /* carries a key; refused while armed; needs FIRMWARE_UPDATE */
 };
 
 /* What a pen can do. What is absent reads *not measured*, never the setpoint. */
@@ -132,8 +161,10 @@ enum nw_operation {
 #define NW_CAPABILITY_SELF_TEST                    0x00008000u
 #define NW_CAPABILITY_EVENT_LOG                    0x00010000u
 #define NW_CAPABILITY_INGRESS_SENSED               0x00020000u /* fluid behind the membrane */
-#define NW_CAPABILITY_SERVICE                      0x00040000u /* reserved: service moves */
-#define NW_CAPABILITY_FIRMWARE_UPDATE              0x00080000u /* reserved: update over this protocol */
+#define NW_CAPABILITY_SERVICE                      0x00040000u /* grants leases for a technician's bench */
+#define NW_CAPABILITY_FIRMWARE_UPDATE              0x00080000u /* takes new firmware over this protocol */
+#define NW_CAPABILITY_ADJUSTABLE                   0x00100000u /* corrects depth and rate by a table that can be written */
+#define NW_CAPABILITY_LIFETIME                     0x00200000u /* counts its run time, strokes and knocks */
 
 /* What the pen is doing. */
 enum nw_pen_state {
@@ -357,6 +388,86 @@ struct nw_outcome_data {
     uint8_t refusal;               /* NONE when it was done, else why not; NW_REFUSAL_* */
 };
 
+/* What a service lease may do, and for how long. */
+struct nw_service_ceilings {
+    uint16_t depth_ceiling_um;     /* no setpoint deeper than this is accepted; in um */
+    uint32_t rate_ceiling_mhz;     /* no setpoint faster than this is accepted; in mHz */
+    uint32_t lifetime_ms;          /* the lease ends by itself after this; in ms */
+};
+
+/* The lease granted. */
+struct nw_service_lease {
+    uint32_t lease;                /* chosen at random by the pen, never 0 */
+};
+
+/* What the sensors say before any adjustment. */
+struct nw_raw_readings {
+    uint32_t pen_time_ms;          /* time since the pen started, modulo 2^32; in ms */
+    int16_t depth_raw_um;          /* needle protrusion without adjustment; in um; or NW_NOT_MEASURED_I16 */
+    uint32_t rate_raw_mhz;         /* puncture rate without adjustment; in mHz; or NW_NOT_MEASURED_U32 */
+    uint16_t motor_current_ma;     /* motor current; in mA; or NW_NOT_MEASURED_U16 */
+    uint16_t supply_mv;            /* voltage of the battery as it is now, loaded or not; in mV; or NW_NOT_MEASURED_U16 */
+    int16_t temperature_dc;        /* temperature of the handpiece; in 0.1 degC; or NW_NOT_MEASURED_I16 */
+};
+
+/* The table by which a pen corrects depth and rate, both what it sets and what it shows. */
+struct nw_adjustment_data {
+    uint32_t number;               /* counts the tables written; 0 is the one it left the factory with */
+    uint32_t rate_gain_ppm;        /* true rate / rate without adjustment; in ppm */
+    const uint8_t *points;         /* none, or 2 to 16 points of 4 bytes, both values strictly rising: depth without adjustment i16 um, true depth i16 um; straight between them and beyond */
+    size_t points_size;            /* bytes of points */
+};
+
+/* What a pen counted since it was made, and since the calibration it holds was written. */
+struct nw_lifetime_data {
+    uint32_t run_s;                /* time with the motor on; in s */
+    uint32_t strokes;              /* needle strokes */
+    uint16_t shocks;               /* knocks over what its maker allows; or NW_NOT_MEASURED_U16 */
+    uint32_t starts;               /* times it was switched on */
+    uint32_t run_since_s;          /* time with the motor on since the calibration; in s */
+    uint32_t strokes_since;        /* needle strokes since the calibration */
+    uint16_t shocks_since;         /* knocks since the calibration; or NW_NOT_MEASURED_U16 */
+    uint16_t battery_cycles;       /* full charges taken from the battery; or NW_NOT_MEASURED_U16 */
+    uint16_t battery_capacity_permille; /* capacity left of the nominal one; in per mille; or NW_NOT_MEASURED_U16 */
+    uint16_t battery_resistance_mohm; /* internal resistance of the battery; in mOhm; or NW_NOT_MEASURED_U16 */
+};
+
+/* Which firmware runs, and what lies ready. Numbers count versions up; a pen runs none under its minimum. */
+struct nw_firmware_state {
+    char running[17];              /* version that runs */
+    uint32_t running_number;       /* its number */
+    char confirmed[17];            /* version last confirmed, which a restart goes back to */
+    uint32_t confirmed_number;     /* its number */
+    uint32_t minimum_number;       /* least number that this pen accepts */
+    uint8_t trial;                 /* 1 while what runs is not confirmed */
+    uint16_t battery_min_permille; /* charge without which no update begins or is applied; in per mille */
+    uint32_t staged_size;          /* bytes of the image that is being received, 0 when there is none */
+    uint32_t staged_bytes;         /* how many of them are here */
+    const uint8_t *staged_sha256;  /* SHA-256 of that image, 32 bytes; empty when there is none */
+    size_t staged_sha256_size;     /* bytes of staged_sha256 */
+};
+
+/* What will be sent. */
+struct nw_firmware_image {
+    char firmware[17];             /* version of the image */
+    uint32_t number;               /* its number */
+    uint32_t size;                 /* its bytes */
+    const uint8_t *digest_and_signature; /* SHA-256 of the image, 32 bytes; Ed25519 signature by the maker's key, 64 bytes, over the ASCII text "needlework firmware 1", model text[24], firmware text[16], number u32, size u32 and that SHA-256 */
+    size_t digest_and_signature_size; /* bytes of digest_and_signature */
+};
+
+/* A piece of the image. One that is here already changes nothing. */
+struct nw_firmware_chunk {
+    uint32_t offset;               /* where in the image it begins; not beyond what is here */
+    const uint8_t *data;           /* 1 to 192 bytes */
+    size_t data_size;              /* bytes of data */
+};
+
+/* How far it is. */
+struct nw_firmware_progress {
+    uint32_t staged_bytes;         /* how many bytes of the image are here, from its beginning */
+};
+
 /* ---- Lists of all structures and their fields, for code that walks them (logging, tests) --------------------- */
 
 #define NW_FOR_EACH_MESSAGE(X) \
@@ -380,7 +491,16 @@ struct nw_outcome_data {
     X(LOG_ENTRIES, log_entries) \
     X(FAULT_MASK, fault_mask) \
     X(OUTCOME_KEY, outcome_key) \
-    X(OUTCOME_DATA, outcome_data)
+    X(OUTCOME_DATA, outcome_data) \
+    X(SERVICE_CEILINGS, service_ceilings) \
+    X(SERVICE_LEASE, service_lease) \
+    X(RAW_READINGS, raw_readings) \
+    X(ADJUSTMENT_DATA, adjustment_data) \
+    X(LIFETIME_DATA, lifetime_data) \
+    X(FIRMWARE_STATE, firmware_state) \
+    X(FIRMWARE_IMAGE, firmware_image) \
+    X(FIRMWARE_CHUNK, firmware_chunk) \
+    X(FIRMWARE_PROGRESS, firmware_progress)
 
 #define NW_HELLO_FIELDS(X) \
     X(u32, nonce) \
@@ -506,6 +626,64 @@ struct nw_outcome_data {
 #define NW_OUTCOME_DATA_FIELDS(X) \
     X(u32, key) \
     X(u8, refusal)
+
+#define NW_SERVICE_CEILINGS_FIELDS(X) \
+    X(u16, depth_ceiling_um) \
+    X(u32, rate_ceiling_mhz) \
+    X(u32, lifetime_ms)
+
+#define NW_SERVICE_LEASE_FIELDS(X) \
+    X(u32, lease)
+
+#define NW_RAW_READINGS_FIELDS(X) \
+    X(u32, pen_time_ms) \
+    X(i16, depth_raw_um) \
+    X(u32, rate_raw_mhz) \
+    X(u16, motor_current_ma) \
+    X(u16, supply_mv) \
+    X(i16, temperature_dc)
+
+#define NW_ADJUSTMENT_DATA_FIELDS(X) \
+    X(u32, number) \
+    X(u32, rate_gain_ppm) \
+    X(rest, points)
+
+#define NW_LIFETIME_DATA_FIELDS(X) \
+    X(u32, run_s) \
+    X(u32, strokes) \
+    X(u16, shocks) \
+    X(u32, starts) \
+    X(u32, run_since_s) \
+    X(u32, strokes_since) \
+    X(u16, shocks_since) \
+    X(u16, battery_cycles) \
+    X(u16, battery_capacity_permille) \
+    X(u16, battery_resistance_mohm)
+
+#define NW_FIRMWARE_STATE_FIELDS(X) \
+    X(text, running) \
+    X(u32, running_number) \
+    X(text, confirmed) \
+    X(u32, confirmed_number) \
+    X(u32, minimum_number) \
+    X(u8, trial) \
+    X(u16, battery_min_permille) \
+    X(u32, staged_size) \
+    X(u32, staged_bytes) \
+    X(rest, staged_sha256)
+
+#define NW_FIRMWARE_IMAGE_FIELDS(X) \
+    X(text, firmware) \
+    X(u32, number) \
+    X(u32, size) \
+    X(rest, digest_and_signature)
+
+#define NW_FIRMWARE_CHUNK_FIELDS(X) \
+    X(u32, offset) \
+    X(rest, data)
+
+#define NW_FIRMWARE_PROGRESS_FIELDS(X) \
+    X(u32, staged_bytes)
 
 /* ---- Bytes -------------------------------------------------------------------------------------------------- */
 
@@ -1181,6 +1359,291 @@ static inline bool nw_outcome_data_decode(struct nw_outcome_data *value, const u
 }
 
 static inline bool nw_outcome_data_in_range(const struct nw_outcome_data *value)
+{
+    (void)value; /* every value the fields can hold is allowed */
+    return true;
+}
+
+static inline int nw_service_ceilings_encode(const struct nw_service_ceilings *value, uint8_t *out, size_t capacity)
+{
+    if (capacity < NW_SERVICE_CEILINGS_SIZE) {
+        return -1;
+    }
+    nw_put_u16(out + 0, value->depth_ceiling_um);
+    nw_put_u32(out + 2, value->rate_ceiling_mhz);
+    nw_put_u32(out + 6, value->lifetime_ms);
+    return (int)NW_SERVICE_CEILINGS_SIZE;
+}
+
+static inline bool nw_service_ceilings_decode(struct nw_service_ceilings *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_SERVICE_CEILINGS_SIZE) {
+        return false;
+    }
+    value->depth_ceiling_um = nw_get_u16(payload + 0);
+    value->rate_ceiling_mhz = nw_get_u32(payload + 2);
+    value->lifetime_ms = nw_get_u32(payload + 6);
+    return true;
+}
+
+static inline bool nw_service_ceilings_in_range(const struct nw_service_ceilings *value)
+{
+    return value->lifetime_ms >= 1000u && value->lifetime_ms <= 600000u;
+}
+
+static inline int nw_service_lease_encode(const struct nw_service_lease *value, uint8_t *out, size_t capacity)
+{
+    if (capacity < NW_SERVICE_LEASE_SIZE) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->lease);
+    return (int)NW_SERVICE_LEASE_SIZE;
+}
+
+static inline bool nw_service_lease_decode(struct nw_service_lease *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_SERVICE_LEASE_SIZE) {
+        return false;
+    }
+    value->lease = nw_get_u32(payload + 0);
+    return true;
+}
+
+static inline bool nw_service_lease_in_range(const struct nw_service_lease *value)
+{
+    return value->lease >= 1u;
+}
+
+static inline int nw_raw_readings_encode(const struct nw_raw_readings *value, uint8_t *out, size_t capacity)
+{
+    if (capacity < NW_RAW_READINGS_SIZE) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->pen_time_ms);
+    nw_put_i16(out + 4, value->depth_raw_um);
+    nw_put_u32(out + 6, value->rate_raw_mhz);
+    nw_put_u16(out + 10, value->motor_current_ma);
+    nw_put_u16(out + 12, value->supply_mv);
+    nw_put_i16(out + 14, value->temperature_dc);
+    return (int)NW_RAW_READINGS_SIZE;
+}
+
+static inline bool nw_raw_readings_decode(struct nw_raw_readings *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_RAW_READINGS_SIZE) {
+        return false;
+    }
+    value->pen_time_ms = nw_get_u32(payload + 0);
+    value->depth_raw_um = nw_get_i16(payload + 4);
+    value->rate_raw_mhz = nw_get_u32(payload + 6);
+    value->motor_current_ma = nw_get_u16(payload + 10);
+    value->supply_mv = nw_get_u16(payload + 12);
+    value->temperature_dc = nw_get_i16(payload + 14);
+    return true;
+}
+
+static inline bool nw_raw_readings_in_range(const struct nw_raw_readings *value)
+{
+    (void)value; /* every value the fields can hold is allowed */
+    return true;
+}
+
+static inline int nw_adjustment_data_encode(const struct nw_adjustment_data *value, uint8_t *out, size_t capacity)
+{
+    if (value->points_size > NW_PAYLOAD_MAX_BYTES || capacity < NW_ADJUSTMENT_DATA_SIZE + value->points_size) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->number);
+    nw_put_u32(out + 4, value->rate_gain_ppm);
+    for (size_t i = 0; i < value->points_size; i++) {
+        out[NW_ADJUSTMENT_DATA_SIZE + i] = value->points[i];
+    }
+    return (int)(NW_ADJUSTMENT_DATA_SIZE + value->points_size);
+}
+
+static inline bool nw_adjustment_data_decode(struct nw_adjustment_data *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_ADJUSTMENT_DATA_SIZE) {
+        return false;
+    }
+    value->number = nw_get_u32(payload + 0);
+    value->rate_gain_ppm = nw_get_u32(payload + 4);
+    value->points = payload + NW_ADJUSTMENT_DATA_SIZE;
+    value->points_size = size - NW_ADJUSTMENT_DATA_SIZE;
+    return true;
+}
+
+static inline bool nw_adjustment_data_in_range(const struct nw_adjustment_data *value)
+{
+    return value->rate_gain_ppm >= 1u;
+}
+
+static inline int nw_lifetime_data_encode(const struct nw_lifetime_data *value, uint8_t *out, size_t capacity)
+{
+    if (capacity < NW_LIFETIME_DATA_SIZE) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->run_s);
+    nw_put_u32(out + 4, value->strokes);
+    nw_put_u16(out + 8, value->shocks);
+    nw_put_u32(out + 10, value->starts);
+    nw_put_u32(out + 14, value->run_since_s);
+    nw_put_u32(out + 18, value->strokes_since);
+    nw_put_u16(out + 22, value->shocks_since);
+    nw_put_u16(out + 24, value->battery_cycles);
+    nw_put_u16(out + 26, value->battery_capacity_permille);
+    nw_put_u16(out + 28, value->battery_resistance_mohm);
+    return (int)NW_LIFETIME_DATA_SIZE;
+}
+
+static inline bool nw_lifetime_data_decode(struct nw_lifetime_data *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_LIFETIME_DATA_SIZE) {
+        return false;
+    }
+    value->run_s = nw_get_u32(payload + 0);
+    value->strokes = nw_get_u32(payload + 4);
+    value->shocks = nw_get_u16(payload + 8);
+    value->starts = nw_get_u32(payload + 10);
+    value->run_since_s = nw_get_u32(payload + 14);
+    value->strokes_since = nw_get_u32(payload + 18);
+    value->shocks_since = nw_get_u16(payload + 22);
+    value->battery_cycles = nw_get_u16(payload + 24);
+    value->battery_capacity_permille = nw_get_u16(payload + 26);
+    value->battery_resistance_mohm = nw_get_u16(payload + 28);
+    return true;
+}
+
+static inline bool nw_lifetime_data_in_range(const struct nw_lifetime_data *value)
+{
+    (void)value; /* every value the fields can hold is allowed */
+    return true;
+}
+
+static inline int nw_firmware_state_encode(const struct nw_firmware_state *value, uint8_t *out, size_t capacity)
+{
+    if (value->staged_sha256_size > NW_PAYLOAD_MAX_BYTES || capacity < NW_FIRMWARE_STATE_SIZE + value->staged_sha256_size) {
+        return -1;
+    }
+    nw_put_text(out + 0, value->running, 16u);
+    nw_put_u32(out + 16, value->running_number);
+    nw_put_text(out + 20, value->confirmed, 16u);
+    nw_put_u32(out + 36, value->confirmed_number);
+    nw_put_u32(out + 40, value->minimum_number);
+    nw_put_u8(out + 44, value->trial);
+    nw_put_u16(out + 45, value->battery_min_permille);
+    nw_put_u32(out + 47, value->staged_size);
+    nw_put_u32(out + 51, value->staged_bytes);
+    for (size_t i = 0; i < value->staged_sha256_size; i++) {
+        out[NW_FIRMWARE_STATE_SIZE + i] = value->staged_sha256[i];
+    }
+    return (int)(NW_FIRMWARE_STATE_SIZE + value->staged_sha256_size);
+}
+
+static inline bool nw_firmware_state_decode(struct nw_firmware_state *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_FIRMWARE_STATE_SIZE) {
+        return false;
+    }
+    nw_get_text(payload + 0, value->running, 16u);
+    value->running_number = nw_get_u32(payload + 16);
+    nw_get_text(payload + 20, value->confirmed, 16u);
+    value->confirmed_number = nw_get_u32(payload + 36);
+    value->minimum_number = nw_get_u32(payload + 40);
+    value->trial = nw_get_u8(payload + 44);
+    value->battery_min_permille = nw_get_u16(payload + 45);
+    value->staged_size = nw_get_u32(payload + 47);
+    value->staged_bytes = nw_get_u32(payload + 51);
+    value->staged_sha256 = payload + NW_FIRMWARE_STATE_SIZE;
+    value->staged_sha256_size = size - NW_FIRMWARE_STATE_SIZE;
+    return true;
+}
+
+static inline bool nw_firmware_state_in_range(const struct nw_firmware_state *value)
+{
+    return value->trial <= 1u;
+}
+
+static inline int nw_firmware_image_encode(const struct nw_firmware_image *value, uint8_t *out, size_t capacity)
+{
+    if (value->digest_and_signature_size > NW_PAYLOAD_MAX_BYTES || capacity < NW_FIRMWARE_IMAGE_SIZE + value->digest_and_signature_size) {
+        return -1;
+    }
+    nw_put_text(out + 0, value->firmware, 16u);
+    nw_put_u32(out + 16, value->number);
+    nw_put_u32(out + 20, value->size);
+    for (size_t i = 0; i < value->digest_and_signature_size; i++) {
+        out[NW_FIRMWARE_IMAGE_SIZE + i] = value->digest_and_signature[i];
+    }
+    return (int)(NW_FIRMWARE_IMAGE_SIZE + value->digest_and_signature_size);
+}
+
+static inline bool nw_firmware_image_decode(struct nw_firmware_image *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_FIRMWARE_IMAGE_SIZE) {
+        return false;
+    }
+    nw_get_text(payload + 0, value->firmware, 16u);
+    value->number = nw_get_u32(payload + 16);
+    value->size = nw_get_u32(payload + 20);
+    value->digest_and_signature = payload + NW_FIRMWARE_IMAGE_SIZE;
+    value->digest_and_signature_size = size - NW_FIRMWARE_IMAGE_SIZE;
+    return true;
+}
+
+static inline bool nw_firmware_image_in_range(const struct nw_firmware_image *value)
+{
+    return value->size >= 1u;
+}
+
+static inline int nw_firmware_chunk_encode(const struct nw_firmware_chunk *value, uint8_t *out, size_t capacity)
+{
+    if (value->data_size > NW_PAYLOAD_MAX_BYTES || capacity < NW_FIRMWARE_CHUNK_SIZE + value->data_size) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->offset);
+    for (size_t i = 0; i < value->data_size; i++) {
+        out[NW_FIRMWARE_CHUNK_SIZE + i] = value->data[i];
+    }
+    return (int)(NW_FIRMWARE_CHUNK_SIZE + value->data_size);
+}
+
+static inline bool nw_firmware_chunk_decode(struct nw_firmware_chunk *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_FIRMWARE_CHUNK_SIZE) {
+        return false;
+    }
+    value->offset = nw_get_u32(payload + 0);
+    value->data = payload + NW_FIRMWARE_CHUNK_SIZE;
+    value->data_size = size - NW_FIRMWARE_CHUNK_SIZE;
+    return true;
+}
+
+static inline bool nw_firmware_chunk_in_range(const struct nw_firmware_chunk *value)
+{
+    (void)value; /* every value the fields can hold is allowed */
+    return true;
+}
+
+static inline int nw_firmware_progress_encode(const struct nw_firmware_progress *value, uint8_t *out, size_t capacity)
+{
+    if (capacity < NW_FIRMWARE_PROGRESS_SIZE) {
+        return -1;
+    }
+    nw_put_u32(out + 0, value->staged_bytes);
+    return (int)NW_FIRMWARE_PROGRESS_SIZE;
+}
+
+static inline bool nw_firmware_progress_decode(struct nw_firmware_progress *value, const uint8_t *payload, size_t size)
+{
+    if (size < NW_FIRMWARE_PROGRESS_SIZE) {
+        return false;
+    }
+    value->staged_bytes = nw_get_u32(payload + 0);
+    return true;
+}
+
+static inline bool nw_firmware_progress_in_range(const struct nw_firmware_progress *value)
 {
     (void)value; /* every value the fields can hold is allowed */
     return true;

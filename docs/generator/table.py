@@ -30,7 +30,19 @@ ENUMS: tuple[AnyEnum, ...] = (Capability, PenState, Fault, Interlock, Refusal, C
 """Every set of names a field can have, in the order of the document."""
 
 _ASCII = str.maketrans(
-    {"µ": "u", "²": "^2", "³": "^3", "→": "->", "–": "-", "—": "-", "×": "x", "≤": "<=", "≥": ">=", "·": "*"}
+    {
+        "µ": "u",
+        "²": "^2",
+        "³": "^3",
+        "→": "->",
+        "–": "-",
+        "—": "-",
+        "×": "x",
+        "≤": "<=",
+        "≥": ">=",
+        "·": "*",
+        "Ω": "Ohm",
+    }
 )
 
 

@@ -50,8 +50,10 @@ class Capability(IntFlag):
     SELF_TEST = 1 << 15
     EVENT_LOG = 1 << 16
     INGRESS_SENSED = 1 << 17  # fluid behind the membrane
-    SERVICE = 1 << 18  # reserved: service moves
-    FIRMWARE_UPDATE = 1 << 19  # reserved: update over this protocol
+    SERVICE = 1 << 18  # grants leases for a technician's bench
+    FIRMWARE_UPDATE = 1 << 19  # takes new firmware over this protocol
+    ADJUSTABLE = 1 << 20  # corrects depth and rate by a table that can be written
+    LIFETIME = 1 << 21  # counts its run time, strokes and knocks
 
 
 class PenState(IntEnum):

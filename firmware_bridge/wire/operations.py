@@ -3,15 +3,13 @@
 Part of the message table; the protocol document and the C header are made from it too.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from firmware_bridge.wire.fields import I16, REST, U8, U16, U32, Field, text
 from firmware_bridge.wire.messages import Capability, Refusal
-
-
-class Nothing(NamedTuple):
-    """No arguments, or no data."""
+from firmware_bridge.wire.operation import Nothing as Nothing  # noqa: PLC0414 part of what this module offers
+from firmware_bridge.wire.operation import Operation as Operation  # noqa: PLC0414 and so is this
+from firmware_bridge.wire.service_operations import SERVICE_OPERATIONS
 
 
 class CartridgeData(NamedTuple):
@@ -87,24 +85,6 @@ class OutcomeData(NamedTuple):
     refusal: Annotated[int, Field(U8, "NONE when it was done, else why not", names=Refusal)]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation.
-
-    ``repeatable`` operations are retried under a new id; the others carry a key, are never sent again, and are resolved
-    through OUTCOME. ``while_armed``: allowed while a lease lives. ``capability``: what a pen must have, if anything.
-    """
-
-    number: int
-    name: str
-    arguments: type[Any]
-    data: type[Any]
-    repeatable: bool
-    while_armed: bool
-    capability: Capability | None
-    doc: str
-
-
 CARTRIDGE_READ = Operation(
     0x01, "CARTRIDGE_READ", Nothing, CartridgeData, repeatable=True, while_armed=True,
     capability=Capability.CARTRIDGE_IDENTIFIED, doc="Reads the identity of the cartridge inserted.",
@@ -140,7 +120,8 @@ OUTCOME = Operation(
 
 OPERATIONS: tuple[Operation, ...] = (
     CARTRIDGE_READ, CARTRIDGE_CONSUME, CALIBRATION_READ, CALIBRATION_WRITE, SELF_TEST, EVENT_LOG, CLEAR_FAULT, OUTCOME,
+    *SERVICE_OPERATIONS,
 )  # fmt: skip
 OPERATION_OF_NUMBER = {operation.number: operation for operation in OPERATIONS}
-RESERVED_OPERATIONS = range(0x40, 0x50)
-"""Kept for service moves (capability SERVICE) and firmware chunks (capability FIRMWARE_UPDATE)."""
+RESERVED_OPERATIONS = range(0x50, 0x60)
+"""Kept for what pens may come to do."""

@@ -48,7 +48,7 @@ class AddAccount(Asked):
     """A new account; its id is the operator's in the operators file."""
 
     account: str = Field(min_length=1, max_length=64)
-    role: Literal["operator", "physician", "manager"]
+    role: Literal["operator", "physician", "manager", "technician"]
     password: str = Field(max_length=1000, repr=False)
 
 
@@ -161,7 +161,7 @@ class SignedIn(Told):
 
     token: str
     account: str
-    role: Literal["operator", "physician", "manager"]
+    role: Literal["operator", "physician", "manager", "technician"]
     idle_s: float
     demo: bool
 
@@ -170,7 +170,7 @@ class AccountStatus(Told):
     """An account. ``state`` is a word, ``locked_for_s`` how long nobody can sign in, None for not or for good."""
 
     account: str
-    role: Literal["operator", "physician", "manager"]
+    role: Literal["operator", "physician", "manager", "technician"]
     state: Literal["open", "disabled", "locked", "locked until a manager unlocks it"]
     failures: int
     locked_for_s: int | None

@@ -23,8 +23,9 @@ from station.errors import AccountRefused, AccountsUnusable, SignInRefused, Trou
 from station.people.passwords import LockOut, check_password, normal, usual_hasher
 from station.site.private_database import PrivateDatabase
 
-Role = Literal["operator", "physician", "manager"]
-"""operator: takes seats; physician: takes seats, approves; manager: looks after accounts."""
+Role = Literal["operator", "physician", "manager", "technician"]
+"""operator: takes seats; physician: takes seats, approves; manager: looks after accounts;
+technician: services pens, and treats nobody."""
 
 DEMO = "demo-"
 STRANGERS_KEPT = 256

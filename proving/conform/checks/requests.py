@@ -89,7 +89,7 @@ async def refusals_in_order(bench: Bench) -> None:
     await refused(bench, Refusal.UNSUPPORTED, "an unknown operation", 0x7F)
     await refused(bench, Refusal.UNSUPPORTED, "an unknown operation, with a key", 0x7F, key=key())
     if not bench.has(Capability.SERVICE):
-        await refused(bench, Refusal.UNSUPPORTED, "a reserved operation", 0x40, key=key())
+        await refused(bench, Refusal.UNSUPPORTED, "an operation of service", 0x40, key=key())
     await refused(bench, Refusal.RANGE, "not repeatable, and no key", CLEAR_FAULT.number, NO_FAULT)
     await refused(bench, Refusal.RANGE, "repeatable, and a key", OUTCOME.number, pack(OutcomeKey(1)), key=key())
     await refused(bench, Refusal.RANGE, "arguments too short", CLEAR_FAULT.number, NO_FAULT[:1], key=key())
