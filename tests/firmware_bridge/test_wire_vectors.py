@@ -65,7 +65,7 @@ def test_operation_structures_unpack_and_pack_to_the_same_bytes() -> None:
         operation = OPERATION_OF_NUMBER[vector["number"]]
         assert operation.name == vector["operation"], name
         struct_type = getattr(operation, vector["role"])
-        assert struct_type is getattr(operations, vector["struct"]), name
+        assert struct_type.__name__ == vector["struct"], name
         value = value_of(struct_type, vector["fields"])
         assert unpack(struct_type, payload) == value, name
         assert pack(value) == payload, name
@@ -89,10 +89,12 @@ def test_longer_payloads_are_accepted_and_their_tail_ignored() -> None:
 def test_a_longer_payload_of_a_structure_is_accepted() -> None:
     for operation in OPERATIONS:
         for struct_type in (operation.arguments, operation.data):
-            if any(field.layout is REST for field in fields_of(struct_type).values()):
+            fields = fields_of(struct_type).values()
+            if any(field.layout is REST for field in fields):
                 continue
-            least = sum(field.layout.size_bytes for field in fields_of(struct_type).values())
-            payload = b"\x01" * least
+            payload = pack(
+                struct_type(*(b"a" if field.layout.name.startswith("text") else field.bounds[1] for field in fields))
+            )
             assert unpack(struct_type, payload + b"more") == unpack(struct_type, payload)
 
 
