@@ -12,6 +12,7 @@ from random import Random
 from statistics import fmean
 from typing import Any, Protocol
 
+from controller.calibration.policy import ServiceLimits
 from controller.errors import ControlRefused
 from controller.hosting import FLUSH_S, TICK_S
 from controller.inputs import JournalState, LinkDown, LinkUp, PenFacts, StatusSeen, Tick
@@ -32,7 +33,6 @@ from controller.service.state import (
     Move,
     Open,
     Phase,
-    ServiceLimits,
     ServiceState,
     Settled,
     Step,
@@ -110,7 +110,7 @@ class ServiceDriver:
     # What a technician asks -------------------------------------------------------------------------------------------
 
     async def connected(self, within_s: float) -> PenFacts:
-        """What the pen says of itself, once it is connected and its state is known. Raises WireError, ControlRefused."""
+        """What the pen says of itself, once its state is known. Raises WireError, ControlRefused."""
         await self._until(lambda state: state.seen is not None or self.connect_problem is not None, within_s)
         if self.state.pen is None or self.state.seen is None:
             if self.connect_problem is not None:
@@ -335,6 +335,10 @@ class ServiceDriver:
     async def _leased(self, for_ms: int) -> None:
         """Sees that a lease is held that lasts: a new one where it would not, after its off-skin proof."""
         state = self.state
+        if for_ms - LEASE_RESERVE_MS >= state.limits.lease_ms:
+            raise ControlRefused(
+                "lease", f"A service lease lasts {state.limits.lease_ms // 1000} s, and that would take longer."
+            )
         if state.leased and state.lease_until_ms - self._clock.monotonic_ms() > for_ms:
             return
         self._ask(GiveBack())
@@ -406,8 +410,8 @@ class ServiceDriver:
         self._check_open()
         if self.state.phase is not Phase.MOVING:
             raise MoveNotFollowed(
-                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The motor "
-                "is off; move again."
+                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
+                "motor is off; move again."
             )
 
     def _check_open(self) -> None:
