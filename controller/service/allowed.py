@@ -204,7 +204,7 @@ def _not_settable(
     if value < least or value % step:
         return (
             "pen_range",
-            f"This pen is set from {spoken(least)} in steps of {spoken(step)}; {spoken(value)} is none of them. Nothing "
-            "moved.",
+            f"This pen is set from {spoken(least)} in steps of {spoken(step)}; {spoken(value)} is none of them. "
+            "Nothing moved.",
         )
     return None
