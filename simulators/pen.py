@@ -344,7 +344,7 @@ class SimulatedPen:
             protrusion_um=plant.protrusion_um,
             scale_um=plant.carriage_um,
             needles_out=plant.needles_home,
-            on_skin=plant.touching,
+            on_skin=plant.on_skin,
             zone=plant.zone,
             strokes=int(plant.turns - self.memory.turns_at_insertion),
             supply_v=plant.supply_v,

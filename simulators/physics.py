@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from math import tau
 
 from simulators.errors import UnknownZone
-from simulators.parts import TISSUE_J_PER_M2, PlantParameters
+from simulators.parts import NO_SKIN, TISSUE_J_PER_M2, PlantParameters
 
 SETTLE_EVERY_S = 0.0095
 """Charge and heat, which move over minutes, are booked in strides of 10 ms; current and supply move at every step."""
@@ -49,7 +49,8 @@ class Plant:
         "_wanted_v", "_work_nm_um2", "_worn", "actuator_um", "charge_c", "contact_stuck", "current_a",
         "depth_sensor_dead", "depth_sensor_drift_um", "depth_stuck", "drive_gain", "drive_offset_um", "driven",
         "driver_gain", "jammed", "needle_drag", "parameters", "protrusion_um", "rate_gain", "rate_sensor_gain",
-        "speed_rad_s", "supply_drop_v", "supply_v", "target_um", "temperature_c", "touching", "turns", "wet", "zone",
+        "skin", "speed_rad_s", "supply_drop_v", "supply_v", "target_um", "temperature_c", "touching", "turns", "wet",
+        "zone",
     )  # fmt: skip
 
     def __init__(self, parameters: PlantParameters, *, needles: int = 12, zone: str = "cheek") -> None:
@@ -85,6 +86,7 @@ class Plant:
         self._needles = needles
         self._follows_motor = True
         self.touching = False
+        self.skin = True
         self.zone = ""
         self._work_nm_um2 = 0.0
         self.hold_on(zone)
@@ -120,6 +122,7 @@ class Plant:
             near = get_close_matches(zone, TISSUE_J_PER_M2, n=3) or list(TISSUE_J_PER_M2)
             raise UnknownZone(f"The simulated skin has no zone {zone!r}. Nearest: {', '.join(near)}.")
         self.zone = zone
+        self.skin = zone not in NO_SKIN
         self._follows_motor = touching is None
         self.touching = self.driven if touching is None else touching
         self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12 * self.needle_drag
@@ -145,6 +148,11 @@ class Plant:
         """Another cartridge, with ``needles`` needles."""
         self._needles = needles
         self.hold_on(self.zone, touching=None if self._follows_motor else self.touching)
+
+    @property
+    def on_skin(self) -> bool:
+        """The needles touch skin; what is no skin loads them as well."""
+        return self.touching and self.skin
 
     @property
     def sheet(self) -> PlantParameters:

@@ -123,5 +123,6 @@ class Sensors:
         """Skin contact."""
         if not self.has_contact:
             return NO_U8
-        stuck = self._plant.contact_stuck
-        return Contact.ON_SKIN if (self._plant.touching if stuck is None else stuck) else Contact.OFF_SKIN
+        plant = self._plant
+        stuck = plant.contact_stuck
+        return Contact.ON_SKIN if ((plant.touching and plant.skin) if stuck is None else stuck) else Contact.OFF_SKIN

@@ -1,7 +1,5 @@
 """Clauses V1–V5: service leases, raw readings, the adjustment table, what a pen counts; and pens that are not true."""
 
-from random import Random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
