@@ -49,6 +49,7 @@ class ServiceHost:
         self._clock = clock
         self._random = random
         self._stepped = asyncio.Event()
+        self._last_word_ms = 0
         self._watchers: list[Callable[[PenSnapshot], None]] = []
 
     async def run(self) -> None:
@@ -118,12 +119,13 @@ class ServiceHost:
         if pen is not None:
             match made.send:
                 case SendSetpoint() as send:
-                    pen.send_setpoint(
+                    left = pen.send_setpoint(
                         motor=send.motor,
                         depth_um=send.depth_um,
                         rate_mhz=send.rate_mhz,
                         seen_pen_time_ms=send.seen_pen_time_ms,
                     )
+                    self._last_word_ms = send.seen_pen_time_ms if left else self._last_word_ms
                 case SendStop() if not already_sent:
                     pen.stop()
                 case SendDisarm(lease):

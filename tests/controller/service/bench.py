@@ -69,9 +69,7 @@ async def simulated_bench(
     clock = LoopClock()
     with MemoryEndpoint(live, f"service-{next(_numbers)}") as endpoint:
         sink = MemorySink()
-        driver = ServiceDriver(
-            endpoint.url, sink=sink, clock=clock, random=Random(2), limits=limits or QUICK
-        )
+        driver = ServiceDriver(endpoint.url, sink=sink, clock=clock, random=Random(2), limits=limits or QUICK)
         supervisor = Supervisor(endpoint.url, driver, monotonic_ms=clock.monotonic_ms, random=Random(3))
         tasks = [
             asyncio.create_task(run(), name=name)
