@@ -8,6 +8,7 @@ waits for something holds up nobody else.
 
 import asyncio
 import json
+import select
 import socket
 import stat
 import time
@@ -67,7 +68,10 @@ _BECAUSE = {
     BadRequest: "bad_request",
 }
 
-Does = Callable[[Mapping[str, Any], asyncio.StreamReader], Awaitable[Data]]
+Left = Callable[[], bool]
+"""Whether the client that asked has closed its connection."""
+
+Does = Callable[[Mapping[str, Any], Left], Awaitable[Data]]
 
 
 class ControlSocket:
@@ -187,13 +191,13 @@ class ControlSocket:
             line, _, held = held.partition(b"\n")
             if not line.strip():
                 continue
-            answer = await self._answer(line, reader)
+            answer = await self._answer(line, partial(_left, writer))
             await _reply(writer, answer)
             bad = bad + 1 if answer.get("error", {}).get("because") == "not_json" else 0
             if bad >= BAD_LINES_MAX:
                 return
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> Data:
+    async def _answer(self, line: bytes, left: Left) -> Data:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
@@ -203,13 +207,13 @@ class ControlSocket:
         identity = asked.pop("id", None)
         named = {"id": identity} if isinstance(identity, int | str) else {}
         try:
-            return {"ok": True, **named, **await self._do(asked, reader)}
+            return {"ok": True, **named, **await self._do(asked, left)}
         except _Missed as missed:
             return {**_refused("deadline", str(missed)), **named, "truth": self._bench.truth()}
         except SimulatorError as error:
             return {**_refused(_BECAUSE.get(type(error), "simulator"), str(error)), **named}
 
-    async def _do(self, asked: dict[str, Any], reader: asyncio.StreamReader) -> Data:
+    async def _do(self, asked: dict[str, Any], left: Left) -> Data:
         what = asked.pop("do", None)
         if not isinstance(what, str) or what not in self._does:
             near = get_close_matches(str(what)[:40], self._does, n=3) or list(self._does)
@@ -220,26 +224,26 @@ class ControlSocket:
                 near = get_close_matches(field[:40], fields, n=3) or sorted(fields)
                 takes = f"Nearest: {', '.join(near)}." if near else "It takes none."
                 raise BadRequest(f"{what} takes no {field[:40]!r}. {takes}")
-        return await does(asked, reader)
+        return await does(asked, left)
 
     # What can be asked
 
-    async def _faults(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _faults(self, _asked: Mapping[str, Any], _left: Left) -> Data:
         return self._bench.faults()
 
-    async def _truth(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _truth(self, _asked: Mapping[str, Any], _left: Left) -> Data:
         return {"truth": self._bench.truth()}
 
-    async def _hand(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _hand(self, asked: Mapping[str, Any], _left: Left) -> Data:
         self._bench.hand(asked)
         return {"truth": self._bench.truth()}
 
-    async def _inject(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _inject(self, asked: Mapping[str, Any], _left: Left) -> Data:
         [planned] = planned_of([{"at_ms": 0, **asked}])
         self._check_room(1)
         return {"injected": active_as_data(self._planned(planned))}
 
-    async def _clear(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _clear(self, asked: Mapping[str, Any], _left: Left) -> Data:
         name = asked.get("fault")
         if name is None:
             self._plan_nothing()
@@ -248,7 +252,7 @@ class ControlSocket:
             raise BadRequest(f"A fault is named, not {name!r:.40}.")
         return {"cleared": [name] if self._bench.injector.clear(name) else []}
 
-    async def _schedule(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _schedule(self, asked: Mapping[str, Any], _left: Left) -> Data:
         schedule = self._schedule_of(asked)
         for one in schedule:
             if missing := self._bench.injector.missing(fault_named(one.fault)):
@@ -277,7 +281,7 @@ class ControlSocket:
             self._later(planned.for_ms, fault.clear, of=fault)
         return fault
 
-    async def _wait(self, asked: Mapping[str, Any], reader: asyncio.StreamReader) -> Data:
+    async def _wait(self, asked: Mapping[str, Any], left: Left) -> Data:
         texts = asked.get("for", [])
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not 0 < len(texts) <= CONDITIONS_MAX or not all(
@@ -294,7 +298,7 @@ class ControlSocket:
                 return {"truth": truth, "waited_ms": waited_ms}
             if waited_ms >= within_ms:
                 raise _Missed(f"Within {within_ms} ms it did not come to {' and '.join(texts)}.")
-            if reader.at_eof():
+            if left():
                 raise ConnectionResetError("whoever waited has left")
             await asyncio.sleep(LOOK_S)
 
@@ -329,6 +333,15 @@ class ControlSocket:
 
 class _Missed(Exception):
     """What was waited for did not come about in time."""
+
+
+def _left(writer: asyncio.StreamWriter) -> bool:
+    """Whether the client is gone: its end is closed for both directions. One that only says no more still listens."""
+    if writer.transport.is_closing():
+        return True
+    looked = select.poll()
+    looked.register(writer.get_extra_info("socket"), 0)  # a hang-up is told unasked
+    return any(events & select.POLLHUP for _, events in looked.poll(0))
 
 
 def _refused(because: str, sentence: str) -> Data:

@@ -180,6 +180,33 @@ async def test_whoever_says_no_more_gets_the_whole_answer(served: Served) -> Non
     assert all(json.loads(answer)["ok"] for answer in answers)
 
 
+async def test_whoever_says_no_more_and_waits_gets_the_answer(served: Served) -> None:
+    """As `nc -N` and `socat` do: the request, then the end of what they say."""
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(b'{"do": "wait", "for": "injected=ingress", "within_ms": 60000}\n')
+    writer.write_eof()
+    async with served.client() as other:
+        await asyncio.sleep(0.05)
+        await other.ask("inject", fault="ingress")
+    async with asyncio.timeout(5):
+        answers = (await reader.read()).splitlines()
+    writer.close()
+    await writer.wait_closed()
+    assert [json.loads(answer)["ok"] for answer in answers] == [True]
+
+
+async def test_whoever_waits_and_leaves_frees_the_seat(served: Served) -> None:
+    for _ in range(CLIENTS_MAX):
+        _, writer = await asyncio.open_unix_connection(served.path)
+        writer.write(b'{"do": "wait", "for": "injected=ingress", "within_ms": 600000}\n')
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.close()
+        await writer.wait_closed()
+    async with served.client() as client:
+        assert (await client.ask("truth"))["ok"]
+
+
 async def test_clearing_everything_clears_what_was_to_come(served: Served) -> None:
     async with served.client() as client:
         await client.ask("schedule", faults=[{"at_ms": 60, "fault": "ingress"}])
@@ -393,12 +420,10 @@ def test_whatever_is_said_every_line_has_an_answer(lines: list[bytes]) -> None:
     async def play() -> None:
         async with simulator() as live:
             socket = ControlSocket(Path("unused"), Bench(live.pen, Injector(live.pen)))
-            reader = asyncio.StreamReader()
-            reader.feed_eof()
             for line in lines:
                 try:
                     async with asyncio.timeout(2):
-                        answer = await socket._answer(line, reader)
+                        answer = await socket._answer(line, lambda: True)
                 except ConnectionResetError:
                     continue  # it waited for something, and nobody was there any more
                 assert isinstance(answer["ok"], bool)
