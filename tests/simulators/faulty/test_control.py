@@ -133,8 +133,8 @@ async def test_hands(served: Served) -> None:
         assert not (await truth("cartridge_out"))["cartridge_in"]
         assert (await truth("cartridge_in"))["cartridge_in"]
         await truth("button", held_ms=50)
-        await truth("pedal")
-        await client.ask("wait", **{"for": "lived_ms>0"})
+        pressed = await truth("pedal")
+        assert (await client.ask("wait", **{"for": f"lived_ms>{pressed['lived_ms']}"}))["ok"]
         assert (served.pen.firmware.button_presses, served.pen.firmware.pedal_presses) == (1, 1)
         off = await truth("power_off")
         assert (off["powered"], off["awake"]) == (False, False)
