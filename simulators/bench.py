@@ -72,17 +72,18 @@ class Bench:
     def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "on_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True),
-            "off_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False),
-            "treat": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)),
-            "button": lambda asked: pen.press_button(whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)),
-            "pedal": lambda asked: pen.press_pedal(whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)),
-            "cartridge_out": lambda _asked: _ignored(pen.remove_cartridge()),
-            "cartridge_in": lambda _asked: _ignored(pen.insert_cartridge()),
-            "power_off": lambda _asked: pen.switch_off(),
-            "power_on": lambda _asked: pen.switch_on(),
+        self._hands: dict[str, tuple[Callable[[Mapping[str, Any]], None], str]] = {
+            "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), "zone"),
+            "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), "zone"),
+            "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), "zone"),
+            "button": (lambda asked: pen.press_button(_held(asked)), "held_ms"),
+            "pedal": (lambda asked: pen.press_pedal(_held(asked)), "held_ms"),
+            "cartridge_out": (lambda _asked: _ignored(pen.remove_cartridge()), ""),
+            "cartridge_in": (lambda _asked: _ignored(pen.insert_cartridge()), ""),
+            "power_off": (lambda _asked: pen.switch_off(), ""),
+            "power_on": (lambda _asked: pen.switch_on(), ""),
         }
+        """What hands can do, each with the field that it takes."""
 
     @property
     def hands(self) -> tuple[str, ...]:
@@ -103,15 +104,23 @@ class Bench:
     def hand(self, asked: Mapping[str, Any]) -> None:
         """A hand does something. Raises BadRequest, UnknownZone, NoSuchPart."""
         action = _text(asked, "action", "")
-        does = self._hands.get(action)
-        if does is None:
+        found = self._hands.get(action)
+        if found is None:
             near = get_close_matches(action, self._hands, n=3) or self.hands
             raise BadRequest(f"No hand can do {action[:40]!r}. Nearest: {', '.join(near)}.")
+        does, takes = found
+        for field in asked:
+            if field not in {"action", takes}:
+                raise BadRequest(f"{action} takes {takes or 'nothing more'}, not {field[:40]}. Nothing was done.")
         does(asked)
 
 
 def _ignored(_given: object) -> None:
     return
+
+
+def _held(asked: Mapping[str, Any]) -> int:
+    return whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)
 
 
 def _text(asked: Mapping[str, Any], name: str, otherwise: str) -> str:

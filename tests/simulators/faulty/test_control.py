@@ -136,6 +136,13 @@ async def test_hands(served: Served) -> None:
         pressed = await truth("pedal")
         assert (await client.ask("wait", **{"for": f"lived_ms>{pressed['lived_ms']}"}))["ok"]
         assert (served.pen.firmware.button_presses, served.pen.firmware.pedal_presses) == (1, 1)
+        for action, field, value, takes in (
+            ("on_skin", "held_ms", 5, "zone"),
+            ("button", "zone", "chin", "held_ms"),
+            ("power_off", "held_ms", 5, "nothing more"),
+        ):
+            refused = (await client.ask("hand", action=action, **{field: value}))["error"]
+            assert f"{action} takes {takes}, not {field}" in refused["sentence"]
         off = await truth("power_off")
         assert (off["powered"], off["awake"]) == (False, False)
         assert (await truth("power_on"))["powered"]
