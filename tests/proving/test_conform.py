@@ -15,7 +15,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from firmware_bridge.errors import PortAbsent
-from firmware_bridge.transports.memory import _LISTENERS, MemoryListener, listen
+from firmware_bridge.transports.memory import _LISTENERS, MemoryListener, MemoryPeer, listen
 from firmware_bridge.wire.messages import Request, Setpoint
 from firmware_bridge.wire.operations import SELF_TEST
 from proving.conform.bench import Allowed, Hand, Hands
@@ -275,6 +275,28 @@ async def test_what_does_not_answer_fails_in_c1_and_the_rest_is_not_tried() -> N
     assert not report.conforms
     counts = [report.count(verdict) for verdict in (Verdict.PASS, Verdict.FAIL)]
     assert counts == [0, 1]
+
+
+@VIRTUAL
+async def test_a_pen_asked_in_the_wrong_dialect_is_told_which_there_are() -> None:
+    async with simulated() as (_, url, _hands):
+        told = (await conform(f"ascii+{url}", random=Random(7))).interrupted
+    assert "does not answer HELLO in the dialect ascii: nothing understandable came." in told
+    assert "Without ascii+ before its address it is asked in the wire protocol." in told
+    answers: list[int] = []
+
+    def of_lines(peer: MemoryPeer) -> None:
+        peer.on_data = lambda _data: answers.append(peer.write(b"ERR WHAT\n"))
+
+    listener = listen("conform-lines", of_lines)
+    try:
+        report = await conform("memory://conform-lines", random=Random(7))
+    finally:
+        listener.close()
+    assert "in the wire protocol: " in report.interrupted
+    assert "bytes came that are no answer, 'ERR WHAT\\nERR" in report.interrupted
+    assert "there is ascii (ascii+memory://conform-lines)" in report.interrupted
+    assert report.clauses[-1].parts[0].why == "The pen does not answer HELLO in the wire protocol"
 
 
 @VIRTUAL
