@@ -23,10 +23,11 @@ from proving.conform.checks import ALL
 from proving.conform.clauses import CLAUSES
 from proving.conform.defects import CAMPAIGN, DEFECTS, Found
 from proving.conform.host import BareHost, MotionForbidden
-from proving.conform.junit import junit
+from proving.conform.reporting import as_suite
 from proving.conform.running import conform
 from proving.conform.verdicts import Part, Report, Verdict
 from proving.defects import planted
+from proving.junit import document
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
@@ -332,7 +333,7 @@ async def test_junit_has_a_case_a_clause_with_expected_and_seen() -> None:
     found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
     with found.defect.plant():
         report = await report_on(allowed=Allowed(), clauses=["T1", "C1", "S3"])
-    suite = fromstring(junit(report))  # our own text
+    suite = fromstring(document(as_suite(report)))  # our own text
     cases = {case.attrib["name"].split()[0]: case for case in suite.iter("testcase")}
     assert list(cases) == ["C1", "S3", "T1"]
     assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("3", "1", "1")
