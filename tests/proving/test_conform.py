@@ -31,6 +31,7 @@ from proving.junit import document
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
+from simulators.pacing import Pace, UsbFrames, at_baud
 from simulators.pen import SimulatedPen
 from simulators.personality import MODELS, NW_1, PenModel
 from tests.pens import BenchPen, bench_c, bench_pty, bench_tcp
@@ -52,11 +53,13 @@ def hands_at(pen: BenchPen) -> Hands:
 
 
 @asynccontextmanager
-async def simulated(model: PenModel = NW_1) -> AsyncIterator[tuple[SimulatedPen, str, Hands]]:
+async def simulated(
+    model: PenModel = NW_1, *, pace: Pace | None = None
+) -> AsyncIterator[tuple[SimulatedPen, str, Hands]]:
     """A pen in this process, in the event loop's time, whose every part is in a hand."""
     loop = asyncio.get_running_loop()
     pen = SimulatedPen(replace(model, self_test_ms=200), rng=Random(5), today=date(2026, 1, 1))
-    live = LivePen(pen, clock_ns=lambda: int(loop.time() * 1e9))
+    live = LivePen(pen, pace=pace, clock_ns=lambda: int(loop.time() * 1e9))
     task = asyncio.create_task(live.run(), name="simulated pen")
 
     def swap() -> None:
@@ -139,6 +142,16 @@ async def test_the_simulated_pen_passes_in_every_clause() -> None:
 async def test_every_other_model_passes(name: str) -> None:
     report = await report_on(MODELS[name])
     assert failures(report) == []
+    assert report.stopped
+
+
+@VIRTUAL
+@pytest.mark.parametrize("pace", [at_baud(57_600), UsbFrames], ids=["57600 baud", "USB"])
+async def test_a_pen_behind_a_line_as_slow_as_a_real_one_passes_too(pace: Pace) -> None:
+    async with simulated(pace=pace) as (_, url, hands):
+        report = await conform(url, random=Random(7), allowed=EVERYTHING, hands=hands)
+    assert failures(report) == []
+    assert report.conforms
     assert report.stopped
 
 
