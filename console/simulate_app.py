@@ -71,4 +71,6 @@ def simulate(
             "control": control,
         }
         pace = act.pace_of(baud, usb_frames=usb_frames)
+        if baud is not None and dialect is None:
+            act.warn_of_slow(baud, asked["model"])
         raise typer.Exit(act.simulate(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))

@@ -16,8 +16,8 @@ from rich.table import Table
 from console.exits import Code
 from console.screen import out, say
 from simulators.fleet import serve_fleet
-from simulators.pacing import Pace, UsbFrames, at_baud
-from simulators.personality import MODELS
+from simulators.pacing import Pace, UsbFrames, at_baud, too_slow
+from simulators.personality import MODELS, model_named
 from simulators.serve import exchange_on_signal, serve
 from station.process.signals import on_ending_signals, on_leash
 
@@ -51,6 +51,12 @@ def pace_of(baud: int | None, *, usb_frames: bool) -> Pace | None:
     return UsbFrames if usb_frames else None if baud is None else at_baud(baud)
 
 
+def warn_of_slow(baud: int, model: str) -> None:
+    """Says on standard error when nobody can treat over a line so slow. Raises SimulatorError."""
+    if told := too_slow(baud, model_named(model).status_period_ms):
+        _note(told)
+
+
 def simulate(
     asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
 ) -> int:
@@ -73,7 +79,7 @@ async def _until_asked(
                 usbip=usbip,
                 pace=pace,
                 dialect=dialect,
-                log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
+                log=_note,
                 **asked,
             )
             if pens is None
@@ -93,6 +99,10 @@ async def _until_asked(
         await asyncio.wait({serving, ending})
     if not serving.cancelled():
         serving.result()
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _say(kind: str, **told: object) -> None:
