@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from simulators.bench import Bench, Data, active_as_data, whole
 from simulators.conditions import parse_condition
+from simulators.controlled import ControlledPen, Data, active_as_data, whole
 from simulators.errors import (
     BadCondition,
     BadParameter,
@@ -75,14 +75,14 @@ Does = Callable[[Mapping[str, Any], Left], Awaitable[Data]]
 
 
 class ControlSocket:
-    """Serves ``bench`` at ``path`` between entering and leaving; an async context manager.
+    """Serves ``pen`` at ``path`` between entering and leaving; an async context manager.
 
     Raises EndpointError when the path is in use, is no socket, or cannot be had.
     """
 
-    def __init__(self, path: Path, bench: Bench) -> None:
+    def __init__(self, path: Path, pen: ControlledPen) -> None:
         self._path = path
-        self._bench = bench
+        self._pen = pen
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._clients: set[asyncio.Task[None]] = set()
@@ -209,7 +209,7 @@ class ControlSocket:
         try:
             return {"ok": True, **named, **await self._do(asked, left)}
         except _Missed as missed:
-            return {**_refused("deadline", str(missed)), **named, "truth": self._bench.truth()}
+            return {**_refused("deadline", str(missed)), **named, "truth": self._pen.truth()}
         except SimulatorError as error:
             return {**_refused(_BECAUSE.get(type(error), "simulator"), str(error)), **named}
 
@@ -229,14 +229,14 @@ class ControlSocket:
     # What can be asked
 
     async def _faults(self, _asked: Mapping[str, Any], _left: Left) -> Data:
-        return self._bench.faults()
+        return self._pen.faults()
 
     async def _truth(self, _asked: Mapping[str, Any], _left: Left) -> Data:
-        return {"truth": self._bench.truth()}
+        return {"truth": self._pen.truth()}
 
     async def _hand(self, asked: Mapping[str, Any], _left: Left) -> Data:
-        self._bench.hand(asked)
-        return {"truth": self._bench.truth()}
+        self._pen.hand(asked)
+        return {"truth": self._pen.truth()}
 
     async def _inject(self, asked: Mapping[str, Any], _left: Left) -> Data:
         [planned] = planned_of([{"at_ms": 0, **asked}])
@@ -247,15 +247,15 @@ class ControlSocket:
         name = asked.get("fault")
         if name is None:
             self._plan_nothing()
-            return {"cleared": list(self._bench.injector.clear_all())}
+            return {"cleared": list(self._pen.injector.clear_all())}
         if not isinstance(name, str):
             raise BadRequest(f"A fault is named, not {name!r:.40}.")
-        return {"cleared": [name] if self._bench.injector.clear(name) else []}
+        return {"cleared": [name] if self._pen.injector.clear(name) else []}
 
     async def _schedule(self, asked: Mapping[str, Any], _left: Left) -> Data:
         schedule = self._schedule_of(asked)
         for one in schedule:
-            if missing := self._bench.injector.missing(fault_named(one.fault)):
+            if missing := self._pen.injector.missing(fault_named(one.fault)):
                 raise NoSuchPart(f"{one.fault} needs {missing}. Nothing of this schedule was planned.")
         self._check_room(2 * len(schedule))
         for one in schedule:
@@ -267,7 +267,7 @@ class ControlSocket:
             if not isinstance(asked["faults"], list) or len(asked["faults"]) > PLANNED_MAX:
                 raise BadRequest(f"faults is a list of at most {PLANNED_MAX} planned faults.")
             return planned_of(asked["faults"])
-        injector = self._bench.injector
+        injector = self._pen.injector
         return make_schedule(
             whole(asked, "seed", 0, 2**63, 0),
             length_ms=whole(asked, "length_ms", 1, WAIT_MAX_MS, 60_000),
@@ -276,7 +276,7 @@ class ControlSocket:
         )
 
     def _planned(self, planned: Planned) -> ActiveFault:
-        fault = self._bench.injector.inject(planned.fault, **planned.parameters)
+        fault = self._pen.injector.inject(planned.fault, **planned.parameters)
         if planned.for_ms:
             self._later(planned.for_ms, fault.clear, of=fault)
         return fault
@@ -288,11 +288,11 @@ class ControlSocket:
             isinstance(text, str) for text in texts
         ):  # fmt: skip
             raise BadRequest(f"for is a condition, or a list of up to {CONDITIONS_MAX} of them.")
-        conditions = [parse_condition(text, self._bench.truth()) for text in texts]
+        conditions = [parse_condition(text, self._pen.truth()) for text in texts]
         within_ms = whole(asked, "within_ms", 1, WAIT_MAX_MS, 5000)
         began = time.monotonic()
         while True:
-            truth = self._bench.truth()
+            truth = self._pen.truth()
             waited_ms = round((time.monotonic() - began) * 1000)
             if all(condition.holds(truth) for condition in conditions):
                 return {"truth": truth, "waited_ms": waited_ms}
@@ -305,7 +305,7 @@ class ControlSocket:
     def _check_room(self, wanted: int) -> None:
         """Raises BadRequest where so many more cannot wait for their time; what waits for nothing is let go first."""
         for timer, fault in list(self._timers.items()):
-            if fault is not None and not self._bench.injector.is_active(fault):
+            if fault is not None and not self._pen.injector.is_active(fault):
                 timer.cancel()
                 del self._timers[timer]
         if len(self._timers) + wanted > TIMERS_MAX:

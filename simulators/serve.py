@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from simulators.bench import Bench, Cable
 from simulators.control import ControlSocket
+from simulators.controlled import Cable, ControlledPen
 from simulators.dialects.base import DialectFirmware, DialectPen
 from simulators.dialects.names import dialect_named
 from simulators.endpoints.live import LivePen
@@ -133,7 +133,7 @@ async def offer(
         record["bus_id"] = server.bus_ids[0]
     if control is not None:
         injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs), usb=usb), seed=seed or 0)
-        await within.enter_async_context(ControlSocket(control, Bench(live.pen, injector)))
+        await within.enter_async_context(ControlSocket(control, ControlledPen(live.pen, injector)))
     return record
 
 

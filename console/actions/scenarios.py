@@ -19,9 +19,9 @@ from controller.errors import DataError
 from logger.export.files import whole_files
 from proving.junit import write as write_junit
 from proving.scenario.course import Line
+from proving.scenario.from_session import from_session as made_of
 from proving.scenario.loading import Loaded, library, load_scenario
-from proving.scenario.playing import Outcome, play
-from proving.scenario.recorded import from_session as made_of
+from proving.scenario.outcomes import Outcome, play
 from proving.scenario.reporting import as_data, as_suite, in_words, told
 from station.settings import StationSettings
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from proving.junit import Case, Suite
 from proving.scenario.course import Failure, Line
-from proving.scenario.playing import Outcome
+from proving.scenario.outcomes import Outcome
 
 
 def told(outcome: Outcome) -> list[str]:

@@ -13,7 +13,7 @@ from proving.scenario.conditions import Condition
 from proving.scenario.loading import Loaded, library, load_scenario, parse_scenario
 from proving.scenario.model import DO, HAND, Setting
 from proving.scenario.names import HAZARDS
-from proving.scenario.playing import play
+from proving.scenario.outcomes import play
 from proving.scenario.reporting import told
 
 GOOD = """\

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulators import control
-from simulators.bench import Bench, Cable
 from simulators.control import CLIENTS_MAX, LINE_MAX_BYTES, ControlSocket
 from simulators.control_client import ControlClient
+from simulators.controlled import Cable, ControlledPen
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.errors import ControlRefused, EndpointError, NoControl
@@ -81,7 +81,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         with MemoryEndpoint(live, "controlled") as endpoint:
             path = tmp_path / "control"
             injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable([MemoryPlug(endpoint)])))
-            async with ControlSocket(path, Bench(live.pen, injector)):
+            async with ControlSocket(path, ControlledPen(live.pen, injector)):
                 yield Served(live, endpoint, path)
 
 
@@ -295,11 +295,11 @@ async def test_what_cannot_be_done_is_said_and_the_client_stays(
 async def test_it_is_its_owners_alone_and_goes_with_the_pen(tmp_path: Path) -> None:
     path = tmp_path / "control"
     async with simulator() as live:
-        bench = Bench(live.pen, Injector(live.pen))
-        async with ControlSocket(path, bench):
+        controlled = ControlledPen(live.pen, Injector(live.pen))
+        async with ControlSocket(path, controlled):
             assert stat.S_IMODE(path.lstat().st_mode) == 0o600
             with pytest.raises(EndpointError, match="another simulated pen"):
-                async with ControlSocket(path, bench):
+                async with ControlSocket(path, controlled):
                     pass
             assert path.exists()
         assert not path.exists()
@@ -308,24 +308,24 @@ async def test_it_is_its_owners_alone_and_goes_with_the_pen(tmp_path: Path) -> N
 async def test_a_socket_left_behind_is_taken_over_and_a_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "control"
     async with simulator() as live:
-        bench = Bench(live.pen, Injector(live.pen))
-        left = ControlSocket(path, bench)
+        controlled = ControlledPen(live.pen, Injector(live.pen))
+        left = ControlSocket(path, controlled)
         await left.__aenter__()
         kept = os.dup(left._server.sockets[0].fileno())  # type: ignore[union-attr]
         left._inode = 0
         await left.__aexit__()
         os.close(kept)
         assert path.exists()
-        async with ControlSocket(path, bench):
+        async with ControlSocket(path, controlled):
             pass
         path.write_text("mine")
         with pytest.raises(EndpointError, match="is no socket"):
-            async with ControlSocket(path, bench):
+            async with ControlSocket(path, controlled):
                 pass
         assert path.read_text() == "mine"
         for wrong in (tmp_path / "none" / "control", tmp_path / ("x" * 200)):
             with pytest.raises(EndpointError, match="Name a short path"):
-                async with ControlSocket(wrong, bench):
+                async with ControlSocket(wrong, controlled):
                     pass
 
 
@@ -426,7 +426,7 @@ def test_whatever_is_said_every_line_has_an_answer(lines: list[bytes]) -> None:
 
     async def play() -> None:
         async with simulator() as live:
-            socket = ControlSocket(Path("unused"), Bench(live.pen, Injector(live.pen)))
+            socket = ControlSocket(Path("unused"), ControlledPen(live.pen, Injector(live.pen)))
             for line in lines:
                 try:
                     async with asyncio.timeout(2):

@@ -1,4 +1,4 @@
-"""A served pen on the bench of whoever tests: what is really so, faults, and hands. Behind the control socket."""
+"""A served pen in the hands of whoever tests: what is really so, faults, and hands. Behind the control socket."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -66,8 +66,8 @@ def active_as_data(fault: ActiveFault) -> Data:
     return {"fault": fault.name, "parameters": dict(fault.parameters)}
 
 
-class Bench:
-    """The bench of one pen. Everything here takes effect at once and does not wait."""
+class ControlledPen:
+    """One pen in the hands of whoever tests. Everything here takes effect at once and does not wait."""
 
     def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
         self.pen = pen
