@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, uncertainties rounded up.
+    """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, rounded up.
 
     ``factor_milli`` is the coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
     ``interval_95_milli`` is the half-width that holds 95 %.
@@ -103,7 +103,7 @@ def coverage_factor(degrees: float, student_below: int) -> float:
 
 
 def half_width(contributions: Sequence[Contribution], probability: float = 0.95) -> float:
-    """The half-width that holds ``probability``: the largest line that is not bell-shaped exactly, the rest Student's t."""
+    """The half-width that holds ``probability``: the largest line without tails exactly, the rest Student's t."""
     shaped = [each for each in contributions if each.distribution in {"rectangular", "two_valued"}]
     largest = max(shaped, key=lambda each: each.standard, default=None)
     if largest is None or largest.standard == 0.0:
