@@ -21,6 +21,7 @@ from controller.calibration.fit import At, Demand, DepthFit, Line, knots, straig
 from controller.calibration.readings import Reading, depth_plan, held_complete
 from controller.calibration.scatter import Scatter, scatter
 from controller.calibration.setup import DepthSetup
+from controller.calibration.student import chi_square
 from controller.calibration.uncertainty import Budget, Contribution, budget
 from controller.service_events import Direction
 
@@ -115,9 +116,9 @@ def _fit(line: Line, points: Sequence[At], found: Scatter[Key], setup: DepthSetu
         gain_ppm=round((1 + line.slope) * PPM),
         offset_um=round(line.offset),
         gain_expanded_ppm=gain.expanded,
-        offset_expanded_um=offset.expanded,
+        offset_expanded_nm=offset.expanded_milli,
         gain_interval_95_ppm=-(-gain.interval_95_milli // 1000),
-        offset_interval_95_um=-(-offset.interval_95_milli // 1000),
+        offset_interval_95_nm=offset.interval_95_milli,
         knots_um=knots(points) if pieces else (),
         test=test,
     )
@@ -156,7 +157,8 @@ def _repeatability(found: Scatter[Key]) -> Repeatability:
     return Repeatability(
         standard_nm=round(standard * 1000),
         degrees=found.degrees,
-        standard_uncertainty_nm=round(standard * 1000 / sqrt(2 * found.degrees)),
+        at_least_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.975, found.degrees))),
+        at_most_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.025, found.degrees))),
     )
 
 
@@ -193,7 +195,6 @@ def _left(
         gain_ppm=round((1 + line.slope) * PPM),
         offset_um=round(line.offset),
         expanded_um=known.expanded,
-        interval_95_um=-(-known.interval_95_milli // 1000),
         budget=known,
     )
 

@@ -42,11 +42,12 @@ class Hysteresis:
 
 @dataclass(frozen=True, slots=True)
 class Repeatability:
-    """Standard deviation of one reading, pooled over points and directions; how uncertain it is itself (GUM E.4.3)."""
+    """Standard deviation of one reading, pooled over points and directions; 95 % lies between the two bounds."""
 
     standard_nm: int
     degrees: int
-    standard_uncertainty_nm: int
+    at_least_nm: int
+    at_most_nm: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ class DepthLeft:
     gain_ppm: int
     offset_um: int
     expanded_um: int
-    interval_95_um: int
     budget: Budget
 
 

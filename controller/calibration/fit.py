@@ -186,9 +186,9 @@ class DepthFit:
     gain_ppm: int
     offset_um: int
     gain_expanded_ppm: int
-    offset_expanded_um: int
+    offset_expanded_nm: int
     gain_interval_95_ppm: int
-    offset_interval_95_um: int
+    offset_interval_95_nm: int
     knots_um: tuple[tuple[int, int], ...]
     test: ResidualTest
 

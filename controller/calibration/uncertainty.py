@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, sqrt
 from typing import Literal
 
-from controller.calibration.student import t_below, t_density, t_factor
+from controller.calibration.student import NORMAL_FROM, t_below, t_density, t_factor
 
 Unit = Literal["um", "mhz", "ppm"]
 Distribution = Literal["student", "normal", "rectangular", "two_valued"]
@@ -116,29 +116,37 @@ def half_width(contributions: Sequence[Contribution], probability: float = 0.95)
     if degrees <= 1.5:
         return _student(contributions, probability)
 
-    def held(x: float) -> float:
-        upper, lower = (x + reach) / sigma, (x - reach) / sigma
-        if largest.distribution == "two_valued":
-            return t_below(upper, degrees) + t_below(lower, degrees) - 1.0
-        return sigma / reach * (_integral(upper, degrees) - _integral(lower, degrees)) - 1.0
-
+    two_valued = largest.distribution == "two_valued"
     low, high = 0.0, reach + t_factor(probability, degrees) * sigma
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if held(middle) < probability else (low, middle)
-        if high - low < 1e-7 * high:
+    x = min(high, t_factor(probability, degrees) * combined(contributions))
+    for _ in range(60):  # Newton's method, kept between bounds that always hold the answer
+        upper, lower = (x + reach) / sigma, (x - reach) / sigma
+        below_upper, below_lower = t_below(upper, degrees), t_below(lower, degrees)
+        density_upper, density_lower = t_density(upper, degrees), t_density(lower, degrees)
+        if two_valued:
+            held = below_upper + below_lower - 1.0
+            rise = (density_upper + density_lower) / sigma
+        else:
+            area = _integral(upper, degrees, below_upper, density_upper)
+            area -= _integral(lower, degrees, below_lower, density_lower)
+            held = sigma / reach * area - 1.0
+            rise = (below_upper - below_lower) / reach
+        low, high = (x, high) if held < probability else (low, x)
+        following = x - (held - probability) / rise if rise > 0.0 else low
+        x, before = (following if low < following < high else (low + high) / 2.0), x
+        if abs(x - before) <= 1e-9 * x:
             break
-    return high
+    return x
 
 
 def _student(contributions: Sequence[Contribution], probability: float) -> float:
     return t_factor(probability, max(1.0, effective_degrees(contributions))) * combined(contributions)
 
 
-def _integral(t: float, degrees: float) -> float:
-    """The integral of Student's distribution function up to ``t`` (degrees > 1)."""
-    spread = 1.0 if degrees == inf else (degrees + t * t) / (degrees - 1.0)
-    return t * t_below(t, degrees) + t_density(t, degrees) * spread
+def _integral(t: float, degrees: float, below: float, density: float) -> float:
+    """The integral of Student's distribution function up to ``t``, from its value and density there (degrees > 1)."""
+    spread = 1.0 if degrees >= NORMAL_FROM else (degrees + t * t) / (degrees - 1.0)
+    return t * below + density * spread
 
 
 def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], student_below: int) -> Budget:
