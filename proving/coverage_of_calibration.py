@@ -12,7 +12,7 @@ from random import Random
 from controller.calibration.accuracy import judge_accuracy
 from controller.calibration.adjustment import IDENTITY, adjustment_for
 from controller.calibration.depth import calibrate_depth
-from controller.calibration.drift import drift_since
+from controller.calibration.drift import drift_since, left_then
 from controller.calibration.policy import CalibrationPolicy
 from controller.calibration.rate import calibrate_rate
 from controller.calibration.readings import (
@@ -158,7 +158,7 @@ def drift_since_the_last(policy: CalibrationPolicy, model: str, random: Random) 
     drifted_um = random.uniform(-60, 60)
     later = depth_readings(plan, replace(pen, offset_um=pen.offset_um + drifted_um), _reference(setup, random), random)
     now = calibrate_depth(later, setup)
-    drift = drift_since(now, then.means, then.budget.expanded, 365, setup.rule.student_below_degrees)
+    drift = drift_since(now, left_then(then), 365, setup.rule.student_below_degrees)
     row = random.choice(drift.rows)
     truly_um = drifted_um + pen.drift_um_per_h * (middle_h(later) - middle_h(first))
     off_um = abs(truly_um - row.drift_um)

@@ -170,6 +170,20 @@ def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], st
     )
 
 
+def contributions_of(known: Budget) -> list[Contribution]:
+    """The lines of a budget, to be taken over into another one."""
+    return [
+        Contribution(
+            source=line.source,
+            kind=line.kind,
+            distribution=line.distribution,
+            value=line.standard_milli / 1000 * DIVISOR[line.distribution],
+            degrees=inf if line.degrees is None else float(line.degrees),
+        )
+        for line in known.lines
+    ]
+
+
 def _line(each: Contribution, combined_standard: float) -> Line:
     share = (each.standard / combined_standard) ** 2 if combined_standard > 0.0 else 0.0
     return Line(
