@@ -16,6 +16,7 @@ Data = dict[str, Any]
 """As JSON has it."""
 
 PRESS_MAX_MS = 60_000
+AGE_MAX = 10_000
 
 
 class Cable:
@@ -72,18 +73,25 @@ class ControlledPen:
     def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, tuple[Callable[[Mapping[str, Any]], None], str]] = {
-            "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), "zone"),
-            "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), "zone"),
-            "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), "zone"),
-            "button": (lambda asked: pen.press_button(_held(asked)), "held_ms"),
-            "pedal": (lambda asked: pen.press_pedal(_held(asked)), "held_ms"),
-            "cartridge_out": (lambda _asked: _ignored(pen.remove_cartridge()), ""),
-            "cartridge_in": (lambda _asked: _ignored(pen.insert_cartridge()), ""),
-            "power_off": (lambda _asked: pen.switch_off(), ""),
-            "power_on": (lambda _asked: pen.switch_on(), ""),
+        self._hands: dict[str, tuple[Callable[[Mapping[str, Any]], None], tuple[str, ...]]] = {
+            "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), ("zone",)),
+            "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), ("zone",)),
+            "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), ("zone",)),
+            "button": (lambda asked: pen.press_button(_held(asked)), ("held_ms",)),
+            "pedal": (lambda asked: pen.press_pedal(_held(asked)), ("held_ms",)),
+            "cartridge_out": (lambda _asked: _ignored(pen.remove_cartridge()), ()),
+            "cartridge_in": (lambda _asked: _ignored(pen.insert_cartridge()), ()),
+            "power_off": (lambda _asked: pen.switch_off(), ()),
+            "power_on": (lambda _asked: pen.switch_on(), ()),
+            "charge": (lambda _asked: pen.charge_battery(), ()),
+            "age": (
+                lambda asked: pen.age(
+                    whole(asked, "hours", 0, AGE_MAX, 1), cycles=whole(asked, "cycles", 0, AGE_MAX, 0)
+                ),
+                ("hours", "cycles"),
+            ),
         }
-        """What hands can do, each with the field that it takes."""
+        """What hands can do, each with the fields that it takes."""
 
     @property
     def hands(self) -> tuple[str, ...]:
@@ -110,8 +118,10 @@ class ControlledPen:
             raise BadRequest(f"No hand can do {action[:40]!r}. Nearest: {', '.join(near)}.")
         does, takes = found
         for field in asked:
-            if field not in {"action", takes}:
-                raise BadRequest(f"{action} takes {takes or 'nothing more'}, not {field[:40]}. Nothing was done.")
+            if field != "action" and field not in takes:
+                raise BadRequest(
+                    f"{action} takes {' and '.join(takes) or 'nothing more'}, not {field[:40]}. Nothing was done."
+                )
         does(asked)
 
 

@@ -19,6 +19,7 @@ from simulators.fleet import serve_fleet
 from simulators.pacing import Pace, UsbFrames, at_baud, too_slow
 from simulators.personality import MODELS, model_named
 from simulators.serve import exchange_on_signal, serve
+from simulators.untruth import Untruth, parse_untruth
 from station.process.signals import on_ending_signals, on_leash
 
 
@@ -31,6 +32,7 @@ class Asked(TypedDict):
     model: str
     seed: int | None
     zone: str
+    untruth: Untruth | None
     control: Path | None
 
 
@@ -55,6 +57,11 @@ def warn_of_slow(baud: int, model: str) -> None:
     """Says on standard error when nobody can treat over a line so slow. Raises SimulatorError."""
     if told := too_slow(baud, model_named(model).status_period_ms):
         _note(told)
+
+
+def untruth_of(text: str) -> Untruth:
+    """By how much the pen is not to be true. Raises BadUntruth."""
+    return parse_untruth(text)
 
 
 def simulate(
