@@ -15,6 +15,9 @@ from simulators.pen import PRESS_MS, SimulatedPen
 Data = dict[str, Any]
 """As JSON has it."""
 
+Hand = Callable[[Mapping[str, Any]], None]
+"""Something a hand does, as the request that asks for it says."""
+
 PRESS_MAX_MS = 60_000
 
 
@@ -67,12 +70,20 @@ def active_as_data(fault: ActiveFault) -> Data:
 
 
 class Bench:
-    """The bench of one pen. Everything here takes effect at once and does not wait."""
+    """The bench of one pen. Everything here takes effect at once and does not wait.
 
-    def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
+    ``more_hands`` is what hands can do to what stands beside the pen.
+    """
+
+    def __init__(
+        self,
+        pen: SimulatedPen,
+        injector: Injector,
+        more_hands: Mapping[str, Hand] | None = None,
+    ) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, Callable[[Mapping[str, Any]], None]] = {
+        self._hands: dict[str, Hand] = {
             "on_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True),
             "off_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False),
             "treat": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)),
@@ -82,6 +93,7 @@ class Bench:
             "cartridge_in": lambda _asked: _ignored(pen.insert_cartridge()),
             "power_off": lambda _asked: pen.switch_off(),
             "power_on": lambda _asked: pen.switch_on(),
+            **(more_hands or {}),
         }
 
     @property
