@@ -17,9 +17,10 @@ from firmware_bridge.gauges.errors import (
     GaugeUnit,
     GaugeUnreadable,
 )
-from firmware_bridge.gauges.opening import open_gauge
+from firmware_bridge.gauges.opening import KINDS, open_gauge
 
 __all__ = [
+    "KINDS",
     "Gauge",
     "GaugeAddress",
     "GaugeError",

@@ -148,6 +148,7 @@ class DigimaticGauge:
             return await self._ask()
 
     async def _ask(self) -> GaugeReading:
+        self._line.require()
         await asyncio.sleep(max(self._owed_until_s - self._loop.time(), 0.0))
         self._line.clear()
         asked_s = self._loop.time()

@@ -73,6 +73,11 @@ class GaugeLine:
         if not self._gone:
             self._arrived.clear()
 
+    def require(self) -> None:
+        """Raises GaugeLost on a line that is gone."""
+        if self._gone:
+            raise self._loss()
+
     def write(self, data: bytes) -> None:
         """Sends a request. Raises GaugeLost on a line that is gone."""
         if self._gone or self.transport is None:

@@ -9,7 +9,8 @@
 Everything else in the query belongs to the line. A serial line runs at 9600 baud here, where nothing else is said.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Literal, cast
@@ -18,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 from firmware_bridge.gauges.base import Gauge
 from firmware_bridge.gauges.digimatic import UM_PER, DigimaticGauge, DigimaticSettings
 from firmware_bridge.gauges.errors import GaugeAddress
-from firmware_bridge.gauges.line import open_line
+from firmware_bridge.gauges.line import GaugeLine, open_line
 from firmware_bridge.gauges.lutron import LutronTachometer
 
 BAUD = "9600"
@@ -31,32 +32,48 @@ Options = Mapping[str, str]
 CHANNELS = range(1, 10)
 
 
+@dataclass(frozen=True, slots=True)
+class GaugeUrl:
+    """A gauge's address, taken apart: its kind, the options of that kind, and the URL of its line."""
+
+    text: str
+    kind: str
+    options: Options
+    line_url: str
+
+
+def parse_gauge_url(url: str) -> GaugeUrl:
+    """Takes an address apart. Raises GaugeAddress, with what one looks like, for what is none."""
+    kind, plus, line = url.partition("+")
+    if not plus or kind not in KINDS:
+        raise GaugeAddress(f"{url!r} is not the address of a gauge. {EXAMPLES}", url=url)
+    base, _, query = line.partition("?")
+    try:
+        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError as error:
+        raise GaugeAddress(f"{url!r} is not the address of a gauge: {error}. {EXAMPLES}", url=url) from error
+    own = {name: given.pop(name) for name in KINDS[kind].options if name in given}
+    if base.startswith("serial:"):
+        given.setdefault("baud", BAUD)
+    return GaugeUrl(url, kind, own, f"{base}?{urlencode(given)}" if given else base)
+
+
 async def open_gauge(url: str) -> Gauge:
     """Opens the gauge at ``url``. Nothing is asked of it before its first reading.
 
     Raises GaugeAddress for what is no gauge's address, GaugeNotOpened when its line does not open.
     """
-    kind, plus, line_url = url.partition("+")
-    found = KINDS.get(kind)
-    if not plus or found is None:
-        raise GaugeAddress(f"{url!r} is not the address of a gauge. {EXAMPLES}", url=url)
-    names, make = found
-    base, _, query = line_url.partition("?")
-    try:
-        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-    except ValueError as error:
-        raise GaugeAddress(f"{url!r} is not the address of a gauge: {error}. {EXAMPLES}", url=url) from error
-    own = {name: given.pop(name) for name in names if name in given}
-    opened = make(url, own)
-    if base.startswith("serial:"):
-        given.setdefault("baud", BAUD)
-    return await opened(f"{base}?{urlencode(given)}" if given else base)
+    parsed = parse_gauge_url(url)
+    make = KINDS[parsed.kind].adapter(parsed)
+    return make(await open_line(url, parsed.line_url))
 
 
-Opens = Callable[[str], Awaitable[Gauge]]
+def _digimatic(url: GaugeUrl) -> Callable[[GaugeLine], Gauge]:
+    settings = _settings(url.text, url.options)
+    return lambda line: DigimaticGauge(line, settings)
 
 
-def _digimatic(url: str, options: Options) -> Opens:
+def _settings(url: str, options: Options) -> DigimaticSettings:
     unit = options.get("unit", "mm")
     if unit not in UM_PER:
         near = get_close_matches(unit, UM_PER, n=1)
@@ -83,23 +100,23 @@ def _digimatic(url: str, options: Options) -> Opens:
     text = options.get("channel", "1")
     if not text.isascii() or not text.isdigit() or int(text[:3]) not in CHANNELS:
         raise GaugeAddress(f"{url}: channel={text!r} is no input of a box. There are 1 to 9.", url=url)
-    settings = DigimaticSettings(cast(Literal["mm", "inch"], unit), resolution, int(text))
-
-    async def opened(line_url: str) -> Gauge:
-        return DigimaticGauge(await open_line(url, line_url), settings)
-
-    return opened
+    return DigimaticSettings(cast(Literal["mm", "inch"], unit), resolution, int(text))
 
 
-def _lutron(url: str, _options: Options) -> Opens:
-    async def opened(line_url: str) -> Gauge:
-        return LutronTachometer(await open_line(url, line_url))
-
-    return opened
+def _lutron(_url: GaugeUrl) -> Callable[[GaugeLine], Gauge]:
+    return LutronTachometer
 
 
-KINDS: dict[str, tuple[tuple[str, ...], Callable[[str, Options], Opens]]] = {
-    "digimatic": (("unit", "resolution", "channel"), _digimatic),
-    "lutron": ((), _lutron),
+@dataclass(frozen=True, slots=True)
+class GaugeKind:
+    """A kind of gauge: its own options, and what checks them and then makes one of an open line."""
+
+    options: tuple[str, ...]
+    adapter: Callable[[GaugeUrl], Callable[[GaugeLine], Gauge]]
+
+
+KINDS = {
+    "digimatic": GaugeKind(("unit", "resolution", "channel"), _digimatic),
+    "lutron": GaugeKind((), _lutron),
 }
-"""Every kind of gauge: the options of its own, and what makes one."""
+"""Every kind of gauge."""

@@ -89,5 +89,5 @@ class SimulatedDigimatic:
         metric = self.unit == "mm"
         step = self._sheet.resolution_mm if metric else self._sheet.resolution_inch
         exact = Decimal(shown_um / (UM_PER_MM if metric else UM_PER_INCH))
-        number = (exact / step).to_integral_value(ROUND_HALF_EVEN) * step
+        number = ((exact / step).to_integral_value(ROUND_HALF_EVEN) * step).quantize(step)
         return f"0{self._channel}A{'-' if number < 0 else '+'}{abs(number):0>8}\r".encode()

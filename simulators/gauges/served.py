@@ -1,6 +1,7 @@
 """Simulated instruments on a line, in real time: what an endpoint serves."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from simulators.gauges.digimatic import SimulatedDigimatic
@@ -21,14 +22,13 @@ class DigimaticMedium:
     def __init__(self, gauge: SimulatedDigimatic, send: Send) -> None:
         self._gauge = gauge
         self._send = send
-        self._answers: set[asyncio.TimerHandle] = set()
+        self._answers: deque[asyncio.TimerHandle] = deque()
 
     def received(self, data: bytes) -> None:
         """Bytes of the host."""
         answer = self._gauge.received(data)
         if answer:
-            timer = asyncio.get_running_loop().call_later(ANSWER_S, lambda: self._answer(timer, answer))
-            self._answers.add(timer)
+            self._answers.append(asyncio.get_running_loop().call_later(ANSWER_S, self._answer, answer))
 
     def detach(self) -> None:
         """The line is gone for good, and what was to be answered with it."""
@@ -36,8 +36,8 @@ class DigimaticMedium:
             timer.cancel()
         self._answers.clear()
 
-    def _answer(self, timer: asyncio.TimerHandle, answer: bytes) -> None:
-        self._answers.discard(timer)
+    def _answer(self, answer: bytes) -> None:
+        self._answers.popleft()
         self._send(answer)
 
 
