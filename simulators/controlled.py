@@ -15,6 +15,9 @@ from simulators.pen import PRESS_MS, SimulatedPen
 Data = dict[str, Any]
 """As JSON has it."""
 
+Hand = Callable[[Mapping[str, Any]], None]
+"""Something a hand does, as the request that asks for it says."""
+
 PRESS_MAX_MS = 60_000
 AGE_MAX = 10_000
 
@@ -68,12 +71,21 @@ def active_as_data(fault: ActiveFault) -> Data:
 
 
 class ControlledPen:
-    """One pen in the hands of whoever tests. Everything here takes effect at once and does not wait."""
+    """One pen in the hands of whoever tests. Everything here takes effect at once and does not wait.
 
-    def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
+
+    ``more_hands`` is what hands can do to what stands beside the pen; none of it takes a field.
+    """
+
+    def __init__(
+        self,
+        pen: SimulatedPen,
+        injector: Injector,
+        more_hands: Mapping[str, Hand] | None = None,
+    ) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, tuple[Callable[[Mapping[str, Any]], None], tuple[str, ...]]] = {
+        self._hands: dict[str, tuple[Hand, tuple[str, ...]]] = {
             "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), ("zone",)),
             "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), ("zone",)),
             "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), ("zone",)),
@@ -90,6 +102,7 @@ class ControlledPen:
                 ),
                 ("hours", "cycles"),
             ),
+            **{name: (hand, ()) for name, hand in (more_hands or {}).items()},
         }
         """What hands can do, each with the fields that it takes."""
 

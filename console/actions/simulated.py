@@ -36,6 +36,13 @@ class Asked(TypedDict):
     control: Path | None
 
 
+class Instruments(TypedDict):
+    """Which instruments stand at it, as :func:`simulators.serve.serve` takes them."""
+
+    gauge: bool
+    tachometer: bool
+
+
 def list_models() -> int:
     """Prints each pen's name, what it is and what it is like."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
@@ -65,15 +72,29 @@ def untruth_of(text: str) -> Untruth:
 
 
 def simulate(
-    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked,
+    instruments: Instruments,
+    *,
+    usbip: str | None,
+    pens: int | None,
+    pace: Pace | None,
+    dialect: str | None,
+    leash: bool,
 ) -> int:
     """Serves a pen, or so many, and says so in one line of JSON. Raises SimulatorError when it cannot as asked."""
-    asyncio.run(_until_asked(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+    asyncio.run(_until_asked(asked, instruments, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
     return Code.DONE
 
 
 async def _until_asked(
-    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked,
+    instruments: Instruments,
+    *,
+    usbip: str | None,
+    pens: int | None,
+    pace: Pace | None,
+    dialect: str | None,
+    leash: bool,
 ) -> None:
     asked_to_end = asyncio.Event()
     with on_ending_signals(lambda _: asked_to_end.set()):
@@ -88,6 +109,7 @@ async def _until_asked(
                 dialect=dialect,
                 log=_note,
                 **asked,
+                **instruments,
             )
             if pens is None
             else serve_fleet(
