@@ -1,8 +1,9 @@
 """What a certificate says: the items that ISO/IEC 17025:2017 asks of one in clause 7.8, as a closed model.
 
-Every value is a whole number in the unit of its name. In a :class:`Series` all values share one unit, the one of its
-``quantity``: nanometres of depth, or millihertz of rate; *error* is true minus shown, and in an accuracy test measured
-minus set. A factor in thousandths is named ``_milli``. Days are ISO dates, moments ISO times in UTC.
+Every value is a whole number in the unit of its name. In a :class:`Series` the ``quantity`` gives the unit: depths are
+in nanometres, their errors too; rates are in millihertz, their errors in ppm of what was shown. *Error* is true minus
+shown, and in an accuracy test measured minus set. A factor in thousandths is named ``_milli``. Days are ISO dates,
+moments ISO times in UTC.
 
 Nothing in :class:`Body` names a person or a customer: accounts, codes, numbers. What does is in :class:`Private`, which
 stays at the site; the body holds its salted SHA-256, so that a certificate without it is still verified.
@@ -18,7 +19,7 @@ from controller.service_events import CertificateKind, Direction
 FORMAT: Final = "needlework-certificate/1"
 
 Quantity = Literal["depth_nm", "rate_mhz"]
-"""What a series is of; its name ends in the unit of every value in it."""
+"""What a series is of; its name ends in the unit of its values."""
 StageName = Literal["as_found", "as_left"]
 Verdict = Literal["passed", "passed_on_condition", "failed_on_condition", "failed"]
 """What the decision rule makes of a result."""

@@ -34,7 +34,6 @@ from logger.certificate.number import new_number
 from logger.certificate.sealing import Sealed, new_salt, private_sha256, seal, withheld
 
 _TRIES = 20
-PPM = 1_000_000
 _NM_PER_UM = 1000
 
 
@@ -138,7 +137,7 @@ def issued_event(sealed: Sealed) -> CertificateIssued:
         as_found_depth_error_um=0 if depth is None else round(found["depth_nm"].largest_error / _NM_PER_UM),
         as_left_depth_error_um=0 if depth is None else round(left["depth_nm"].largest_error / _NM_PER_UM),
         depth_uncertainty_um=Micrometres(0 if depth is None else -(-_stated(left["depth_nm"]) // _NM_PER_UM)),
-        rate_error_ppm=None if rate is None else _largest_ppm(left["rate_mhz"]),
+        rate_error_ppm=None if rate is None else left["rate_mhz"].largest_error,
         technician=body.technician,
         sha256=sealed.sha256,
         document=withheld(sealed.content, body.number).decode(),
@@ -148,10 +147,6 @@ def issued_event(sealed: Sealed) -> CertificateIssued:
 def _stated(stage: Stage) -> int:
     """What is known of any single setting; of a series without such a statement, of its worst point."""
     return stage.statement.expanded if stage.statement else max(point.expanded for point in stage.points)
-
-
-def _largest_ppm(stage: Stage) -> int:
-    return max((round(point.error * PPM / point.shown) for point in stage.points if point.shown), key=abs, default=0)
 
 
 def _private(parties: Parties, salt: str) -> Private:

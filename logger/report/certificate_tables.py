@@ -1,0 +1,353 @@
+"""The tables of a certificate as the template prints them: rows of text. Pure."""
+
+from typing import Any, Final
+
+from logger.certificate.document import (
+    Body,
+    Budget,
+    DecisionRule,
+    Environment,
+    PointResult,
+    Reference,
+    Series,
+    Stage,
+    Statement,
+    Table,
+)
+from logger.report.quantities import VERDICTS, Scale, budget_unit, degrees, factor, gain, scale_of, signed
+from logger.report.wording import NOTHING, breakable, grouped
+
+_KINDS: Final = {
+    "depth_gauge": "Length gauge",
+    "tachometer": "Tachometer",
+    "load": "Known load",
+    "cartridge": "Reference cartridge",
+    "thermometer": "Thermometer and hygrometer",
+}
+_DISTRIBUTIONS: Final = {
+    "student": "Student's t",
+    "normal": "normal, k = 2",
+    "rectangular": "rectangular",
+    "two_valued": "two values",
+}
+
+
+def reference_row(reference: Reference) -> list[str]:
+    """A reference standard: what, which, vouched for by whom, until when, how well known."""
+    resolution = f"; last digit {reference.resolution}" if reference.resolution else ""
+    return [
+        f"{_KINDS[reference.kind]}: {reference.name}",
+        breakable(reference.serial),
+        breakable(reference.certificate),
+        reference.calibrated_by,
+        reference.calibrated_on,
+        reference.due_on,
+        f"{reference.uncertainty}{resolution}",
+    ]
+
+
+def environment_rows(air: Environment) -> list[list[str]]:
+    """What the air was, and within which limits it had to be."""
+    return [
+        ["Temperature", _span(air.temperature_dc, "°C"), _span(air.temperature_limits_dc, "°C")],
+        ["Relative humidity", _span(air.humidity_permille, "%"), _span(air.humidity_limits_permille, "%")],
+    ]
+
+
+def _span(tenths: tuple[int, int] | None, unit: str) -> str:
+    if tenths is None:
+        return "not measured"
+    least, most = (f"{value / 10:.1f}" for value in tenths)
+    return f"{least} {unit}" if least == most else f"{least} to {most} {unit}"
+
+
+def method_facts(body: Body, series: Series) -> dict[str, Any]:
+    """How a quantity was measured."""
+    method = series.method
+    scale = scale_of(series.quantity)
+    points = ", ".join(scale.tick(value) for value in dict.fromkeys(point.set for point in series.last.points))
+    directions = " and ".join({"up": "from below", "down": "from above"}[each] for each in method.directions)
+    held = []
+    if method.rate_mhz is not None:
+        held.append(f"motor turning at {method.rate_mhz / 1000:g} Hz")
+    if method.depth_um is not None:
+        held.append(f"depth held at {method.depth_um / 1000:g} mm")
+    return {
+        "title": scale.name,
+        "facts": [
+            ["Method", f"{method.name} ({breakable(method.id)})"],
+            ["Its source", method.source],
+            ["Points", f"{points} {scale.unit}"],
+            ["Readings", f"{method.repeats} at each point {directions}"],
+            ["Settled for", f"{method.settle_ms / 1000:g} s before each reading"],
+            ["Held", "; ".join(held) or NOTHING],
+        ],
+        "policy": grouped(method.policy_sha256),
+        "edition": body.software,
+    }
+
+
+def decision_facts(rule: DecisionRule) -> dict[str, Any]:
+    """The decision rule in words, and what its four verdicts mean."""
+    share = rule.guard_band_permille / 1000
+    guard = (
+        "no guard band: the acceptance limit is the tolerance"
+        if rule.guard_band_permille == 0
+        else f"guard band w = {share:g} × U: the acceptance limit is the tolerance less w"
+    )
+    graded = rule.statement == "graded"
+    return {
+        "facts": [["Rule", rule.name], ["In words", rule.sentence], ["Guard band", guard], ["Source", rule.source]],
+        "verdicts": [
+            [VERDICTS["passed"], "the error is within the acceptance limit"],
+            *(
+                [
+                    [VERDICTS["passed_on_condition"], "between acceptance limit and tolerance: may be beyond it"],
+                    [VERDICTS["failed_on_condition"], "beyond the tolerance by less than w: may be within it"],
+                ]
+                if graded
+                else []
+            ),
+            [
+                VERDICTS["failed"],
+                "beyond the tolerance" + (" by more than w" if graded else ", or not shown within it"),
+            ],
+        ],
+        "condition": (
+            "Passed on condition counts as in tolerance."
+            if graded and rule.condition_is_in_order
+            else "Only what passed counts as in tolerance."
+        ),
+    }
+
+
+def stage_tables(series: Series, stage: Stage, *, test: bool) -> dict[str, Any]:
+    """The readings of a stage, and what comes of them."""
+    scale = scale_of(series.quantity)
+    true = "Measured" if test else "Reference"
+    shown = [] if test else [f"Shown, {scale.unit}"]
+    return {
+        "when": f"{stage.begun_at[:10]} {stage.begun_at[11:16]} to {stage.ended_at[11:16]} UTC",
+        "readings": _readings(scale, stage, true, test=test),
+        "results": {
+            "heads": [
+                f"Set, {scale.unit}",
+                *shown,
+                "From",
+                f"{true}, {scale.unit}",
+                f"s, {scale.error_unit}",
+                f"Error, {scale.error_unit}",
+                f"U, {scale.error_unit}",
+                "k",
+                "ν eff",
+                f"Tolerance, {scale.error_unit}",
+                f"Accepted to, {scale.error_unit}",
+                "Conforms, %",
+                "Verdict",
+            ],
+            "rows": [_result_row(scale, point, test=test) for point in stage.points],
+        },
+        "findings": _findings(scale, stage, test=test),
+    }
+
+
+def _from(point: PointResult) -> str:
+    return {"up": "below", "down": "above"}[point.direction]
+
+
+def _readings(scale: Scale, stage: Stage, true: str, *, test: bool) -> dict[str, Any]:
+    """Every reading, a row a point; where the pen did not show the same at each, what it showed stands behind it."""
+    directions = list(dict.fromkeys(point.direction for point in stage.points))
+    several = not test and any(len({each.shown for each in point.readings}) > 1 for point in stage.points)
+    cells: dict[int, dict[str, str]] = {}
+    for point in stage.points:
+        cells.setdefault(point.set, {})[point.direction] = "   ".join(
+            f"{scale.value(each.reference)} ({scale.value(each.shown)})" if several else scale.value(each.reference)
+            for each in point.readings
+        )
+    names = {"up": "from below", "down": "from above"}
+    heads = [
+        f"{true} {names[each]}, {scale.unit}" if len(directions) > 1 else f"{true}, {scale.unit}" for each in directions
+    ]
+    return {
+        "title": f"Every reading, {scale.name.lower()}",
+        "heads": [f"Set, {scale.unit}", *heads],
+        "rows": [[scale.value(put), *(row.get(each, NOTHING) for each in directions)] for put, row in cells.items()],
+        "note": "In brackets: what the pen showed at that reading." if several else "",
+    }
+
+
+def _result_row(scale: Scale, point: PointResult, *, test: bool) -> list[str]:
+    return [
+        scale.value(point.set),
+        *([] if test else [scale.value(point.shown)]),
+        _from(point),
+        scale.value(point.reference),
+        f"{point.spread / scale.per_error_unit:.{1 if scale.per_error_unit == 1000 else 3}f}",
+        scale.stated(point.error, point.expanded),
+        scale.uncertainty(point.expanded),
+        factor(point.factor_milli),
+        degrees(point.degrees),
+        f"±{scale.limit(point.tolerance)}",
+        f"±{scale.limit(point.acceptance)}" if point.acceptance >= 0 else "none",
+        f"{point.conforming_permille / 10:.1f}",
+        VERDICTS[point.verdict],
+    ]
+
+
+def _findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
+    unit = scale.error_unit
+    found: list[list[str]] = []
+    fit = stage.fit
+    if fit is not None:
+        off, off_u = (f"{value / scale.per_error_unit:.0f}" for value in (abs(fit.offset), fit.offset_expanded))
+        sign = "−" if fit.offset < 0 else "+"
+        found.append(
+            [
+                "Straight line" if fit.shape == "line" else "Monotone pieces",
+                f"true = {gain(fit.gain_ppm)} × shown {sign} {off} {unit}; U(gain) = {gain(fit.gain_expanded_ppm)}, "
+                f"U(offset) = {off_u} {unit}, k = 2. {fit.sentence}",
+            ]
+        )
+    if stage.statement is not None and not test:
+        found.append(["Any single setting", _statement(scale, stage.statement)])
+    if stage.hysteresis is not None:
+        back = stage.hysteresis
+        found.append(
+            [
+                "Hysteresis",
+                f"from above less from below: {scale.stated(back.mean, back.expanded)} {unit} in the mean, U = "
+                f"{scale.uncertainty(back.expanded)} {unit}; {scale.error(back.largest, 0)} {unit} at most. "
+                + ("It is more than chance." if back.significant else "It is no more than chance."),
+            ]
+        )
+    spread = stage.repeatability
+    found.append(
+        [
+            "Repeatability",
+            f"s = {scale.uncertainty(spread.standard)} {unit} of one reading, pooled, with {spread.degrees} degrees of "
+            "freedom.",
+        ]
+    )
+    if stage.drift is not None:
+        run = stage.drift
+        found.append(
+            [
+                "Drift in the series",
+                f"{scale.stated(run.per_hour, run.expanded_per_hour)} {unit} an hour, U = "
+                f"{scale.uncertainty(run.expanded_per_hour)} {unit}; "
+                + ("more than chance." if run.significant else "no more than chance."),
+            ]
+        )
+    if stage.since_last is not None:
+        found.append(
+            [
+                "Since the last one",
+                f"the error changed by at most {scale.error(stage.since_last, 0)} {unit} since No. "
+                f"{stage.last_certificate}.",
+            ]
+        )
+    return found
+
+
+def _statement(scale: Scale, said: Statement) -> str:
+    off = ""
+    if scale.error_unit != "%":  # a relative error has no offset
+        off = f" {'−' if said.offset < 0 else '+'} {abs(said.offset) / scale.per_error_unit:.0f} {scale.error_unit}"
+    return (
+        f"true = {gain(said.gain_ppm)} × shown{off}, within ±{scale.uncertainty(said.expanded)} "
+        f"{scale.error_unit} (k = 2), at any value between the outer points, from either side."
+    )
+
+
+def factor_words(stage: Stage) -> str:
+    """The coverage factors of a stage's errors."""
+    factors = sorted({point.factor_milli for point in stage.points})
+    if factors == [2000]:
+        return "k = 2"
+    least, most = factor(factors[0]), factor(factors[-1])
+    return f"k = {least}" if least == most else f"k = {least} to {most}"
+
+
+def droop_rows(series: Series) -> list[list[str]]:
+    """How much slower it turns under the known load."""
+    return [
+        [
+            f"{droop.set_mhz / 1000:g}",
+            f"{droop.free_mhz / 1000:.2f}",
+            f"{droop.loaded_mhz / 1000:.2f}",
+            f"{droop.droop_ppm / 10_000:.2f}",
+            f"{droop.expanded_ppm / 10_000:.2f}",
+            f"{droop.limit_ppm / 10_000:g}",
+            VERDICTS[droop.verdict],
+        ]
+        for droop in series.droop
+    ]
+
+
+def budgets(series: Series, *, test: bool) -> list[dict[str, Any]]:
+    """The budgets of the last stage: of an error, and of any single setting."""
+    last = series.last
+    found = [_budget(last.budget)]
+    if last.statement is not None and not test:
+        found.append(_budget(last.statement.budget))
+    return found
+
+
+def _budget(budget: Budget) -> dict[str, Any]:
+    unit = budget_unit(budget.unit)
+    return {
+        "title": budget.measurand,
+        "unit": unit,
+        "rows": [
+            [
+                line.source,
+                line.evaluation,
+                _DISTRIBUTIONS[line.distribution],
+                _thousandths(line.value_milli),
+                _thousandths(line.divisor_milli),
+                _thousandths(line.sensitivity_milli),
+                _thousandths(line.standard_milli),
+                degrees(line.degrees),
+                f"{line.share_permille / 10:.1f}",
+            ]
+            for line in budget.lines
+        ],
+        "sum": ["Combined standard uncertainty", _thousandths(budget.standard_milli), degrees(budget.degrees), "100"],
+        "expanded": (
+            f"Expanded: U = {factor(budget.factor_milli)} × {_thousandths(budget.standard_milli)} {unit} = "
+            f"{_thousandths(budget.expanded_milli)} {unit}; an interval of ±{_thousandths(budget.interval_95_milli)} "
+            f"{unit} holds 95 %."
+        ),
+    }
+
+
+def _thousandths(milli: int) -> str:
+    return f"{milli / 1000:.3f}"
+
+
+def adjustment_rows(body: Body) -> list[list[str]]:
+    """What was changed in the pen; empty where nothing was."""
+    change = body.adjustment
+    if change is None:
+        return []
+    return [["Before", *_table(change.before)], ["After", *_table(change.after)]]
+
+
+def _table(table: Table) -> list[str]:
+    pairs = ", ".join(
+        f"{shown / 1000:.3f} → {true / 1000:.3f}" for shown, true in zip(table.shown_um, table.true_um, strict=True)
+    )
+    return [str(table.number), pairs or "none: what is shown is its own scale", gain(table.rate_gain_ppm)]
+
+
+def written_facts(body: Body) -> str:
+    """What the pen was given as its calibration; empty where nothing was."""
+    written = body.written
+    if written is None:
+        return ""
+    return (
+        f"Written to the pen and read back: depth true = {gain(written.depth_gain_ppm)} × shown "
+        f"{signed(written.depth_offset_um, 0)} µm, known to ±{written.depth_uncertainty_um} µm (k = 2); rate true = "
+        f"{gain(written.rate_gain_ppm)} × shown. Whoever arms the pen subtracts that uncertainty from what it allows."
+    )
