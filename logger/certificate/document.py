@@ -170,6 +170,7 @@ class PointResult(Record):
 
     ``spread`` is the standard deviation of its readings; ``acceptance`` the tolerance less the guard band, below 0
     where nothing can pass; ``conforming_permille`` the probability that the true error is within the tolerance.
+    ``worst_single`` is the error of the worst single reading, where each of them is held to the tolerance too.
     """
 
     set: int
@@ -186,6 +187,7 @@ class PointResult(Record):
     acceptance: int
     conforming_permille: int = Field(ge=0, le=1000)
     verdict: Verdict
+    worst_single: int | None = None
 
 
 class Fit(Record):
@@ -223,14 +225,16 @@ class Hysteresis(Record):
 
 
 class Repeatability(Record):
-    """The standard deviation of one reading, pooled over all points."""
+    """The standard deviation of one reading, pooled over all points; 95 % lies between the bounds, where told."""
 
     standard: int
     degrees: int
+    at_least: int | None = None
+    at_most: int | None = None
 
 
 class Drift(Record):
-    """How the error ran while the series was read, per hour."""
+    """How the error ran while the series was read, per hour; it is taken out of the errors, which are of its middle."""
 
     per_hour: int
     expanded_per_hour: int
@@ -238,11 +242,21 @@ class Drift(Record):
     significant: bool
 
 
+class SinceLast(Record):
+    """How the errors changed since those of an earlier certificate were left: the largest change, and that a year."""
+
+    certificate: Number
+    days: int
+    largest: int
+    per_year: int | None
+    significant: bool
+
+
 class Stage(Record):
     """One series of readings and what comes of it: as found, or as left.
 
-    ``hysteresis`` is None where one direction only was read, ``drift`` without times. ``since_last`` is the largest
-    change of the error since the certificate ``last_certificate``; None and empty where there is none.
+    ``hysteresis`` is None where one direction only was read, ``drift`` without times, ``since_last`` where there is no
+    certificate before.
     """
 
     stage: StageName
@@ -254,8 +268,7 @@ class Stage(Record):
     hysteresis: Hysteresis | None
     repeatability: Repeatability
     drift: Drift | None
-    since_last: int | None = None
-    last_certificate: str = ""
+    since_last: SinceLast | None = None
     budget: Budget
     verdict: Verdict
     in_tolerance: bool
@@ -269,6 +282,7 @@ class Stage(Record):
 class Droop(Record):
     """How much slower the motor turns under the known load, and whether that is within what the policy allows."""
 
+    load: Line
     set_mhz: int
     free_mhz: int
     loaded_mhz: int

@@ -9,6 +9,7 @@ from logger.certificate.document import (
     Environment,
     PointResult,
     Reference,
+    Repeatability,
     Series,
     Stage,
     Statement,
@@ -126,6 +127,7 @@ def stage_tables(series: Series, stage: Stage, *, test: bool) -> dict[str, Any]:
     scale = scale_of(series.quantity)
     true = "Measured" if test else "Reference"
     shown = [] if test else [f"Shown, {scale.unit}"]
+    put = ["Delivered, %"] if scale.error_unit == "%" and not test else []
     return {
         "when": f"{stage.begun_at[:10]} {stage.begun_at[11:16]} to {stage.ended_at[11:16]} UTC",
         "readings": _readings(scale, stage, true, test=test),
@@ -135,20 +137,29 @@ def stage_tables(series: Series, stage: Stage, *, test: bool) -> dict[str, Any]:
                 *shown,
                 "From",
                 f"{true}, {scale.unit}",
+                *put,
                 f"s, {scale.error_unit}",
                 f"Error, {scale.error_unit}",
                 f"U, {scale.error_unit}",
                 "k",
                 "ν eff",
-                f"Tolerance, {scale.error_unit}",
-                f"Accepted to, {scale.error_unit}",
-                "Conforms, %",
+                f"T, {scale.error_unit}",
+                f"A, {scale.error_unit}",
+                *([f"Worst single, {scale.error_unit}"] if _singles(stage) else []),
+                "p, %",
                 "Verdict",
             ],
             "rows": [_result_row(scale, point, test=test) for point in stage.points],
+            "note": "s: standard deviation of the readings. T: tolerance. A: acceptance limit, the tolerance less the "
+            "guard band. p: probability that the true error is within T, by this measurement alone."
+            + (" Each single reading is held to T, too." if _singles(stage) else ""),
         },
         "findings": _findings(scale, stage, test=test),
     }
+
+
+def _singles(stage: Stage) -> bool:
+    return any(point.worst_single is not None for point in stage.points)
 
 
 def _from(point: PointResult) -> str:
@@ -183,6 +194,7 @@ def _result_row(scale: Scale, point: PointResult, *, test: bool) -> list[str]:
         *([] if test else [scale.value(point.shown)]),
         _from(point),
         scale.value(point.reference),
+        *([signed((point.reference / point.set - 1) * 100, 2)] if scale.error_unit == "%" and not test else []),
         f"{point.spread / scale.per_error_unit:.{1 if scale.per_error_unit == 1000 else 3}f}",
         scale.stated(point.error, point.expanded),
         scale.uncertainty(point.expanded),
@@ -190,9 +202,16 @@ def _result_row(scale: Scale, point: PointResult, *, test: bool) -> list[str]:
         degrees(point.degrees),
         f"±{scale.limit(point.tolerance)}",
         f"±{scale.limit(point.acceptance)}" if point.acceptance >= 0 else "none",
+        *([] if point.worst_single is None else [scale.stated(point.worst_single, point.expanded)]),
         f"{point.conforming_permille / 10:.1f}",
-        VERDICTS[point.verdict],
+        _verdict(point),
     ]
+
+
+def _verdict(point: PointResult) -> str:
+    if point.worst_single is not None and abs(point.worst_single) > point.tolerance and point.verdict == "passed":
+        return "failed: a single reading"
+    return VERDICTS[point.verdict]
 
 
 def _findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
@@ -218,36 +237,48 @@ def _findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
                 "Hysteresis",
                 f"from above less from below: {scale.stated(back.mean, back.expanded)} {unit} in the mean, U = "
                 f"{scale.uncertainty(back.expanded)} {unit}; {scale.error(back.largest, 0)} {unit} at most. "
-                + ("It is more than chance." if back.significant else "It is no more than chance."),
+                + _chance(back.significant).capitalize(),
             ]
         )
     spread = stage.repeatability
-    found.append(
-        [
-            "Repeatability",
-            f"s = {scale.uncertainty(spread.standard)} {unit} of one reading, pooled, with {spread.degrees} degrees of "
-            "freedom.",
-        ]
-    )
+    found.append(["Repeatability", _repeatability(scale, spread)])
     if stage.drift is not None:
         run = stage.drift
         found.append(
             [
                 "Drift in the series",
                 f"{scale.stated(run.per_hour, run.expanded_per_hour)} {unit} an hour, U = "
-                f"{scale.uncertainty(run.expanded_per_hour)} {unit}; "
-                + ("more than chance." if run.significant else "no more than chance."),
+                f"{scale.uncertainty(run.expanded_per_hour)} {unit}; {_chance(run.significant)} It is taken out: the "
+                "errors are those of the middle of the series.",
             ]
         )
     if stage.since_last is not None:
+        last = stage.since_last
+        year = "" if last.per_year is None else f", {scale.error(last.per_year, 0)} {unit} a year"
         found.append(
             [
                 "Since the last one",
-                f"the error changed by at most {scale.error(stage.since_last, 0)} {unit} since No. "
-                f"{stage.last_certificate}.",
+                f"{scale.error(last.largest, 0)} {unit} at most since No. {last.certificate}, {last.days} days ago"
+                f"{year}; "
+                + ("more than the uncertainty of both." if last.significant else "within the uncertainty of both."),
             ]
         )
     return found
+
+
+def _chance(significant: bool) -> str:
+    return "more than chance." if significant else "no more than chance."
+
+
+def _repeatability(scale: Scale, spread: Repeatability) -> str:
+    bounds = ""
+    if spread.at_least is not None and spread.at_most is not None:
+        least, most = (scale.uncertainty(value) for value in (spread.at_least, spread.at_most))
+        bounds = f", {least} to {most} {scale.error_unit} with 95 %"
+    return (
+        f"s = {scale.uncertainty(spread.standard)} {scale.error_unit} of one reading, pooled, with {spread.degrees} "
+        f"degrees of freedom{bounds}."
+    )
 
 
 def _statement(scale: Scale, said: Statement) -> str:
@@ -273,6 +304,7 @@ def droop_rows(series: Series) -> list[list[str]]:
     """How much slower it turns under the known load."""
     return [
         [
+            droop.load,
             f"{droop.set_mhz / 1000:g}",
             f"{droop.free_mhz / 1000:.2f}",
             f"{droop.loaded_mhz / 1000:.2f}",

@@ -65,7 +65,7 @@ def _plot(stage: Stage, scale: Scale, title: str, top: list[int], along: list[in
             }
             for point in stage.points
         ],
-        "fit": [[x(shown), y(error)] for shown, error in _fitted(stage)],
+        "fit": [[x(shown), y(error)] for shown, error in _fitted(stage, scale)],
         "both": both,
     }
 
@@ -83,7 +83,7 @@ def _band(begin: list[tuple[float, float, float]], limits: list[Any], x: Any, y:
     return [[at, high] for at, high, _ in edges] + [[at, low] for at, _, low in reversed(edges)]
 
 
-def _fitted(stage: Stage) -> list[tuple[int, int]]:
+def _fitted(stage: Stage, scale: Scale) -> list[tuple[int, int]]:
     """The fit as errors, over the range that was measured."""
     fit = stage.fit
     if fit is None:
@@ -91,6 +91,8 @@ def _fitted(stage: Stage) -> list[tuple[int, int]]:
     if fit.shape == "pieces":
         return [(shown, true - shown) for shown, true in fit.knots]
     ends = (min(point.shown for point in stage.points), max(point.shown for point in stage.points))
+    if scale.error_unit == "%":  # a gain alone
+        return [(shown, fit.gain_ppm - 1_000_000) for shown in ends]
     return [(shown, round(shown * (fit.gain_ppm - 1_000_000) / 1_000_000) + fit.offset) for shown in ends]
 
 

@@ -27,6 +27,7 @@ from logger.certificate.document import (
     Reference,
     Repeatability,
     Series,
+    SinceLast,
     Stage,
     StageName,
     Statement,
@@ -203,8 +204,11 @@ def _depth_stage(name: StageName, chance: random.Random, *, gain: float, offset_
         hysteresis=Hysteresis(mean=8_800, expanded=2_000, largest=12_000, significant=True),
         repeatability=Repeatability(standard=3_050, degrees=23),
         drift=Drift(per_hour=900, expanded_per_hour=2_700, during_ms=1_769_000, significant=False),
-        since_last=96_000 if name == "as_found" else None,
-        last_certificate="C251120-0B8WZTRA" if name == "as_found" else "",
+        since_last=SinceLast(
+            certificate="C251120-0B8WZTRA", days=371, largest=168_000, per_year=165_000, significant=True
+        )
+        if name == "as_found"
+        else None,
         budget=_budget(1.76, 14_620),
         verdict=_worst(points),
         in_tolerance=_worst(points) == "passed",
@@ -255,6 +259,7 @@ def rate_series(chance: random.Random) -> Series:
     )
     droop = tuple(
         Droop(
+            load="Felt brake on the cam",
             set_mhz=rate,
             free_mhz=rate + 500,
             loaded_mhz=round(rate * 0.91),
