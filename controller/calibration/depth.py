@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from math import sqrt
 
 from controller.calibration.acceptance import judged, worst
-from controller.calibration.depth_budget import key_lines, left_lines, line_gain_lines, line_offset_lines
+from controller.calibration.depth_budget import (
+    hysteresis_lines,
+    key_lines,
+    left_lines,
+    line_gain_lines,
+    line_offset_lines,
+    mean_lines,
+)
 from controller.calibration.depth_results import (
     DepthCalibration,
     DepthLeft,
+    DepthMean,
     DepthRow,
     Hysteresis,
     Repeatability,
@@ -48,11 +56,12 @@ def calibrate_depth(readings: Sequence[Reading], setup: DepthSetup) -> DepthCali
         ]
     )
     rows = _rows(groups, found, setup)
-    points = _points(groups, found, setup)
+    means, points = _means(groups, found, setup), _points(groups, found, setup)
     line = straight(points, found.repeatability)
     differences = _differences(found, setup)
     return DepthCalibration(
         rows=rows,
+        means=means,
         fit=_fit(line, points, found, setup),
         hysteresis=_hysteresis(differences, found, setup) if differences else None,
         repeatability=_repeatability(found),
@@ -88,6 +97,16 @@ def _rows(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthSet
                 )
             )
     return tuple(rows)
+
+
+def _means(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthSetup) -> tuple[DepthMean, ...]:
+    means = []
+    for point, at in enumerate(_points(groups, found, setup)):
+        lines = mean_lines(at.shown + at.error, point, found, setup)
+        about = f"error at {setup.method.points_um[point]} µm, mean of the directions"
+        known = budget(about, "um", lines, setup.rule.student_below_degrees)
+        means.append(DepthMean(point, round(at.shown), round(at.error), known))
+    return tuple(means)
 
 
 def _points(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthSetup) -> list[At]:
@@ -133,14 +152,8 @@ def _differences(found: Scatter[Key], setup: DepthSetup) -> list[float]:
 
 
 def _hysteresis(differences: Sequence[float], found: Scatter[Key], setup: DepthSetup) -> Hysteresis:
-    repeats, points = setup.method.repeats, len(differences)
     mean, largest = _mean(differences), max(differences, key=abs)
-    lines = [
-        Contribution(
-            "repeatability of a mean difference", "A", "student",
-            found.repeatability * sqrt(2 / (repeats * points)), degrees=found.degrees,
-        ),
-    ]  # fmt: skip
+    lines = hysteresis_lines(found, setup)
     known = budget("mean difference between directions", "um", lines, setup.rule.student_below_degrees)
     return Hysteresis(
         mean_um=round(mean),

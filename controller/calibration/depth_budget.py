@@ -47,11 +47,35 @@ def key_lines(reference_um: float, factor: float, found: Scatter[Key], setup: De
     ]
 
 
+def mean_lines(reference_um: float, point: int, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the mean error of one point, of all directions it was read from, is uncertain by."""
+    readings = setup.method.repeats * len(setup.method.directions)
+    off_h = sum(found.means[point, direction].off_h for direction in setup.method.directions)
+    factor = sqrt(1 / readings + (off_h / len(setup.method.directions) * found.off_factor_h) ** 2)
+    return [
+        Contribution("repeatability of the mean", "A", "student", found.repeatability, factor, found.degrees),
+        *_references(reference_um, setup),
+        _shown_step(setup),
+    ]
+
+
+def hysteresis_lines(found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the mean difference between directions is uncertain by. What the references add is in both and cancels.
+
+    Down is read later than up: the less is known of the drift, the less of the difference.
+    """
+    points = len(setup.method.points_um)
+    later_h = sum(mean.off_h if key[1] == "down" else -mean.off_h for key, mean in found.means.items()) / points
+    factor = sqrt(2 / (setup.method.repeats * points) + (later_h * found.off_factor_h) ** 2)
+    return [
+        Contribution("repeatability of a mean difference", "A", "student", found.repeatability, factor, found.degrees)
+    ]
+
+
 def line_offset_lines(line: Line, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
-    """What the line's error at 0 is uncertain by."""
+    """What the line's error at 0 is uncertain by, as the line through these points; a bend is no part of it."""
     return [
         Contribution("repeatability of the line", "A", "student", line.offset_standard, degrees=found.degrees),
-        _not_followed(line, line.offset_standard, found),
         *_references(0.0, setup),
         _shown_step(setup),
     ]
@@ -62,7 +86,6 @@ def line_gain_lines(line: Line, found: Scatter[Key], setup: DepthSetup) -> list[
     method = setup.method
     return [
         Contribution("repeatability of the line", "A", "student", line.slope_standard, PPM, found.degrees),
-        _not_followed(line, line.slope_standard, found, PPM),
         Contribution("gauge: its certificate", "B", "normal", float(setup.gauge.expanded_ppm)),
         Contribution("gauge not along the needles", "B", "rectangular", PPM * _tilt(method.alignment_mrad)),
         Contribution(
@@ -101,18 +124,6 @@ def _references(reference_um: float, setup: DepthSetup) -> list[Contribution]:
 
 def _shown_step(setup: DepthSetup) -> Contribution:
     return Contribution("pen: its last digit", "B", "rectangular", setup.shown_step_um / 2)
-
-
-def _not_followed(line: Line, standard: float, found: Scatter[Key], unit: float = 1.0) -> Contribution:
-    """The part of a line's parameter that comes from what the line does not follow, scaled as repeats are."""
-    readings = found_readings(found) / len({point for point, _ in found.means})
-    ratio = line.left * sqrt(readings) / found.repeatability if found.repeatability > 0.0 else 0.0
-    return Contribution("what a line does not follow", "A", "student", standard * ratio, unit, line.degrees_between)
-
-
-def found_readings(found: Scatter[Key]) -> int:
-    """How many readings there are in all."""
-    return sum(mean.readings for mean in found.means.values())
 
 
 def _tilt(alignment_mrad: int) -> float:

@@ -28,6 +28,16 @@ class DepthRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DepthMean:
+    """One point, mean of its directions: what drift from one certificate to the next is told by."""
+
+    point: int
+    shown_um: int
+    error_um: int
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
 class Hysteresis:
     """Error approached from deeper less error from shallower: mean over the points with its uncertainty, and the
     largest of one point. ``significant``: the mean is more than its 95 % interval."""
@@ -83,6 +93,7 @@ class DepthCalibration:
     """
 
     rows: tuple[DepthRow, ...]
+    means: tuple[DepthMean, ...]
     fit: DepthFit
     hysteresis: Hysteresis | None
     repeatability: Repeatability
@@ -109,17 +120,3 @@ class DepthCalibration:
             if row.point not in largest or abs(row.error_um) > abs(largest[row.point].error_um):
                 largest[row.point] = row
         return tuple(ErrorAtDepth(shown_um=row.shown_um, error_um=row.error_um) for _, row in sorted(largest.items()))
-
-    @property
-    def means(self) -> tuple[ErrorAtDepth, ...]:
-        """The error at each point, of its directions the mean: for drift from one certificate to the next."""
-        found: dict[int, list[DepthRow]] = {}
-        for row in self.rows:
-            found.setdefault(row.point, []).append(row)
-        return tuple(
-            ErrorAtDepth(
-                shown_um=round(sum(row.shown_um for row in rows) / len(rows)),
-                error_um=round(sum(row.error_um for row in rows) / len(rows)),
-            )
-            for _, rows in sorted(found.items())
-        )

@@ -6,12 +6,19 @@ cancel in truth and the uncertainty told here is too large, never too small.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from controller.calibration.depth_results import DepthCalibration
 from controller.calibration.fit import between
-from controller.calibration.uncertainty import Budget, Contribution, budget
-from controller.service_events import ErrorAtDepth
+from controller.calibration.uncertainty import Budget, Contribution, budget, contributions_of
+
+
+@dataclass(frozen=True, slots=True)
+class LeftThen:
+    """An error as the last certificate states it, mean of the directions, with its expanded uncertainty (k = 2)."""
+
+    shown_um: int
+    error_um: int
+    expanded_nm: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +53,29 @@ class DriftSinceLast:
     significant: bool
 
 
-def drift_since(
-    now: DepthCalibration, last: Sequence[ErrorAtDepth], last_expanded_um: int, days: int, student_below: int
-) -> DriftSinceLast:
-    """Drift since errors that were left ``days`` ago with that expanded uncertainty (k = 2).
+def drift_since(now: DepthCalibration, last: Sequence[LeftThen], days: int, student_below: int) -> DriftSinceLast:
+    """Drift since errors that were left ``days`` ago; of ``last`` two depths or more, straight between them.
 
-    ``last`` are means of both directions, two or more depths, as :attr:`DepthCalibration.means` gives them; between
-    them straight. ``student_below``: of the decision rule.
+    ``student_below``: of the decision rule. Raises ValueError for fewer.
     """
-    then = sorted((each.shown_um, each.error_um) for each in last)
+    then = sorted(last, key=lambda each: each.shown_um)
     if len(then) < 2:
         raise ValueError("drift needs the errors of two depths or more from the last certificate")
+    errors = [(each.shown_um, each.error_um) for each in then]
+    known = [(each.shown_um, each.expanded_nm) for each in then]
     rows = []
-    for point, mean in enumerate(now.means):
-        known = max((row.budget for row in now.rows if row.point == point), key=lambda each: each.standard_milli)
-        left_um = round(between(then, mean.shown_um))
-        degrees = inf if known.degrees is None else float(known.degrees)
+    for mean in now.means:
+        left_um, expanded_nm = round(between(errors, mean.shown_um)), between(known, mean.shown_um)
         lines = [
-            Contribution("errors as found now", "A", "student", known.standard_milli / 1000, degrees=degrees),
-            Contribution("errors as left, last certificate", "B", "normal", float(last_expanded_um)),
+            *contributions_of(mean.budget),
+            Contribution("error as left: the last certificate", "B", "normal", expanded_nm / 1000),
         ]
-        between_both = budget(f"drift at {mean.shown_um} µm", "um", lines, student_below)
+        both = budget(f"drift at {mean.shown_um} µm", "um", lines, student_below)
         drift_um = mean.error_um - left_um
-        en_milli = round(drift_um * 1_000_000 / between_both.expanded_milli) if between_both.expanded_milli else 0
-        rows.append(DriftRow(mean.shown_um, left_um, mean.error_um, drift_um, between_both, en_milli))
-    largest_um = max((row.drift_um for row in rows), key=abs)
+        en_milli = round(drift_um * 1_000_000 / both.expanded_milli)
+        rows.append(DriftRow(mean.shown_um, left_um, mean.error_um, drift_um, both, en_milli))
+    drifts_um = [row.drift_um for row in rows]
+    largest_um = max(drifts_um, key=abs)
     return DriftSinceLast(
         rows=tuple(rows),
         days=days,
@@ -78,3 +83,8 @@ def drift_since(
         um_per_year=round(largest_um * 365.25 / days) if days > 0 else None,
         significant=any(row.significant for row in rows),
     )
+
+
+def left_then(calibration: DepthCalibration) -> tuple[LeftThen, ...]:
+    """What a calibration leaves for the next one to be held against."""
+    return tuple(LeftThen(mean.shown_um, mean.error_um, mean.budget.expanded_milli) for mean in calibration.means)

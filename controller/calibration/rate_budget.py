@@ -38,7 +38,6 @@ def gain_lines(line: Line, found: Scatter[Key], setup: RateSetup) -> list[Contri
     slowest = float(setup.method.points_mhz[0])
     return [
         Contribution("repeatability of the mean", "A", "student", line.offset_standard, degrees=found.degrees),
-        _not_followed(line, 1 / sqrt(line.degrees_between + 1)),
         *tachometer_lines(slowest, setup.tachometer),
         _shown_step(slowest, setup),
     ]
@@ -49,7 +48,7 @@ def left_lines(line: Line, found: Scatter[Key], setup: RateSetup) -> list[Contri
     lines = [
         Contribution("repeatability of one reading", "A", "student", found.repeatability, degrees=found.degrees),
         *gain_lines(line, found, setup),
-        _not_followed(line, 1.0),
+        Contribution("what one gain does not follow", "A", "student", line.left, degrees=line.degrees_between),
     ]
     if len(setup.method.directions) > 1:
         points = range(len(setup.method.points_mhz))
@@ -81,7 +80,3 @@ def droop_lines(
 
 def _shown_step(rate_mhz: float, setup: RateSetup) -> Contribution:
     return Contribution("pen: its last digit", "B", "rectangular", setup.shown_step_mhz / 2, PPM / rate_mhz)
-
-
-def _not_followed(line: Line, sensitivity: float) -> Contribution:
-    return Contribution("what one gain does not follow", "A", "student", line.left, sensitivity, line.degrees_between)

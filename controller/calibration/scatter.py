@@ -15,13 +15,17 @@ Group = TypeVar("Group", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Mean(Generic[Group]):
-    """The mean error of a group, and the factor that makes its standard uncertainty of the pooled repeatability."""
+    """The mean error of a group, and the factor that makes its standard uncertainty of the pooled repeatability.
+
+    ``off_h``: how much later than the middle of the series it was read, in hours; 0 without times.
+    """
 
     group: Group
     value: float
     readings: int
     factor: float
     spread: float
+    off_h: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Scatter(Generic[Group]):
     slope: float | None
     slope_standard: float
     hours: float
+
+    @property
+    def off_factor_h(self) -> float:
+        """What an hour off the middle of the series adds to the standard uncertainty, of the repeatability."""
+        return self.slope_standard / self.repeatability if self.repeatability > 0.0 else 0.0
 
 
 def scatter(items: Sequence[tuple[Group, float | None, float]]) -> Scatter[Group]:
@@ -62,10 +71,10 @@ def scatter(items: Sequence[tuple[Group, float | None, float]]) -> Scatter[Group
     middle = _mean(times) if timed else 0.0
     means = {}
     for group, rows in groups.items():
-        off = middles[group] - middle
+        off = middles[group] - middle if timed else 0.0
         spread = sqrt(sum((error - plain[group]) ** 2 for _, error in rows) / (len(rows) - 1)) if len(rows) > 1 else 0.0
         factor = sqrt(1 / len(rows) + (off**2 / along if slope is not None else 0.0))
-        means[group] = Mean(group, plain[group] - (slope or 0.0) * off, len(rows), factor, spread)
+        means[group] = Mean(group, plain[group] - (slope or 0.0) * off, len(rows), factor, spread, off)
     return Scatter(
         means=means,
         repeatability=repeatability,
