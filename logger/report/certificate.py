@@ -8,6 +8,7 @@ from logger.certificate.document import Address, Body, Certificate, Series, Stag
 from logger.certificate.label import label_text, qr_svg
 from logger.certificate.sealing import Sealed
 from logger.report import certificate_tables as tables
+from logger.report.certificate_words import factor_words, short_factor
 from logger.report.error_plot import error_plots
 from logger.report.quantities import VERDICTS, scale_of
 from logger.report.typeset import Paper, typeset
@@ -74,6 +75,7 @@ def certificate_data(printed: Printed) -> dict[str, Any]:
             "code": label_text(body.number, printed.sha256),
         },
         "references_held": _held(body),
+        "droop": any(series.droop for series in body.results),
         "test": test,
     }
 
@@ -152,7 +154,10 @@ def _facts(printed: Printed) -> list[list[str]]:
     if body.received_on:
         facts.append(["Received", body.received_on])
     place = f", {private.place}" if private is not None and private.place else ""
+    people = _signatures(printed)
     facts += [
+        ["Measured by", people[0]["by"]],
+        ["Authorised by", people[1]["by"]],
         ["Performed", performed],
         ["Where", f"{_PLACES[body.performed_at]}{place} · {breakable(body.site)} · {breakable(body.station)}"],
         ["Issued", f"{body.issued_at[:10]} {body.issued_at[11:16]} UTC"],
@@ -170,7 +175,7 @@ def _counters(body: Body) -> str:
     if pen.strokes is not None:
         told.append(f"{count(pen.strokes)} strokes")
     if pen.shocks is not None:
-        told.append(f"{count(pen.shocks)} shocks")
+        told.append(f"{count(pen.shocks)} {'shock' if pen.shocks == 1 else 'shocks'}")
     return ", ".join(told) or NOTHING
 
 
@@ -199,7 +204,7 @@ def _figures(body: Body) -> list[dict[str, Any]]:
         {"value": f"±{scale.limit(tolerance)} {scale.error_unit}", "words": "tolerance", "warn": False},
         {
             "value": f"{scale.uncertainty(expanded)} {scale.error_unit}",
-            "words": f"expanded uncertainty of an error, {tables.factor_words(last)}",
+            "words": f"expanded uncertainty of an error, {factor_words(last)}",
             "warn": False,
         },
     ]
@@ -207,7 +212,7 @@ def _figures(body: Body) -> list[dict[str, Any]]:
         figures.append(
             {
                 "value": f"{scale.uncertainty(last.statement.expanded)} {scale.error_unit}",
-                "words": "of any single setting, k = 2",
+                "words": f"of any single setting, k = {short_factor(last.statement.budget.factor_milli)}",
                 "warn": False,
             }
         )
@@ -228,7 +233,7 @@ def _series(body: Body, series: Series) -> dict[str, Any]:
         titles = {series.stages[0].stage: "As found and as left"}
     return {
         "name": scale.name,
-        "plots": error_plots(series, titles),
+        "plots": error_plots(series, titles, "set" if test else "shown"),
         "stages": [
             {"title": f"{scale.name}, {titles[stage.stage].lower()}", **tables.stage_tables(series, stage, test=test)}
             for stage in series.stages

@@ -9,13 +9,12 @@ from logger.certificate.document import (
     Environment,
     PointResult,
     Reference,
-    Repeatability,
     Series,
     Stage,
-    Statement,
     Table,
 )
-from logger.report.quantities import VERDICTS, Scale, budget_unit, degrees, factor, gain, scale_of, signed
+from logger.report.certificate_words import findings
+from logger.report.quantities import MINUS, VERDICTS, Scale, budget_unit, degrees, factor, gain, scale_of, signed
 from logger.report.wording import NOTHING, breakable, grouped
 
 _KINDS: Final = {
@@ -154,7 +153,7 @@ def stage_tables(series: Series, stage: Stage, *, test: bool) -> dict[str, Any]:
             "guard band. p: probability that the true error is within T, by this measurement alone."
             + (" Each single reading is held to T, too." if _singles(stage) else ""),
         },
-        "findings": _findings(scale, stage, test=test),
+        "findings": findings(scale, stage, test=test),
     }
 
 
@@ -212,92 +211,6 @@ def _verdict(point: PointResult) -> str:
     if point.worst_single is not None and abs(point.worst_single) > point.tolerance and point.verdict == "passed":
         return "failed: a single reading"
     return VERDICTS[point.verdict]
-
-
-def _findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
-    unit = scale.error_unit
-    found: list[list[str]] = []
-    fit = stage.fit
-    if fit is not None:
-        off, off_u = (f"{value / scale.per_error_unit:.0f}" for value in (abs(fit.offset), fit.offset_expanded))
-        sign = "−" if fit.offset < 0 else "+"
-        found.append(
-            [
-                "Straight line" if fit.shape == "line" else "Monotone pieces",
-                f"true = {gain(fit.gain_ppm)} × shown {sign} {off} {unit}; U(gain) = {gain(fit.gain_expanded_ppm)}, "
-                f"U(offset) = {off_u} {unit}, k = 2. {fit.sentence}",
-            ]
-        )
-    if stage.statement is not None and not test:
-        found.append(["Any single setting", _statement(scale, stage.statement)])
-    if stage.hysteresis is not None:
-        back = stage.hysteresis
-        found.append(
-            [
-                "Hysteresis",
-                f"from above less from below: {scale.stated(back.mean, back.expanded)} {unit} in the mean, U = "
-                f"{scale.uncertainty(back.expanded)} {unit}; {scale.error(back.largest, 0)} {unit} at most. "
-                + _chance(back.significant).capitalize(),
-            ]
-        )
-    spread = stage.repeatability
-    found.append(["Repeatability", _repeatability(scale, spread)])
-    if stage.drift is not None:
-        run = stage.drift
-        found.append(
-            [
-                "Drift in the series",
-                f"{scale.stated(run.per_hour, run.expanded_per_hour)} {unit} an hour, U = "
-                f"{scale.uncertainty(run.expanded_per_hour)} {unit}; {_chance(run.significant)} It is taken out: the "
-                "errors are those of the middle of the series.",
-            ]
-        )
-    if stage.since_last is not None:
-        last = stage.since_last
-        year = "" if last.per_year is None else f", {scale.error(last.per_year, 0)} {unit} a year"
-        found.append(
-            [
-                "Since the last one",
-                f"{scale.error(last.largest, 0)} {unit} at most since No. {last.certificate}, {last.days} days ago"
-                f"{year}; "
-                + ("more than the uncertainty of both." if last.significant else "within the uncertainty of both."),
-            ]
-        )
-    return found
-
-
-def _chance(significant: bool) -> str:
-    return "more than chance." if significant else "no more than chance."
-
-
-def _repeatability(scale: Scale, spread: Repeatability) -> str:
-    bounds = ""
-    if spread.at_least is not None and spread.at_most is not None:
-        least, most = (scale.uncertainty(value) for value in (spread.at_least, spread.at_most))
-        bounds = f", {least} to {most} {scale.error_unit} with 95 %"
-    return (
-        f"s = {scale.uncertainty(spread.standard)} {scale.error_unit} of one reading, pooled, with {spread.degrees} "
-        f"degrees of freedom{bounds}."
-    )
-
-
-def _statement(scale: Scale, said: Statement) -> str:
-    off = ""
-    if scale.error_unit != "%":  # a relative error has no offset
-        off = f" {'−' if said.offset < 0 else '+'} {abs(said.offset) / scale.per_error_unit:.0f} {scale.error_unit}"
-    return (
-        f"true = {gain(said.gain_ppm)} × shown{off}, within ±{scale.uncertainty(said.expanded)} "
-        f"{scale.error_unit} (k = 2), at any value between the outer points, from either side."
-    )
-
-
-def factor_words(stage: Stage) -> str:
-    """The coverage factors of a stage's errors."""
-    factors = sorted({point.factor_milli for point in stage.points})
-    if factors == [2000]:
-        return "k = 2"
-    least, most = factor(factors[0]), factor(factors[-1])
-    return f"k = {least}" if least == most else f"k = {least} to {most}"
 
 
 def droop_rows(series: Series) -> list[list[str]]:
@@ -378,8 +291,9 @@ def written_facts(body: Body) -> str:
     written = body.written
     if written is None:
         return ""
+    sign = MINUS if written.depth_offset_um < 0 else "+"
     return (
-        f"Written to the pen and read back: depth true = {gain(written.depth_gain_ppm)} × shown "
-        f"{signed(written.depth_offset_um, 0)} µm, known to ±{written.depth_uncertainty_um} µm (k = 2); rate true = "
+        f"Written to the pen and read back: depth true = {gain(written.depth_gain_ppm)} × shown {sign} "
+        f"{abs(written.depth_offset_um)} µm, known to ±{written.depth_uncertainty_um} µm (k = 2); rate true = "
         f"{gain(written.rate_gain_ppm)} × shown. Whoever arms the pen subtracts that uncertainty from what it allows."
     )

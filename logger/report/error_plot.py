@@ -18,8 +18,8 @@ _APART: Final = 0.009
 """Both directions of one point stand beside each other by so much of the width."""
 
 
-def error_plots(series: Series, titles: dict[str, str]) -> list[dict[str, Any]]:
-    """A drawing for each stage; ``titles`` by stage."""
+def error_plots(series: Series, titles: dict[str, str], against: str) -> list[dict[str, Any]]:
+    """A drawing for each stage; ``titles`` by stage, ``against`` what the errors are told against."""
     scale = scale_of(series.quantity)
     points = [point for stage in series.stages for point in stage.points]
     reach = max(max(abs(point.error) + point.expanded, point.tolerance) for point in points)
@@ -27,7 +27,8 @@ def error_plots(series: Series, titles: dict[str, str]) -> list[dict[str, Any]]:
     deepest = max(point.shown for point in points)
     wide = deepest * _BEYOND_PERCENT // 100
     along = [tick for tick in value_ticks(deepest, about=4) if tick <= wide]
-    return [_plot(stage, scale, titles[stage.stage], top, along, wide) for stage in series.stages]
+    plots = [_plot(stage, scale, titles[stage.stage], top, along, wide) for stage in series.stages]
+    return [{**plot, "x_words": f"{scale.name} {against}, {scale.unit}"} for plot in plots]
 
 
 def _plot(stage: Stage, scale: Scale, title: str, top: list[int], along: list[int], wide: int) -> dict[str, Any]:
@@ -44,7 +45,6 @@ def _plot(stage: Stage, scale: Scale, title: str, top: list[int], along: list[in
     return {
         "title": title,
         "alt": _alt(stage, scale, title),
-        "x_words": scale.axis,
         "y_words": f"Error, {scale.error_unit}",
         "x_ticks": [{"x": x(tick), "words": scale.tick(tick)} for tick in along],
         "y_ticks": [

@@ -25,7 +25,6 @@ class Scale:
     decimals: int
     error_unit: str
     per_error_unit: int
-    axis: str
 
     def value(self, value: int) -> str:
         """A value, without its unit."""
@@ -53,8 +52,9 @@ class Scale:
         return f"{-(-expanded // step) * step / self.per_error_unit:.{decimals}f}"
 
     def limit(self, value: int) -> str:
-        """A tolerance or another limit, without a sign; no more digits than it needs."""
-        return f"{value / self.per_error_unit:.3f}".rstrip("0").rstrip(".").replace("-", MINUS)
+        """A tolerance or another limit, without a sign, to two decimals, never more than it is."""
+        hundredths = value * 100 // self.per_error_unit
+        return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".").replace("-", MINUS)
 
 
 def signed(value: float, decimals: int) -> str:
@@ -73,8 +73,8 @@ def _decimals(expanded: int, per_unit: int) -> int:
     return decimals
 
 
-_DEPTH: Final = Scale("Depth", "mm", 1_000_000, 3, "µm", 1_000, "Depth shown, mm")
-_RATE: Final = Scale("Rate", "Hz", 1_000, 2, "%", 10_000, "Rate shown, Hz")
+_DEPTH: Final = Scale("Depth", "mm", 1_000_000, 3, "µm", 1_000)
+_RATE: Final = Scale("Rate", "Hz", 1_000, 2, "%", 10_000)
 _SCALES: Final[dict[Quantity, Scale]] = {"depth_nm": _DEPTH, "rate_mhz": _RATE}
 
 

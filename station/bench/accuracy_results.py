@@ -93,7 +93,12 @@ def _stage(
     results: Sequence[DepthAccuracy | RateAccuracy],
     verdict: Verdict,
 ) -> paper.Stage:
-    budgets = [each.budget for each in results]
+    known_least = max(results, key=lambda each: each.budget.standard_milli)
+    at = (
+        f"{known_least.set_um / 1000:g} mm"
+        if isinstance(known_least, DepthAccuracy)
+        else f"{known_least.set_mhz / 1000:g} Hz"
+    )
     return paper.Stage(
         stage="as_found",
         begun_at=measured.begun_at,
@@ -107,7 +112,7 @@ def _stage(
             degrees=sum(len(point.readings) - 1 for point in points),
         ),
         drift=None,
-        budget=budget_of(max(budgets, key=lambda each: each.standard_milli)),
+        budget=budget_of(known_least.budget, f"measured minus set at {at}"),
         verdict=verdict.outcome,
         in_tolerance=all(each.passed for each in results),
     )

@@ -71,10 +71,10 @@ def taken(readings: Sequence[Taken], point: int, direction: Direction, per_unit:
     )
 
 
-def budget_of(budget: Budget) -> paper.Budget:
-    """A budget in the document."""
+def budget_of(budget: Budget, measurand: str = "") -> paper.Budget:
+    """A budget in the document; ``measurand`` says what it is of in the units that people read."""
     return paper.Budget(
-        measurand=budget.measurand,
+        measurand=measurand or budget.measurand,
         unit=budget.unit,
         lines=tuple(
             paper.BudgetLine(

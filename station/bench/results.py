@@ -114,6 +114,7 @@ def _depth_stage(stage: paper.StageName, measured: DepthMeasured) -> paper.Stage
         )
         for row in found.rows
     )
+    known_least = max(found.rows, key=lambda each: each.budget.standard_milli)
     fit, left, back, drift = found.fit, found.left, found.hysteresis, found.drift
     return paper.Stage(
         stage=stage,
@@ -159,7 +160,9 @@ def _depth_stage(stage: paper.StageName, measured: DepthMeasured) -> paper.Stage
             significant=drift.significant,
         ),
         since_last=_since(measured),
-        budget=budget_of(found.budget),
+        budget=budget_of(
+            known_least.budget, f"error at {known_least.set_um / 1000:g} mm, approached from one direction"
+        ),
         verdict=found.verdict.outcome,
         in_tolerance=found.in_tolerance,
     )
@@ -193,7 +196,7 @@ def _rate_stage(stage: paper.StageName, measured: RateMeasured) -> paper.Stage:
         )
         for row in found.rows
     )
-    known_least = max((row.budget for row in found.rows), key=lambda each: each.standard_milli)
+    known_least = max(found.rows, key=lambda each: each.budget.standard_milli)
     return paper.Stage(
         stage=stage,
         begun_at=measured.begun_at,
@@ -217,7 +220,9 @@ def _rate_stage(stage: paper.StageName, measured: RateMeasured) -> paper.Stage:
         hysteresis=None,
         repeatability=paper.Repeatability(standard=found.repeatability_ppm, degrees=found.repeatability_degrees),
         drift=None,
-        budget=budget_of(known_least),
+        budget=budget_of(
+            known_least.budget, f"relative error at {known_least.set_mhz / 1000:g} Hz, approached from one direction"
+        ),
         verdict=found.verdict.outcome,
         in_tolerance=found.in_tolerance,
     )
