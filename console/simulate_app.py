@@ -48,6 +48,12 @@ def simulate(
         bool, typer.Option("--usb-frames", help="Bytes come in packets, once a millisecond, as over USB.")
     ] = False,
     dialect: Annotated[str | None, typer.Option("--dialect", help="Speak another protocol: `ascii`.")] = None,
+    gauge: Annotated[
+        bool, typer.Option("--gauge", help="An indicator at it, on a terminal of its own: it reads the true depth.")
+    ] = False,
+    tachometer: Annotated[
+        bool, typer.Option("--tachometer", help="A tachometer at it, on a terminal of its own: the true rate.")
+    ] = False,
     leash: Annotated[
         bool, typer.Option("--leash", help="End when standard input does, too: whoever started it is gone.")
     ] = False,
@@ -63,8 +69,8 @@ def simulate(
 
         if model == "list":
             raise typer.Exit(act.list_models())
-        one = {"--usbip": usbip, "--dialect": dialect}
-        if pens is not None and (named := [name for name, value in one.items() if value is not None]):
+        one = {"--usbip": usbip, "--dialect": dialect, "--gauge": gauge, "--tachometer": tachometer}
+        if pens is not None and (named := [name for name, value in one.items() if value]):
             raise typer.BadParameter(f"{named[0]} is for one pen; name it or --pens, not both")
         if dialect is not None and model is not None:
             raise typer.BadParameter("a dialect comes with a pen of its own; name --dialect or --model, not both")
@@ -80,5 +86,10 @@ def simulate(
             "untruth": None if untruth is None else act.untruth_of(untruth),
             "control": control,
         }
+        instruments: act.Instruments = {"gauge": gauge, "tachometer": tachometer}
         pace = act.pace_of(baud, usb_frames=usb_frames)
-        raise typer.Exit(act.simulate(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+        if baud is not None and dialect is None:
+            act.warn_of_slow(baud, asked["model"])
+        raise typer.Exit(
+            act.simulate(asked, instruments, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash)
+        )

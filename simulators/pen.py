@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from math import inf
+from typing import NamedTuple
 
 from firmware_bridge.wire.messages import Capability, Fault, PenState
 from simulators.defects import Defects
@@ -52,6 +53,16 @@ class PenTruth:
     supply_v: float
     charge: float
     temperature_c: float
+
+
+class PutAside(NamedTuple):
+    """A pen that another one has taken the place of."""
+
+    model: PenModel
+    untruth: Untruth | None
+    memory: NonVolatile
+    cartridge: Cartridge | None
+    plant: Plant
 
 
 class SimulatedPen:
@@ -300,15 +311,34 @@ class SimulatedPen:
         lifetime.put_in_c += plant.parameters.battery_full_c - plant.charge_c
         plant.charge_c = plant.parameters.battery_full_c
 
-    def swap(self, serial: str, untruth: Untruth | None = None) -> None:
-        """Another pen of the same model takes its place on the same cable: as new, with a cartridge of its own."""
-        self.model = replace(self.model, serial=serial)
-        self.untruth = untruth
+    def swap(self, serial: str, untruth: Untruth | None = None) -> "PutAside":
+        """Another pen of the same model takes its place on the same cable: as new, with a cartridge of its own.
+
+        Returns the one that was here, for :meth:`put_back`. Raises BadUntruth.
+        """
+        own = PutAside(self.model, self.untruth, self.memory, self.cartridge, self.plant)
+        self.firmware.supply_lost()
+        self.model, self.untruth = replace(self.model, serial=serial), untruth
         self.memory = NonVolatile(factory_calibration(self.today, self.model))
         self.cartridge = self.new_cartridge()
-        self.plant = self._made(self.cartridge.needle_count)
+        held, self.plant = self.plant, self._made(self.cartridge.needle_count)
         self.memory.lifetime.put_in_c = self.plant.charge_c
-        self.reboot()
+        self._held_as(held)
+        return own
+
+    def put_back(self, own: "PutAside") -> None:
+        """A pen that was put aside takes its place again."""
+        self.firmware.supply_lost()
+        held = self.plant
+        self.model, self.untruth, self.memory, self.cartridge, self.plant = own
+        self._held_as(held)
+
+    def _held_as(self, other: Plant) -> None:
+        """The pen at hand is held where the other one was, and boots."""
+        self.plant.hold_as(other)
+        self._booting_ms = BOOT_MS
+        self.defects.hung = False
+        self.firmware = self._boot(0)
 
     def hang(self, hung: bool = True, *, watchdog_ms: int = 0) -> None:
         """The firmware stands still with its outputs as they are; or goes on where it stood."""

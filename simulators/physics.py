@@ -127,6 +127,10 @@ class Plant:
         self.touching = self.driven if touching is None else touching
         self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12 * self.needle_drag
 
+    def hold_as(self, other: "Plant") -> None:
+        """The hand holds this pen where, and as, it held the other one."""
+        self.hold_on(other.zone, touching=None if other.follows_motor else other.touching)
+
     def blunt(self, needle_drag: float) -> None:
         """The needles meet so many times the resistance of sharp ones."""
         self.needle_drag = needle_drag
@@ -153,6 +157,11 @@ class Plant:
     def on_skin(self) -> bool:
         """The needles touch skin; what is no skin loads them as well."""
         return self.touching and self.skin
+
+    @property
+    def follows_motor(self) -> bool:
+        """The hand presses the pen on whenever its motor runs."""
+        return self._follows_motor
 
     @property
     def sheet(self) -> PlantParameters:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from simulators.bench import Bench, Cable
 from simulators.control import ControlSocket
+from simulators.controlled import Cable, ControlledPen, Hand
 from simulators.dialects.base import DialectFirmware, DialectPen
 from simulators.dialects.names import dialect_named
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.tcp import TcpEndpoint, TcpPlug
 from simulators.errors import EndpointError
 from simulators.faults.injector import Injector
-from simulators.faults.parts import Parts, PlugPart
+from simulators.faults.parts import Parts, PlugPart, UsbPart
 from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel, model_named
@@ -29,7 +29,8 @@ EXCHANGE_S = 0.7
 
 ReadyRecord = dict[str, str | int | None]
 """What a served pen tells when it is ready: pty (path), device, tcp (host:port), usbip (host:port), bus_id, url, model,
-serial, pid, seed, control (path of its control socket). ``url`` is None for a pen on USB/IP alone: it has one on the
+serial, pid, seed, control (path of its control socket), gauge and tachometer (paths of the instruments' terminals),
+gauge_url and tachometer_url (their addresses). ``url`` is None for a pen on USB/IP alone: it has one on the
 host that attaches it."""
 
 
@@ -45,6 +46,7 @@ def parse_address(text: str) -> tuple[str, int]:
 class Media:
     """On what a pen is served: a pseudo-terminal with a name at ``link``, TCP, USB/IP ("HOST:PORT" each).
 
+    ``gauge`` and ``tachometer``: instruments at it, each on a pseudo-terminal of its own.
     Raises EndpointError where nothing, or nothing for the link, was asked for.
     """
 
@@ -52,6 +54,8 @@ class Media:
     link: Path | None
     tcp: str | None
     usbip: str | None = None
+    gauge: bool = False
+    tachometer: bool = False
 
     def __post_init__(self) -> None:
         if not self.pty and self.tcp is None and self.usbip is None:
@@ -112,8 +116,13 @@ async def offer(
         "pid": os.getpid(),
         "seed": seed,
         "control": None if control is None else str(control),
+        "gauge": None,
+        "gauge_url": None,
+        "tachometer": None,
+        "tachometer_url": None,
     }
     plugs: list[PlugPart] = []
+    usb: UsbPart | None = None
     if media.tcp is not None:
         tcp_endpoint = await within.enter_async_context(TcpEndpoint(live, *parse_address(media.tcp)))
         plugs.append(TcpPlug(tcp_endpoint))
@@ -132,14 +141,23 @@ async def offer(
         from simulators.usb.ip_server import Sparing, UsbIpPlug, UsbIpServer  # noqa: PLC0415  # as above
 
         told = Sparing(log)
-        device = UsbEndpoint(live, log=told)
-        server = await within.enter_async_context(UsbIpServer([device], *parse_address(media.usbip), log=told))
+        usb = UsbEndpoint(live, log=told)
+        server = await within.enter_async_context(UsbIpServer([usb], *parse_address(media.usbip), log=told))
         plugs.append(UsbIpPlug(server, server.bus_ids[0]))
         record["usbip"] = server.address
         record["bus_id"] = server.bus_ids[0]
+    hands: dict[str, Hand] = {}
+    if media.gauge or media.tachometer:
+        from simulators.gauges.stand import GaugeStand  # noqa: PLC0415  as for a pen's own terminal
+
+        stand = within.enter_context(
+            GaugeStand(live.pen, gauge=media.gauge, tachometer=media.tachometer, seed=seed, link=media.link)
+        )
+        record |= stand.record
+        hands = stand.hands
     if control is not None:
-        injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
-        await within.enter_async_context(ControlSocket(control, Bench(live.pen, injector)))
+        injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs), usb=usb), seed=seed or 0)
+        await within.enter_async_context(ControlSocket(control, ControlledPen(live.pen, injector, hands)))
     return record
 
 
@@ -161,6 +179,8 @@ async def serve(
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
     control: Path | None = None,
+    gauge: bool = False,
+    tachometer: bool = False,
     log: Callable[[str], None] = lambda _sentence: None,
 ) -> None:
     """Serves a simulated pen on a pseudo-terminal, on TCP ("HOST:PORT"), by USB/IP (as ``tcp``), or on several of
@@ -171,11 +191,13 @@ async def serve(
     the system's by default. ``pace``: bytes take as long as on a real line. ``on_stall`` is told of milliseconds the
     pen did not live because this process was held up. ``on_pen`` is given the pen before anybody can open it: whoever
     breaks it or has it in hand. ``control`` is where its control socket is made. ``dialect`` makes it speak another
-    protocol, with a model of its own; ``untruth`` makes it untrue. ``log`` is told what was refused to USB/IP clients.
+    protocol, with a model of its own; ``untruth`` makes it untrue. ``gauge`` and ``tachometer`` put instruments at it,
+    which see what it truly does, each on a pseudo-terminal of its own. ``log`` is told what was refused to USB/IP
+    clients.
 
     Raises UnknownModel, UnknownZone, BadUntruth, or EndpointError when it cannot be served as asked.
     """
-    media = Media(pty=pty, link=link, tcp=tcp, usbip=usbip)
+    media = Media(pty=pty, link=link, tcp=tcp, usbip=usbip, gauge=gauge, tachometer=tachometer)
     speaks, personality = (None, model_named(model)) if dialect is None else dialect_named(dialect)
     if serial is not None:
         personality = replace(personality, serial=serial)
