@@ -108,10 +108,11 @@ async def open_bench(
 
 async def _end(driver: ServiceDriver, tasks: list[asyncio.Task[None]]) -> None:
     """Motor off and confirmed, or its time is up; then the loop and the line."""
-    await driver.close()
+    confirmed = await driver.close()
     for task in reversed(tasks):
         task.cancel()
     await asyncio.wait(tasks)
+    driver.check_confirmed(confirmed)
 
 
 def _journal(settings: StationSettings, clock: StationClock) -> Journal:

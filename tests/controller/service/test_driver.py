@@ -130,7 +130,7 @@ async def test_silence_on_purpose_the_pen_stops_by_itself() -> None:
     async with simulated_bench() as bench:
         async with bench.driver.service("self_test", "tech-1"):
             await bench.driver.move(500, 60_000)
-            seen = await bench.driver.fall_silent()
+            seen = (await bench.driver.fall_silent()).seen
             assert seen[0].state is PenState.RUNNING
             assert seen[-1].needles_out
             assert not bench.pen.truth.motor_driven
