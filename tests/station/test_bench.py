@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
+import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -166,6 +169,30 @@ async def test_stop_reaches_a_bench_from_another_terminal(short_path: Path, free
         await stopping
         assert ended.value.because == "stopped"
         assert not pen.truth.motor_driven
+
+
+async def test_a_bench_that_is_killed_leaves_a_pen_at_rest(settings: StationSettings, short_path: Path) -> None:
+    password = short_path / "password"
+    password.write_text(PASSWORD)
+    async with plugged_in() as (pen, url):
+        arguments = ["pen", "service", "move", "--pen", url, "--as", "tech-1", "--password-file", str(password),
+                     "--state", str(settings.state_dir), "--depth", "0.5", "--rate", "60", "--for", "30"]  # fmt: skip
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "console.cli", *arguments, stdout=DEVNULL, stderr=DEVNULL,
+            env={**os.environ, "NEEDLEWORK_STOP_PORT": "0"},
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(12):
+                while not pen.truth.motor_driven:
+                    await asyncio.sleep(0.01)
+        finally:
+            program.kill()
+            await program.wait()
+        await asyncio.sleep((pen.model.dead_man_ms + pen.model.retract_ms) / 1000 + 0.1)
+        assert not pen.truth.motor_driven
+        assert pen.truth.needles_out
+        await opened(settings, url)
+    assert [body["because"] for name, body in entries(settings) if name == "service_closed"] == ["interrupted"]
 
 
 async def test_a_pen_without_service_mode_is_refused_and_never_moves(settings: StationSettings) -> None:
