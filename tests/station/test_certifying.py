@@ -1,7 +1,7 @@
 """From what was measured to an issued certificate: the file says what was found, and the record gets no names."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,12 @@ from logger.certificate.document import Address
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.verify import verify_certificate
 from logger.errors import CertificateRefused
+from logger.journal.journal import Journal
 from logger.proof.checkpoints import key_id
 from logger.report.certificate import certificate_data, printed_of
 from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.certificate_parts import Named
-from station.bench.certifying import draw_number, issue, issued_event
+from station.bench.certifying import draw_number, issue, issued_event, untold
 from station.bench.laboratory import laboratory
 from station.bench.standards import references_of
 from tests.station.bench_work import (
@@ -83,6 +84,24 @@ def test_the_event_tells_of_it_without_names(tmp_path: Path) -> None:
     assert issued_event(made.sealed) == made.event
     assert (made.event.as_found_in_tolerance, made.event.as_left_in_tolerance) == (False, True)
     assert made.event.rate_error_ppm is not None
+
+
+async def test_what_a_crash_left_untold_is_told_at_the_next_start(tmp_path: Path) -> None:
+    first, second = issued(tmp_path / "certificates"), issued(tmp_path / "certificates")
+    folder = CertificateFolder(tmp_path / "certificates")
+    journal = Journal(
+        tmp_path / "journal.sqlite", station="bench-1", utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 1
+    )
+    try:
+        assert {event.number for event in untold(folder, journal.reader)} == {first.event.number, second.event.number}
+        journal.emit(first.event, session=None)
+        await journal.flush()
+        assert untold(folder, journal.reader) == [second.event]
+        journal.emit(second.event, session=None)
+        await journal.flush()
+        assert untold(folder, journal.reader) == []
+    finally:
+        await journal.close()
 
 
 def test_a_number_is_drawn_that_is_not_taken(tmp_path: Path) -> None:
