@@ -104,7 +104,7 @@ def coverage_factor(degrees: float, student_below: int) -> float:
     """2, or Student's factor for the same probability where the degrees of freedom are few; at least 2."""
     if degrees >= student_below:
         return 2.0
-    return t_factor(K2_PROBABILITY, max(1.0, floor(degrees)))
+    return t_factor(K2_PROBABILITY, max(1.0, _truncated(degrees)))
 
 
 def half_width(contributions: Sequence[Contribution]) -> float:
@@ -200,7 +200,12 @@ def _line(each: Contribution, combined_standard: float) -> Line:
 
 
 def _degrees(degrees: float) -> int | None:
-    return None if degrees > DEGREES_SHOWN_MAX else floor(degrees)
+    return None if degrees > DEGREES_SHOWN_MAX else _truncated(degrees)
+
+
+def _truncated(degrees: float) -> int:
+    """To the next whole number below (GUM G.4.2); 23 that lost its last bit stays 23."""
+    return floor(degrees + 1e-6)
 
 
 def _up(value: float) -> int:
