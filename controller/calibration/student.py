@@ -22,15 +22,14 @@ def _fraction(x: float, a: float, b: float) -> float:
         twice = 2 * step
         even = step * (b - step) * x / ((a + twice - 1.0) * (a + twice))
         odd = -(a + step) * (a + b + step) * x / ((a + twice) * (a + twice + 1.0))
-        change = 1.0
-        for term in (even, odd):
-            denominator = 1.0 + term * denominator
-            denominator = 1.0 / (denominator if abs(denominator) > _TINY else _TINY)
-            numerator = 1.0 + term / numerator
-            numerator = numerator if abs(numerator) > _TINY else _TINY
-            change = numerator * denominator
-            value *= change
-        if abs(change - 1.0) < 1e-14:
+        denominator = 1.0 / ((1.0 + even * denominator) or _TINY)
+        numerator = (1.0 + even / numerator) or _TINY
+        value *= numerator * denominator
+        denominator = 1.0 / ((1.0 + odd * denominator) or _TINY)
+        numerator = (1.0 + odd / numerator) or _TINY
+        change = numerator * denominator
+        value *= change
+        if -1e-14 < change - 1.0 < 1e-14:
             break
     return value
 

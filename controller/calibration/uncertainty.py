@@ -70,7 +70,6 @@ class Budget:
     """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, rounded up.
 
     ``factor_milli`` is the coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
-    ``interval_95_milli`` is the half-width that holds 95 %.
     """
 
     measurand: str
@@ -80,12 +79,16 @@ class Budget:
     degrees: int | None
     factor_milli: int
     expanded_milli: int
-    interval_95_milli: int
 
     @property
     def expanded(self) -> int:
         """The expanded uncertainty in whole units, rounded up."""
         return -(-self.expanded_milli // 1000)
+
+    @property
+    def interval_95_milli(self) -> int:
+        """The half-width that holds 95 %; worked out from the lines when it is asked for."""
+        return _up(half_width(contributions_of(self)))
 
 
 def effective_degrees(contributions: Sequence[Contribution]) -> float:
@@ -166,7 +169,6 @@ def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], st
         degrees=_degrees(degrees),
         factor_milli=_up(factor),
         expanded_milli=_up(factor * standard),
-        interval_95_milli=_up(half_width(contributions)),
     )
 
 
