@@ -13,7 +13,6 @@ from controller.calibration.uncertainty import (
     DIVISOR,
     Contribution,
     budget,
-    contributions_of,
     coverage_factor,
     effective_degrees,
     half_width,
@@ -153,10 +152,3 @@ def test_with_hardly_any_degrees_students_tails_are_all() -> None:
 def test_k_is_two_from_so_many_degrees_on() -> None:
     assert coverage_factor(50.0, 50) == 2.0
     assert coverage_factor(49.9, 50) > 2.0, "truncated to 49, as the GUM does"
-
-
-@given(LINES)
-def test_a_budget_can_be_taken_over_whole(lines: list[Contribution]) -> None:
-    whole = budget("any", "um", lines, 50)
-    again = budget("any", "um", contributions_of(whole), 50)
-    assert again.standard_milli == pytest.approx(whole.standard_milli, abs=len(lines) + 1)
