@@ -25,7 +25,16 @@ def simulate(
         typer.Option("--model", help="Which pen to be, else NW-1; `list` tells them all.", metavar="NAME|list"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
-    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
+    untruth: Annotated[
+        str | None,
+        typer.Option(
+            "--untruth",
+            help="How far it is from the truth: gain, offset_mm, bend_mm, hysteresis_mm, noise_mm, drift_mm_per_h, "
+            "rate_gain.",
+            metavar="gain=1.04,…",
+        ),
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on; `air` is a bench.")] = "cheek",
     control: Annotated[
         Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
     ] = None,
@@ -74,6 +83,7 @@ def simulate(
             "model": model or "NW-1",
             "seed": seed,
             "zone": zone,
+            "untruth": None if untruth is None else act.untruth_of(untruth),
             "control": control,
         }
         instruments: act.Instruments = {"gauge": gauge, "tachometer": tachometer}

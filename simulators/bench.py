@@ -19,6 +19,7 @@ Hand = Callable[[Mapping[str, Any]], None]
 """Something a hand does, as the request that asks for it says."""
 
 PRESS_MAX_MS = 60_000
+AGE_MAX = 10_000
 
 
 class Cable:
@@ -93,6 +94,10 @@ class Bench:
             "cartridge_in": lambda _asked: _ignored(pen.insert_cartridge()),
             "power_off": lambda _asked: pen.switch_off(),
             "power_on": lambda _asked: pen.switch_on(),
+            "charge": lambda _asked: pen.charge_battery(),
+            "age": lambda asked: pen.age(
+                whole(asked, "hours", 0, AGE_MAX, 1), cycles=whole(asked, "cycles", 0, AGE_MAX, 0)
+            ),
             **(more_hands or {}),
         }
 

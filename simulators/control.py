@@ -89,7 +89,7 @@ class ControlSocket:
             "clear": (self._clear, frozenset({"fault"})),
             "truth": (self._truth, frozenset()),
             "wait": (self._wait, frozenset({"for", "within_ms"})),
-            "hand": (self._hand, frozenset({"action", "zone", "held_ms"})),
+            "hand": (self._hand, frozenset({"action", "zone", "held_ms", "hours", "cycles"})),
             "schedule": (self._schedule, frozenset({"seed", "count", "length_ms", "faults"})),
         }
 

@@ -22,6 +22,7 @@ from simulators.faults.parts import Parts, PlugPart
 from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel, model_named
+from simulators.untruth import Untruth
 
 EXCHANGE_S = 0.7
 """A quick hand."""
@@ -74,16 +75,22 @@ def made(
     zone: str,
     today: date | None,
     speaks: type[DialectFirmware] | None = None,
+    untruth: Untruth | None = None,
 ) -> SimulatedPen:
-    """A pen held on ``zone``, with another firmware where it ``speaks`` a dialect. Raises UnknownZone."""
+    """A pen held on ``zone``, and off all skin where that is air; with another firmware where it ``speaks`` a dialect.
+
+    Raises UnknownZone, BadUntruth, or EndpointError for a dialect's pen that is to be untrue.
+    """
+    if speaks is not None and untruth is not None:
+        raise EndpointError("A pen that speaks a dialect is true. Leave the untruth out, or the dialect.")
     day = datetime.now(tz=UTC).date() if today is None else today
     rng = random.Random(seed)  # noqa: S311  # noise and ids of a simulation
     pen = (
-        SimulatedPen(personality, rng=rng, today=day)
+        SimulatedPen(personality, rng=rng, today=day, untruth=untruth)
         if speaks is None
         else DialectPen(speaks, personality, rng=rng, today=day)
     )
-    pen.hold_on(zone)
+    pen.hold_on(zone, touching=False if zone == "air" else None)
     return pen
 
 
@@ -167,6 +174,7 @@ async def serve(
     today: date | None = None,
     pace: Pace | None = None,
     dialect: str | None = None,
+    untruth: Untruth | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pen: Callable[[SimulatedPen], None] | None = None,
     control: Path | None = None,
@@ -182,16 +190,16 @@ async def serve(
     the system's by default. ``pace``: bytes take as long as on a real line. ``on_stall`` is told of milliseconds the
     pen did not live because this process was held up. ``on_pen`` is given the pen before anybody can open it: whoever
     breaks it or has it in hand. ``control`` is where its control socket is made. ``dialect`` makes it speak another
-    protocol, with a model of its own. ``gauge`` and ``tachometer`` put instruments at it, which see what it truly does,
+    protocol, with a model of its own; ``untruth`` makes it untrue. ``gauge`` and ``tachometer`` put instruments at it, which see what it truly does,
     each on a pseudo-terminal of its own. ``log`` is told what was refused to USB/IP clients.
 
-    Raises UnknownModel, UnknownZone, or EndpointError when it cannot be served as asked.
+    Raises UnknownModel, UnknownZone, BadUntruth, or EndpointError when it cannot be served as asked.
     """
     media = Media(pty=pty, link=link, tcp=tcp, usbip=usbip, gauge=gauge, tachometer=tachometer)
     speaks, personality = (None, model_named(model)) if dialect is None else dialect_named(dialect)
     if serial is not None:
         personality = replace(personality, serial=serial)
-    pen = made(personality, seed=seed, zone=zone, today=today, speaks=speaks)
+    pen = made(personality, seed=seed, zone=zone, today=today, speaks=speaks, untruth=untruth)
     if on_pen is not None:
         on_pen(pen)
     live = LivePen(pen, on_stall=on_stall, pace=pace)

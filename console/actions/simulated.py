@@ -19,6 +19,7 @@ from simulators.fleet import serve_fleet
 from simulators.pacing import Pace, UsbFrames, at_baud
 from simulators.personality import MODELS
 from simulators.serve import exchange_on_signal, serve
+from simulators.untruth import Untruth, parse_untruth
 from station.process.signals import on_ending_signals, on_leash
 
 
@@ -31,6 +32,7 @@ class Asked(TypedDict):
     model: str
     seed: int | None
     zone: str
+    untruth: Untruth | None
     control: Path | None
 
 
@@ -56,6 +58,11 @@ def list_models() -> int:
 def pace_of(baud: int | None, *, usb_frames: bool) -> Pace | None:
     """How slow the media are made: as a serial line, as USB, or not at all. Raises SimulatorError."""
     return UsbFrames if usb_frames else None if baud is None else at_baud(baud)
+
+
+def untruth_of(text: str) -> Untruth:
+    """By how much the pen is not to be true. Raises BadUntruth."""
+    return parse_untruth(text)
 
 
 def simulate(
