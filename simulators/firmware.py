@@ -63,8 +63,8 @@ class PenFirmware:
 
     ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
 
-    ``restarting``: it is to be started anew once what it said is on its way. So many STOP frames as ``ignore_stops`` says
-    are not acted upon; other ``defects`` outlive a boot.
+    ``restarting``: it is to be started anew once what it said is on its way. So many STOP frames as ``ignore_stops``
+    says are not acted upon; other ``defects`` outlive a boot.
     """
 
     __slots__ = (

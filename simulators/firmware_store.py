@@ -1,8 +1,8 @@
 """Where a pen keeps its firmware: the version confirmed last, a second slot for one on trial, and what is received.
 
 Everything here lasts without supply. What runs is decided at each start: a version on trial runs once; a start that
-finds it neither confirmed nor new goes back to the version confirmed last. A supply may fail at any step of a write, and
-what a start then finds is what was before the write or what is after it.
+finds it neither confirmed nor new goes back to the version confirmed last. A supply may fail at any step of a write;
+what a start then finds is what was before the write, or what is after it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The maker of the simulated pens, who signs their firmware. Its key is no secret: anybody can make it from these words.
+"""The maker of the simulated pens, who signs their firmware. Its key is no secret: anybody can make it from its words.
 
 No pen that is really there accepts it.
 """
@@ -36,7 +36,7 @@ def simulated_image(version: str, *, size: int = 20_000, starts: bool = True) ->
 def starts(image: bytes) -> bool:
     """Whether an image runs when it is started."""
     lines = image[:200].split(b"\n")
-    return len(lines) < 2 or lines[1] != SECOND_LINE + b"no"  # noqa: PLR2004 - the second line
+    return len(lines) < 2 or lines[1] != SECOND_LINE + b"no"
 
 
 def signed_image(model: str, version: str, number: int, content: bytes) -> FirmwareImage:

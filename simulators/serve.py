@@ -190,8 +190,9 @@ async def serve(
     the system's by default. ``pace``: bytes take as long as on a real line. ``on_stall`` is told of milliseconds the
     pen did not live because this process was held up. ``on_pen`` is given the pen before anybody can open it: whoever
     breaks it or has it in hand. ``control`` is where its control socket is made. ``dialect`` makes it speak another
-    protocol, with a model of its own; ``untruth`` makes it untrue. ``gauge`` and ``tachometer`` put instruments at it, which see what it truly does,
-    each on a pseudo-terminal of its own. ``log`` is told what was refused to USB/IP clients.
+    protocol, with a model of its own; ``untruth`` makes it untrue. ``gauge`` and ``tachometer`` put instruments at it,
+    which see what it truly does, each on a pseudo-terminal of its own. ``log`` is told what was refused to USB/IP
+    clients.
 
     Raises UnknownModel, UnknownZone, BadUntruth, or EndpointError when it cannot be served as asked.
     """
