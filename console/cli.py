@@ -15,6 +15,7 @@ from console.exits import Code
 from console.export_app import export_app, sbom
 from console.gauge_app import gauge_app
 from console.library_app import library_app
+from console.pen_app import pen_app
 from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
@@ -57,6 +58,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 app.add_typer(gauge_app, name="gauge")
+app.add_typer(pen_app, name="pen")
 app.command()(amend)
 app.command()(approve)
 app.command()(conform)

@@ -88,6 +88,8 @@ def simulate(
         }
         instruments: act.Instruments = {"gauge": gauge, "tachometer": tachometer}
         pace = act.pace_of(baud, usb_frames=usb_frames)
+        if baud is not None and dialect is None:
+            act.warn_of_slow(baud, asked["model"])
         raise typer.Exit(
             act.simulate(asked, instruments, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash)
         )

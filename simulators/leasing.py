@@ -79,7 +79,9 @@ class LeaseKeeper:
         model = self._model
         if arm.nonce != nonce:
             return Refusal.NONCE
-        if model.capabilities & Capability.DEPTH_MANUAL and not model.capabilities & Capability.DEPTH_SENSED:
+        # A pen without a dead-man ought to refuse here, too. NW-NO-DEAD-MAN does not, on purpose: on it a host shows
+        # that it refuses by itself, and `needlework conform` that it finds such a pen.
+        if not model.capabilities & (Capability.DEPTH_SET | Capability.DEPTH_SENSED):
             return Refusal.UNSUPPORTED
         if self.lease:
             return Refusal.NONE if arm.key == self._arm_key else Refusal.ARMED

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from simulators.bench import Bench, Cable, Hand
 from simulators.control import ControlSocket
+from simulators.controlled import Cable, ControlledPen, Hand
 from simulators.dialects.base import DialectFirmware, DialectPen
 from simulators.dialects.names import dialect_named
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.tcp import TcpEndpoint, TcpPlug
 from simulators.errors import EndpointError
 from simulators.faults.injector import Injector
-from simulators.faults.parts import Parts, PlugPart
+from simulators.faults.parts import Parts, PlugPart, UsbPart
 from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel, model_named
@@ -122,6 +122,7 @@ async def offer(
         "tachometer_url": None,
     }
     plugs: list[PlugPart] = []
+    usb: UsbPart | None = None
     if media.tcp is not None:
         tcp_endpoint = await within.enter_async_context(TcpEndpoint(live, *parse_address(media.tcp)))
         plugs.append(TcpPlug(tcp_endpoint))
@@ -140,8 +141,8 @@ async def offer(
         from simulators.usb.ip_server import Sparing, UsbIpPlug, UsbIpServer  # noqa: PLC0415  # as above
 
         told = Sparing(log)
-        device = UsbEndpoint(live, log=told)
-        server = await within.enter_async_context(UsbIpServer([device], *parse_address(media.usbip), log=told))
+        usb = UsbEndpoint(live, log=told)
+        server = await within.enter_async_context(UsbIpServer([usb], *parse_address(media.usbip), log=told))
         plugs.append(UsbIpPlug(server, server.bus_ids[0]))
         record["usbip"] = server.address
         record["bus_id"] = server.bus_ids[0]
@@ -155,8 +156,8 @@ async def offer(
         record |= stand.record
         hands = stand.hands
     if control is not None:
-        injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs)), seed=seed or 0)
-        await within.enter_async_context(ControlSocket(control, Bench(live.pen, injector, hands)))
+        injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable(plugs), usb=usb), seed=seed or 0)
+        await within.enter_async_context(ControlSocket(control, ControlledPen(live.pen, injector, hands)))
     return record
 
 

@@ -15,6 +15,7 @@
     ├── KeyMapError             who is behind a pseudonym
     │   ├── KeyMapRefused       a patient cannot be entered, found or erased as asked
     │   └── KeyMapUnusable      the key map, or the site's key, cannot be read or written
+    ├── BenchRefused            the technician's bench cannot be opened
     ├── ProcessError            a supervised process did not come up
     ├── StationFailure          the station cannot start, or cannot go on
     │   └── StationKeyRefused   the key that signs the journal cannot be used (`station.record.station_key`)
@@ -110,6 +111,10 @@ class KeyMapRefused(KeyMapError):
 
 class KeyMapUnusable(KeyMapError):
     """The key map, or the site's key, cannot be read or written."""
+
+
+class BenchRefused(StationError):
+    """The technician's bench cannot be opened."""
 
 
 class ProcessError(StationError):

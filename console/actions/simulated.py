@@ -16,8 +16,8 @@ from rich.table import Table
 from console.exits import Code
 from console.screen import out, say
 from simulators.fleet import serve_fleet
-from simulators.pacing import Pace, UsbFrames, at_baud
-from simulators.personality import MODELS
+from simulators.pacing import Pace, UsbFrames, at_baud, too_slow
+from simulators.personality import MODELS, model_named
 from simulators.serve import exchange_on_signal, serve
 from simulators.untruth import Untruth, parse_untruth
 from station.process.signals import on_ending_signals, on_leash
@@ -58,6 +58,12 @@ def list_models() -> int:
 def pace_of(baud: int | None, *, usb_frames: bool) -> Pace | None:
     """How slow the media are made: as a serial line, as USB, or not at all. Raises SimulatorError."""
     return UsbFrames if usb_frames else None if baud is None else at_baud(baud)
+
+
+def warn_of_slow(baud: int, model: str) -> None:
+    """Says on standard error when nobody can treat over a line so slow. Raises SimulatorError."""
+    if told := too_slow(baud, model_named(model).status_period_ms):
+        _note(told)
 
 
 def untruth_of(text: str) -> Untruth:
@@ -101,7 +107,7 @@ async def _until_asked(
                 usbip=usbip,
                 pace=pace,
                 dialect=dialect,
-                log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
+                log=_note,
                 **asked,
                 **instruments,
             )
@@ -122,6 +128,10 @@ async def _until_asked(
         await asyncio.wait({serving, ending})
     if not serving.cancelled():
         serving.result()
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _say(kind: str, **told: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from simulators.bench import Hand
+from simulators.controlled import Hand
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.gauges.digimatic import BUSY, NO_DATA, NO_NUMBER, GaugeOwnError, SimulatedDigimatic
 from simulators.gauges.served import DigimaticMedium, DigimaticServed, TachometerMedium, TachometerServed

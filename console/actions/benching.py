@@ -1,0 +1,85 @@
+"""What the commands of a technician's bench share, and raw moves in service mode."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rich.text import Text
+
+from console.exits import Code
+from console.passwords import ask
+from console.screen import err, out, print_json
+from controller.service.shown import Shown
+from controller.units import format_hz, format_mm, micrometres_from_mm, millihertz_from_hz
+from station.bench import TechnicianBench, open_bench
+from station.process.signals import on_ending_signals
+from station.settings import StationSettings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who sits at the bench, with which pen, and how the answer is told."""
+
+    settings: StationSettings
+    pen: str
+    technician: str
+    password_file: Path | None
+    off_skin: bool
+    as_json: bool
+
+
+def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -> Result | None:
+    """Does the work at an open bench; None when a signal ended it, the pen stopped. Raises what the bench raises."""
+    password = ask(f"Password of {seat.technician}", seat.password_file, option="--password-file")
+
+    async def run() -> Result:
+        task = asyncio.current_task()
+
+        def end(_signal: str) -> None:
+            if task is not None:
+                task.cancel()
+
+        with on_ending_signals(end):
+            async with open_bench(
+                seat.settings,
+                seat.pen,
+                technician=seat.technician,
+                password=password,
+                attested_off_skin=seat.off_skin,
+            ) as bench:
+                return await work(bench)
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        err().print(Text("Interrupted: the pen was told to STOP.", "bold yellow"))
+        return None
+
+
+def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
+    """One raw move. Raises QuantityError and what the bench raises."""
+    depth_um, rate_mhz = micrometres_from_mm(depth), millihertz_from_hz(rate)
+
+    async def work(bench: TechnicianBench) -> Shown:
+        async with bench.service("inspection"):
+            shown = await bench.driver.move(depth_um, rate_mhz, mean_ms=round(seconds * 1000))
+            await bench.driver.motor_off()
+            return shown
+
+    shown = at_bench(seat, work)
+    if shown is None:
+        return Code.INTERRUPTED
+    if seat.as_json:
+        print_json({"depth_commanded_um": depth_um, "rate_commanded_mhz": rate_mhz, **asdict(shown)})
+    else:
+        out().print(
+            Text(
+                f"Set {format_mm(depth_um)} at {format_hz(rate_mhz)}; the pen shows "
+                f"{format_mm(shown.depth_measured_um)} at {format_hz(shown.rate_measured_mhz)}."
+            )
+        )
+    return Code.DONE

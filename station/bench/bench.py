@@ -1,0 +1,69 @@
+"""A bench that is open: the pinned pen, its service driver, and where what is found goes on record."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from controller.calibration.policy import CalibrationPolicy
+from controller.events import Event
+from controller.inputs import PenFacts
+from controller.ports import Clock, EventSink
+from controller.service.driver import ServiceDriver
+from controller.service_events import ServicePurpose
+
+
+class TechnicianBench:
+    """One technician at one pen. Made by :func:`station.bench.open_bench`.
+
+    ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it,
+    ``policy`` is what the clinic goes by. A pen that was swapped is
+    refused from then on, one that was restarted until :meth:`take_again`.
+    """
+
+    def __init__(
+        self,
+        *,
+        pen: PenFacts,
+        policy: CalibrationPolicy,
+        technician: str,
+        driver: ServiceDriver,
+        sink: EventSink,
+        clock: Clock,
+        state_dir: Path,
+        attested_off_skin: bool,
+    ) -> None:
+        self.pen = pen
+        self.policy = policy
+        self.technician = technician
+        self.driver = driver
+        self.clock = clock
+        self.state_dir = state_dir
+        self._sink = sink
+        self._attested = attested_off_skin
+
+    @asynccontextmanager
+    async def service(
+        self, purpose: ServicePurpose, *, series: str | None = None, resumed: bool = False
+    ) -> AsyncIterator[str]:
+        """Service mode for a block; gives the id of this piece of work. Whatever ends the block, the motor is off.
+
+        ``series`` goes on with an earlier piece of work. Raises ControlRefused, ServiceEnded, RecordUnavailable.
+        """
+        async with self.driver.service(
+            purpose, self.technician, attested_off_skin=self._attested, series=series, resumed=resumed
+        ) as name:
+            yield name
+
+    async def record(self, *events: Event) -> None:
+        """Puts events on record; they are on the disk on return. Raises RecordUnavailable."""
+        for event in events:
+            self._sink.emit(event, session=None)
+        await self._sink.flush()
+
+    def take_again(self) -> None:
+        """Goes on with the pen after it was restarted; what was read before is for the caller to judge.
+
+        Raises ControlRefused for another pen.
+        """
+        self.driver.take_again()
+        self.pen = self.driver.state.pinned or self.pen
