@@ -131,6 +131,10 @@ class FirmwareStore:
         """Bytes of the image that are here."""
         return len(self._received)
 
+    def spoil(self, offset: int) -> None:
+        """A cell of the memory that holds the image goes bad."""
+        self._received[offset] ^= 0xFF
+
     def apply(self, model: bytes, fails: Fails) -> Refusal:
         """Checks the image and puts it on trial, for the next start to run. Raises SupplyGone."""
         staged = self.staged
@@ -138,7 +142,7 @@ class FirmwareStore:
             return Refusal.RANGE
         for step in range(WHOLE):
             _step(fails, step)  # copied into the second slot, which nothing runs from until it is marked
-        self.trial = Installed(staged.firmware, staged.number, bytes(self._received))
+        self.trial = Installed(staged.firmware.rstrip(b"\0"), staged.number, bytes(self._received))
         self._tried = False
         self.staged = None
         self._received.clear()

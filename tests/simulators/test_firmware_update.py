@@ -282,7 +282,7 @@ def test_a_supply_that_fails_at_any_step_leaves_the_old_or_the_new(what: str, st
 
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["begin", "other", "send", "bad", "apply", "confirm", "roll_back", "reboot"]),
+        st.sampled_from(["begin", "other", "send", "all", "bad", "apply", "confirm", "roll_back", "reboot"]),
         st.one_of(st.none(), st.integers(0, WHOLE)),
     ),
     max_size=25,
@@ -304,11 +304,14 @@ def test_whatever_is_asked_and_whenever_the_supply_fails_only_signed_firmware_ru
             updating.ask(FIRMWARE_BEGIN, IMAGE, key=key)
         elif act == "other":
             updating.ask(FIRMWARE_BEGIN, OTHER, key=key)
-        elif act in {"send", "bad"}:
-            content = CONTENT if store.staged == IMAGE else OTHER_CONTENT
+        elif act in {"send", "all", "bad"}:
+            content = CONTENT if store.staged is not None and store.staged.number == IMAGE.number else OTHER_CONTENT
             here = store.received
             piece = content[here : here + 192] or b"x"
             updating.ask(FIRMWARE_CHUNK, FirmwareChunk(here, bytes(len(piece)) if act == "bad" else piece))
+            while act == "all" and updating.bench.pen.awake and here < store.received < len(content):
+                here = store.received
+                updating.ask(FIRMWARE_CHUNK, FirmwareChunk(here, content[here : here + 192]))
         elif act == "apply":
             updating.ask(FIRMWARE_APPLY, key=key)
         elif act == "confirm":
