@@ -29,7 +29,7 @@ def maker_public() -> bytes:
 
 def simulated_image(version: str, *, size: int = 20_000, starts: bool = True) -> bytes:
     """The content of an image for a simulated pen."""
-    head = f"simulated firmware {version}\nstarts={'yes' if starts else 'no'}\n".encode("ascii")
+    head = f"simulated firmware {version}\nstarts={'yes' if starts else 'no'}\n".encode()
     return head + bytes(number * 37 % 251 for number in range(max(size - len(head), 0)))
 
 
