@@ -14,7 +14,7 @@ from controller.errors import ControlRefused
 from controller.hosting import TICK_S
 from controller.inputs import PenFacts
 from controller.ports import RecordUnavailable
-from controller.service.errors import MoveNotFollowed
+from controller.service.errors import MoveNotFollowed, ServiceEnded
 from controller.service.hosting import SLACK_S, ServiceHost
 from controller.service.shown import Shown, mean, settled
 from controller.service.state import (
@@ -220,12 +220,24 @@ class ServiceDriver(ServiceHost):
         name = await self.open(purpose, technician, attested_off_skin=attested_off_skin, series=series, resumed=resumed)
         try:
             yield name
-        except BaseException:
-            self.stop("broken off")  # on the wire at once: a cancelled task gets no second chance to wait
-            raise
-        else:
             self._check_open()
-            await self.close()
+        except asyncio.CancelledError:
+            self.stop("broken off")  # on the wire at once: whoever is cancelled gets no second chance to wait
+            raise
+        except BaseException as error:
+            self.stop("broken off")
+            self.check_confirmed(await self.close(), error)
+            raise
+        self.check_confirmed(await self.close())
+
+    def check_confirmed(self, confirmed: bool, cause: BaseException | None = None) -> None:
+        """Raises ServiceEnded where a pen did not confirm that it rests."""
+        if not confirmed:
+            raise ServiceEnded(
+                "fault",
+                "The pen does not confirm that it has stopped. Keep it away from people and take its battery out; STOP "
+                "is repeated.",
+            ) from cause
 
     # Inside -----------------------------------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ class ServiceHost:
         if state.phase is Phase.CLOSED or (state.stopping is not None and state.stopping.then is Phase.CLOSED):
             ended = state.ended or "stopped"
             detail = f" ({state.why})" if state.why else ""
-            raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. The motor is off; service mode is closed.")
+            raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. {_MEANS[ended == 'pen_lost']}")
 
     def _stop_s(self) -> float:
         pen = self.state.pen or self.state.pinned
@@ -173,6 +173,10 @@ class ServiceHost:
         return True
 
 
+_MEANS = (
+    "It was told to stop, and service mode is closed.",
+    "It stops by itself when it hears nothing more; service mode is closed.",
+)
 _WORDS: dict[Ended, str] = {
     "done": "Service mode was closed",
     "stopped": "The pen was stopped",

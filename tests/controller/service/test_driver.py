@@ -65,11 +65,15 @@ async def test_moves_go_on_over_the_end_of_a_lease_with_an_off_skin_proof_for_ea
 
 async def test_skin_ends_it_and_the_motor_is_off() -> None:
     async with simulated_bench() as bench:
-        with pytest.raises(ServiceEnded) as ended:
+
+        async def work() -> None:
             async with bench.driver.service("inspection", "tech-1"):
                 await bench.driver.move(500, 60_000)
                 bench.pen.hold_on("cheek", touching=True)
                 await bench.driver.move(500, 60_000, mean_ms=1000)
+
+        with pytest.raises(ServiceEnded) as ended:
+            await work()
         assert ended.value.because == "on_skin"
         await bench.until(lambda: bench.pen.truth.needles_out)
         assert not bench.pen.truth.motor_driven
@@ -80,10 +84,14 @@ async def test_skin_ends_it_and_the_motor_is_off() -> None:
 
 async def test_nobody_there_ends_it() -> None:
     async with simulated_bench() as bench:
-        with pytest.raises(ServiceEnded) as ended:
+
+        async def work() -> None:
             async with bench.driver.service("inspection", "tech-1"):
                 await bench.driver.move(500, 60_000)
                 await asyncio.sleep(bench.driver.state.limits.idle_time_out_ms / 1000 + 1)
+
+        with pytest.raises(ServiceEnded) as ended:
+            await work()
         assert ended.value.because == "time_out"
         assert not bench.pen.truth.motor_driven
 
@@ -115,22 +123,21 @@ async def test_what_breaks_the_block_off_stops_the_motor_at_once() -> None:
 
 
 async def test_the_pens_button_turns_the_motor_off_and_service_stays_open() -> None:
-    async with simulated_bench() as bench:
-        async with bench.driver.service("inspection", "tech-1"):
-            await bench.driver.move(500, 60_000)
-            bench.pen.press_button()
-            with pytest.raises(MoveNotFollowed, match="button"):
-                await bench.driver.move(500, 60_000, mean_ms=500)
-            assert not bench.pen.truth.motor_driven
-            await bench.driver.move(500, 60_000)
-            assert bench.pen.truth.motor_driven
+    async with simulated_bench() as bench, bench.driver.service("inspection", "tech-1"):
+        await bench.driver.move(500, 60_000)
+        bench.pen.press_button()
+        with pytest.raises(MoveNotFollowed, match="button"):
+            await bench.driver.move(500, 60_000, mean_ms=500)
+        assert not bench.pen.truth.motor_driven
+        await bench.driver.move(500, 60_000)
+        assert bench.pen.truth.motor_driven
 
 
 async def test_silence_on_purpose_the_pen_stops_by_itself() -> None:
     async with simulated_bench() as bench:
         async with bench.driver.service("self_test", "tech-1"):
             await bench.driver.move(500, 60_000)
-            seen = await bench.driver.fall_silent()
+            seen = (await bench.driver.fall_silent()).seen
             assert seen[0].state is PenState.RUNNING
             assert seen[-1].needles_out
             assert not bench.pen.truth.motor_driven
@@ -142,12 +149,16 @@ async def test_silence_on_purpose_the_pen_stops_by_itself() -> None:
 
 async def test_a_cable_pulled_is_told_and_the_pen_that_comes_back_can_go_on() -> None:
     async with simulated_bench() as bench:
-        with pytest.raises(ServiceEnded) as ended:
+
+        async def work() -> None:
             async with bench.driver.service("inspection", "tech-1"):
                 await bench.driver.move(500, 60_000)
                 bench.endpoint.unplug()
                 await bench.until(lambda: bench.driver.pen is None)
                 await bench.driver.move(500, 60_000)
+
+        with pytest.raises(ServiceEnded) as ended:
+            await work()
         assert ended.value.because == "pen_lost"
         await bench.until(lambda: not bench.pen.truth.motor_driven, 0.5)
         await bench.until(lambda: bench.driver.pen is not None, 10)
@@ -184,8 +195,7 @@ async def test_no_record_no_lease() -> None:
 
 
 async def test_a_move_longer_than_a_lease_is_refused_before_anything_moves() -> None:
-    async with simulated_bench() as bench:
-        async with bench.driver.service("inspection", "tech-1"):
-            with pytest.raises(ControlRefused, match="lease"):
-                await bench.driver.move(500, 60_000, mean_ms=bench.driver.state.limits.lease_ms)
-            assert not bench.pen.truth.motor_driven
+    async with simulated_bench() as bench, bench.driver.service("inspection", "tech-1"):
+        with pytest.raises(ControlRefused, match="lease"):
+            await bench.driver.move(500, 60_000, mean_ms=bench.driver.state.limits.lease_ms)
+        assert not bench.pen.truth.motor_driven
