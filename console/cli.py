@@ -13,6 +13,7 @@ from console.cartridge_app import cartridge_app
 from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
+from console.firmware_app import firmware_app
 from console.gauge_app import gauge_app
 from console.library_app import library_app
 from console.pen_app import pen_app
@@ -58,6 +59,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 app.add_typer(gauge_app, name="gauge")
+pen_app.add_typer(firmware_app, name="firmware")
 app.add_typer(pen_app, name="pen")
 app.command()(amend)
 app.command()(approve)

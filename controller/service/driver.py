@@ -5,15 +5,16 @@ input goes through :func:`controller.service.machine.step`; what that returns is
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from controller.errors import ControlRefused
 from controller.hosting import TICK_S
 from controller.inputs import PenFacts
 from controller.ports import RecordUnavailable
-from controller.service.errors import MoveNotFollowed
+from controller.service.errors import MoveNotFollowed, ServiceEnded
 from controller.service.hosting import SLACK_S, ServiceHost
 from controller.service.shown import Shown, mean, settled
 from controller.service.state import (
@@ -45,6 +46,16 @@ SERIES_BITS = 48
 """Chance in the id of a piece of work; it only has to tell pieces of work apart."""
 LEASE_RESERVE_MS = 5_000
 """A move that a lease would not outlive by this much gets a new lease first."""
+TOUCH_MS = 1_000
+"""How often a wait for a person counts as somebody being there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A pen we said nothing more to: the pen time that our last word named, and every status from then on."""
+
+    last_word_ms: int
+    seen: tuple[PenSnapshot, ...]
 
 
 class ServiceDriver(ServiceHost):
@@ -143,8 +154,20 @@ class ServiceDriver(ServiceHost):
         self._apply(Touch())
         return await pen.request(operation, arguments)
 
-    async def fall_silent(self) -> tuple[PenSnapshot, ...]:
-        """Says nothing more to the running pen until it stopped by itself; every status from then on.
+    async def until_seen(self, holds: Callable[[PenSnapshot], bool], within_ms: int) -> bool:
+        """Whether the pen said something within the time; nobody's idle time runs meanwhile."""
+
+        def told(state: ServiceState) -> bool:
+            return state.seen is not None and holds(state.seen)
+
+        for _ in range(0, within_ms, TOUCH_MS):
+            self.touch()
+            if await self._until(told, TOUCH_MS / 1000):
+                return True
+        return False
+
+    async def fall_silent(self) -> Silence:
+        """Says nothing more to the running pen until it stopped by itself, and its needles are out.
 
         The lease is gone afterwards and the pen's dead-man fault latched. Raises ControlRefused; ServiceEnded (*fault*)
         for a pen that goes on, after STOP was sent to it.
@@ -155,7 +178,7 @@ class ServiceDriver(ServiceHost):
             await self._until(lambda state: state.phase is not Phase.SILENT, 2 * self._stop_s())
             self._check_open()
             await self._until(lambda state: state.seen is not None and state.seen.needles_out, self._stop_s())
-        return tuple(seen)
+        return Silence(self._last_word_ms, tuple(seen))
 
     async def clear_faults(self) -> None:
         """Clears the faults that the pen reports now, which somebody has seen. Raises ControlRefused, WireError."""
@@ -197,12 +220,24 @@ class ServiceDriver(ServiceHost):
         name = await self.open(purpose, technician, attested_off_skin=attested_off_skin, series=series, resumed=resumed)
         try:
             yield name
-        except BaseException:
-            self.stop("broken off")  # on the wire at once: a cancelled task gets no second chance to wait
-            raise
-        else:
             self._check_open()
-            await self.close()
+        except asyncio.CancelledError:
+            self.stop("broken off")  # on the wire at once: whoever is cancelled gets no second chance to wait
+            raise
+        except BaseException as error:
+            self.stop("broken off")
+            self.check_confirmed(await self.close(), error)
+            raise
+        self.check_confirmed(await self.close())
+
+    def check_confirmed(self, confirmed: bool, cause: BaseException | None = None) -> None:
+        """Raises ServiceEnded where a pen did not confirm that it rests."""
+        if not confirmed:
+            raise ServiceEnded(
+                "fault",
+                "The pen does not confirm that it has stopped. Keep it away from people and take its battery out; STOP "
+                "is repeated.",
+            ) from cause
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
