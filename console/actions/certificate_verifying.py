@@ -110,6 +110,6 @@ def _entries(settings: StationSettings) -> Iterator[tuple[Entry, str]]:
                     told = store.newest(span.station, type_, span.contiguous)
                     while told is not None:
                         yield told, "the store here"
-                        told = store.newest(span.station, type_, found.sequence - 1)
+                        told = store.newest(span.station, type_, told.sequence - 1)
         finally:
             store.close()
