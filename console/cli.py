@@ -10,6 +10,7 @@ import typer
 from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
+from console.certificate_app import certificate_app
 from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
@@ -54,6 +55,7 @@ app.add_typer(report_app, name="report")
 app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
+app.add_typer(certificate_app, name="certificate")
 app.add_typer(library_app, name="library")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
