@@ -52,6 +52,7 @@ from station.site.keymap_file import KeyMapFile
 from station.site.ledger import SiteLedger, compare_regularly
 from station.site.patients import Patients
 from station.site.places import approve, load_data, make_directories, new_token, open_people
+from station.site.quarantine import SitePens, hear_regularly
 from station.site.retention import load_retention
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
@@ -107,11 +108,14 @@ class Station:
             last.callback(ledger.close)
             amendments = Amendments(self._settings.amendments_path)
             last.push_async_callback(amendments.close)
-            site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
+            pens_kept = SitePens(self._settings.pens_path, site=self._settings.ledger, utc_now=self._clock.utc)
+            last.callback(pens_kept.close)
+            site = Site(data, memory, ledger, pens_kept, self._settings.scanner_sends_separators)
             pens = self._make_pens(journal, site, keeper, checkpoints, last)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
                 "checkpoints": checkpoints.run,
+                "quarantines": partial(hear_regularly, pens_kept),
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(

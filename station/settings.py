@@ -128,6 +128,8 @@ class StationSettings(BaseSettings):
     """Who may operate, and how deep; none means the examples shipped."""
     profiles: Path | None = None
     """Data sheets of pens and cartridges; none means those shipped."""
+    calibration: Path | None = None
+    """When pens are due, which firmware they may run, how they are calibrated; none means the example shipped."""
     retention: Path | None = None
     """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
     site_key: Path | None = None
@@ -286,6 +288,11 @@ class StationSettings(BaseSettings):
     def ledger_path(self) -> Path:
         """This station's own use ledger."""
         return self.state_dir / "ledger.sqlite"
+
+    @property
+    def pens_path(self) -> Path:
+        """Which pens are in quarantine, as far as this station knows."""
+        return self.state_dir / "pens.sqlite"
 
     @property
     def accounts_path(self) -> Path:
