@@ -10,7 +10,9 @@ from console.trouble import Troubles
 if TYPE_CHECKING:
     from station.settings import StationSettings
 
-pen_app = typer.Typer(help="A technician's bench: service a pen, off skin, while no station runs.", no_args_is_help=False)
+pen_app = typer.Typer(
+    help="A technician's bench: service a pen, off skin, while no station runs.", no_args_is_help=False
+)
 service_mode_app = typer.Typer(help="Raw moves in service mode, each on record.", no_args_is_help=False)
 pen_app.add_typer(service_mode_app, name="service")
 

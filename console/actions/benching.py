@@ -38,7 +38,12 @@ def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -
 
     async def run() -> Result:
         task = asyncio.current_task()
-        with on_ending_signals(lambda _name: task.cancel() if task is not None else None):
+
+        def end(_signal: str) -> None:
+            if task is not None:
+                task.cancel()
+
+        with on_ending_signals(end):
             async with open_bench(
                 seat.settings,
                 seat.pen,

@@ -179,13 +179,23 @@ class EnvironmentLimits(DataModel):
 
 
 class ServiceLimits(DataModel):
-    """What service mode may do, and for how long it may be left alone."""
+    """What service mode may do, and for how long it may be left alone.
+
+    ``lease_ms``: how long one lease lasts; ``idle_time_out_ms``: how long nobody may ask anything. ``off_skin_ms``: how
+    long the pen's sensor must have said *off skin* without a break before a lease is asked for. ``follow_ms``: how long
+    a pen may take to begin a move, ``settle_ms`` how long it then has before its readings count, where no method says.
+    ``depth_slack_um``, ``rate_slack_percent``: how far over the ceilings it may measure before it is stopped.
+    """
 
     depth_ceiling_um: FromMm = Field(alias="depth_ceiling_mm", gt=0)
     rate_ceiling_mhz: FromHz = Field(alias="rate_ceiling_hz", gt=0)
     idle_time_out_ms: FromS = Field(alias="idle_time_out_s", gt=0)
     lease_ms: FromS = Field(alias="lease_s", ge=SERVICE_LEASE_MIN_MS, le=SERVICE_LEASE_MAX_MS)
     off_skin_ms: FromS = Field(alias="off_skin_s", gt=0)
+    follow_ms: FromS = Field(alias="follow_s", gt=0)
+    settle_ms: FromS = Field(alias="settle_s")
+    depth_slack_um: FromMm = Field(alias="depth_slack_mm")
+    rate_slack_percent: int = Field(ge=0, le=100)
 
 
 class SelfTestLimits(DataModel):

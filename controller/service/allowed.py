@@ -1,11 +1,13 @@
 """Pure: why something asked of service mode is not followed. Each reason says what to do."""
 
+from collections.abc import Callable
+
 from controller.inputs import PenFacts
 from controller.service.state import (
+    Asked,
     AskLease,
     FallSilent,
     GrantLease,
-    Input,
     Move,
     Open,
     Phase,
@@ -21,23 +23,41 @@ Problem = tuple[str, str]
 """(because, sentence): a stable name for programs, and words for a person."""
 
 
-def problem(state: ServiceState, given: Input, now_ms: int) -> Problem | None:
+def problem(state: ServiceState, given: Asked, now_ms: int) -> Problem | None:
     """Why ``given`` is not followed now, or None."""
     match given:
         case Open():
             return _not_open(state) or _wrong_pen(state) or _unable(state) or not_safe(state, now_ms, given.attested)
         case AskLease():
-            if state.phase is not Phase.OPEN:
-                return "phase", f"Service mode is {state.phase}, so no lease is asked for. Nothing moved."
-            return _wrong_pen(state) or not_safe(state, now_ms, state.attested)
-        case GrantLease():
-            if state.phase is not Phase.ARMING:
-                return "stopped", "The pen was stopped while its lease was asked for. It was told to STOP."
-            return None
+            return _not_asking(state) or _wrong_pen(state) or not_safe(state, now_ms, state.attested)
         case Move():
-            if state.phase not in (Phase.ARMED, Phase.MOVING):
-                return "no_lease", f"No service lease is held (service mode is {state.phase}). Nothing moved."
-            return _out_of_range(state, given) or not_safe(state, now_ms, state.attested, moving=True)
+            return (
+                _not_leased(state)
+                or _out_of_range(state, given)
+                or not_safe(state, now_ms, state.attested, moving=True)
+            )
+        case GrantLease() | FallSilent() | TakeAgain():
+            return _wrong_phase(state, given)
+        case _:
+            return None
+
+
+def _not_asking(state: ServiceState) -> Problem | None:
+    if state.phase is Phase.OPEN:
+        return None
+    return "phase", f"Service mode is {state.phase}, so no lease is asked for. Nothing moved."
+
+
+def _not_leased(state: ServiceState) -> Problem | None:
+    if state.phase in (Phase.ARMED, Phase.MOVING):
+        return None
+    return "no_lease", f"No service lease is held (service mode is {state.phase}). Nothing moved."
+
+
+def _wrong_phase(state: ServiceState, given: GrantLease | FallSilent | TakeAgain) -> Problem | None:
+    match given:
+        case GrantLease() if state.phase is not Phase.ARMING:
+            return "stopped", "The pen was stopped while its lease was asked for. It was told to STOP."
         case FallSilent() if state.phase is not Phase.MOVING:
             return "phase", "The pen is not running, so falling silent would show nothing."
         case TakeAgain() if state.phase is not Phase.CLOSED:
@@ -161,35 +181,30 @@ def _out_of_range(state: ServiceState, given: Move) -> Problem | None:
     pen = state.pen
     if pen is None:
         return "no_pen", "No pen is connected. Plug it in, then try again."
-    depth_um, rate_mhz = given.depth_um, given.rate_mhz
-    if state.can(Capability.DEPTH_SET):
-        if depth_um > state.depth_ceiling_um:
-            return (
-                "service_depth",
-                f"{format_mm(depth_um)} is deeper than the {format_mm(state.depth_ceiling_um)} that service mode "
-                "allows with this pen. Nothing moved.",
-            )
-        if depth_um < pen.depth_min_um or depth_um % pen.depth_step_um:
-            return (
-                "pen_range",
-                f"This pen is set from {format_mm(pen.depth_min_um)} in steps of {format_mm(pen.depth_step_um)}; "
-                f"{format_mm(depth_um)} is none of them. Nothing moved.",
-            )
-    elif depth_um:
-        return "dial", "This pen's depth is a dial, which is turned by hand. Nothing moved."
-    if state.can(Capability.RATE_SET):
-        if rate_mhz > state.rate_ceiling_mhz:
-            return (
-                "service_rate",
-                f"{format_hz(rate_mhz)} is faster than the {format_hz(state.rate_ceiling_mhz)} that service mode "
-                "allows with this pen. Nothing moved.",
-            )
-        if rate_mhz < pen.rate_min_mhz or rate_mhz % pen.rate_step_mhz:
-            return (
-                "pen_range",
-                f"This pen is set from {format_hz(pen.rate_min_mhz)} in steps of {format_hz(pen.rate_step_mhz)}; "
-                f"{format_hz(rate_mhz)} is none of them. Nothing moved.",
-            )
-    elif rate_mhz:
-        return "dial", "This pen's rate is its own and cannot be set. Nothing moved."
+    ceiling_um, ceiling_mhz = state.depth_ceiling_um, state.rate_ceiling_mhz
+    return _not_settable(
+        given.depth_um, state.can(Capability.DEPTH_SET), "depth", ceiling_um, pen.depth_min_um, pen.depth_step_um,
+        format_mm,
+    ) or _not_settable(
+        given.rate_mhz, state.can(Capability.RATE_SET), "rate", ceiling_mhz, pen.rate_min_mhz, pen.rate_step_mhz,
+        format_hz,
+    )  # fmt: skip
+
+
+def _not_settable(
+    value: int, settable: bool, what: str, ceiling: int, least: int, step: int, spoken: Callable[[int | None], str]
+) -> Problem | None:
+    if not settable:
+        return ("dial", f"This pen's {what} is its own and not set by a host. Nothing moved.") if value else None
+    if value > ceiling:
+        return (
+            f"service_{what}",
+            f"{spoken(value)} is beyond the {spoken(ceiling)} that service mode allows with this pen. Nothing moved.",
+        )
+    if value < least or value % step:
+        return (
+            "pen_range",
+            f"This pen is set from {spoken(least)} in steps of {spoken(step)}; {spoken(value)} is none of them. "
+            "Nothing moved.",
+        )
     return None

@@ -5,45 +5,36 @@ input goes through :func:`controller.service.machine.step`; what that returns is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from random import Random
-from statistics import fmean
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from controller.errors import ControlRefused
-from controller.hosting import FLUSH_S, TICK_S
-from controller.inputs import JournalState, LinkDown, LinkUp, PenFacts, StatusSeen, Tick
-from controller.inspection import pen_facts
-from controller.ports import Clock, EventSink, Pen, RecordUnavailable
-from controller.service.errors import MoveNotFollowed, ServiceEnded
-from controller.service.machine import step
+from controller.hosting import TICK_S
+from controller.inputs import PenFacts
+from controller.ports import RecordUnavailable
+from controller.service.errors import MoveNotFollowed
+from controller.service.hosting import SLACK_S, ServiceHost
+from controller.service.shown import Shown, mean, settled
 from controller.service.state import (
     AskLease,
     Close,
-    Ended,
     FallSilent,
     GiveBack,
     GrantLease,
-    Input,
     LeaseRefused,
     MotorOff,
     Move,
     Open,
     Phase,
-    ServiceLimits,
     ServiceState,
-    Settled,
-    Step,
     Stop,
     TakeAgain,
     Touch,
 )
 from controller.service_events import ServicePurpose
-from controller.state import RETRACT_SLACK_MS, SendDisarm, SendSetpoint, SendStop
 from controller.units import Micrometres, Millihertz
-from firmware_bridge.errors import RequestUncertain, WireError
+from firmware_bridge.errors import RequestUncertain
 from firmware_bridge.link import refusal_name
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, PenState
@@ -52,65 +43,17 @@ from firmware_bridge.wire.service_operations import RAW_READ, RawReadings
 
 SERIES_BITS = 48
 """Chance in the id of a piece of work; it only has to tell pieces of work apart."""
-SLACK_S = 1.0
-"""Beyond the pen's own times, how long a stop may take to be confirmed before the driver goes on without."""
 LEASE_RESERVE_MS = 5_000
 """A move that a lease would not outlive by this much gets a new lease first."""
 
 
-class ServicePen(Pen, Protocol):
-    """A connection that takes service leases: :class:`firmware_bridge.link.Link`."""
-
-    async def service_arm(self, *, depth_ceiling_um: int, rate_ceiling_mhz: int, lifetime_ms: int) -> int:
-        """Asks for a service lease, as ``arm`` does for one to treat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the pen showed over a moment: means over ``statuses`` of them, None where it measures nothing."""
-
-    depth_measured_um: int | None
-    rate_measured_mhz: int | None
-    motor_current_ma: int | None
-    temperature_dc: int | None
-    battery_permille: int | None
-    statuses: int
-
-
-class ServiceDriver:
-    """Drives one pen in service mode. ``random`` makes ids of pieces of work."""
-
-    def __init__(self, url: str, *, sink: EventSink, clock: Clock, random: Random, limits: ServiceLimits) -> None:
-        self.url = url
-        self.state = ServiceState(limits=limits)
-        self.pen: ServicePen | None = None
-        self.connect_problem: WireError | None = None
-        self._sink = sink
-        self._clock = clock
-        self._random = random
-        self._stepped = asyncio.Event()
-        self._watchers: list[Callable[[PenSnapshot], None]] = []
-
-    async def run(self) -> None:
-        """Ticks until cancelled, and then sends STOP where anything could still move."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        try:
-            while True:
-                due = max(due + TICK_S, loop.time() - TICK_S)
-                await asyncio.sleep(max(0.0, due - loop.time()))
-                problem = self._sink.problem() or ""
-                if problem != self.state.journal_problem:
-                    self._apply(JournalState(problem=problem))
-                self._apply(Tick())
-        finally:
-            if self.state.phase is not Phase.CLOSED:
-                self.stop("the bench ended")
+class ServiceDriver(ServiceHost):
+    """Drives one pen in service mode: what a technician asks that takes several exchanges with it."""
 
     # What a technician asks -------------------------------------------------------------------------------------------
 
     async def connected(self, within_s: float) -> PenFacts:
-        """What the pen says of itself, once it is connected and its state is known. Raises WireError, ControlRefused."""
+        """What the pen says of itself, once its state is known. Raises WireError, ControlRefused."""
         await self._until(lambda state: state.seen is not None or self.connect_problem is not None, within_s)
         if self.state.pen is None or self.state.seen is None:
             if self.connect_problem is not None:
@@ -159,7 +102,7 @@ class ServiceDriver:
         except MoveNotFollowed:
             self._apply(MotorOff())
             raise
-        self._apply(_settled(shown))
+        self._apply(settled(shown))
         return shown
 
     async def motor_off(self) -> Shown:
@@ -172,7 +115,7 @@ class ServiceDriver:
             raise MoveNotFollowed("The pen does not say that its needles are out. Lift it off and look at it.")
         self._check_open()
         shown = await self.observe(0)
-        self._apply(_settled(shown))
+        self._apply(settled(shown))
         return shown
 
     async def observe(self, for_ms: int) -> Shown:
@@ -182,7 +125,7 @@ class ServiceDriver:
             await asyncio.sleep(for_ms / 1000)
             if not seen and not await self._until(lambda _state: bool(seen), SLACK_S):
                 raise ControlRefused("stale", "The pen says nothing just now. Check the cable.")
-        return _mean(seen)
+        return mean(seen)
 
     async def raw(self) -> RawReadings:
         """The pen's sensors without its adjustment. Raises WireError, ControlRefused."""
@@ -232,12 +175,6 @@ class ServiceDriver:
         """Goes on with a pen that was restarted; never with another one. Raises ControlRefused."""
         self._ask(TakeAgain())
 
-    def stop(self, source: str) -> None:
-        """STOP: on the wire before this returns, journalled after. Never refused."""
-        if self.pen is not None:
-            self.pen.stop()
-        self._apply(Stop(source=source), already_sent=True)
-
     async def close(self) -> bool:
         """Motor off, lease ended, service mode closed. Whether the pen confirmed that it rests; harmless twice."""
         self._apply(Close())
@@ -267,74 +204,15 @@ class ServiceDriver:
             self._check_open()
             await self.close()
 
-    # SupervisorListener -----------------------------------------------------------------------------------------------
-
-    def link_up(self, link: ServicePen, generation: int) -> None:
-        """A connection is up."""
-        self.pen = link
-        self.connect_problem = None
-        self._apply(LinkUp(url=self.url, facts=pen_facts(link.welcome)))
-
-    def link_down(self, cause: WireError | None) -> None:
-        """The connection went."""
-        self.pen = None
-        self._apply(LinkDown(cause=str(cause) if cause is not None else "closed"))
-
-    def connect_failed(self, error: WireError) -> None:
-        """A try to connect failed."""
-        self.connect_problem = error
-        self._stepped.set()
-
-    def status_seen(self, seen: PenSnapshot, sent_at_ms: int) -> None:
-        """The pen said how it is."""
-        for watcher in self._watchers:
-            watcher(seen)
-        self._apply(StatusSeen(seen, sent_at_ms))
-
-    def line_advisory(self, sentence: str) -> None:
-        """The line is worth a word; a bench that lost its pen says so itself."""
-
-    @contextmanager
-    def watching(self, watcher: Callable[[PenSnapshot], None]) -> Iterator[None]:
-        """Inside, ``watcher`` hears of every status."""
-        self._watchers.append(watcher)
-        try:
-            yield
-        finally:
-            self._watchers.remove(watcher)
-
     # Inside -----------------------------------------------------------------------------------------------------------
-
-    def _apply(self, given: Input, *, already_sent: bool = False) -> Step:
-        made = step(self.state, given, self._clock.monotonic_ms())
-        self.state = made.state
-        pen = self.pen
-        if pen is not None:
-            match made.send:
-                case SendSetpoint() as send:
-                    pen.send_setpoint(
-                        motor=send.motor,
-                        depth_um=send.depth_um,
-                        rate_mhz=send.rate_mhz,
-                        seen_pen_time_ms=send.seen_pen_time_ms,
-                    )
-                case SendStop() if not already_sent:
-                    pen.stop()
-                case SendDisarm(lease):
-                    pen.disarm(lease)
-        for event in made.events:
-            self._sink.emit(event, session=None)
-        self._stepped.set()
-        return made
-
-    def _ask(self, given: Input) -> None:
-        refusal = self._apply(given).refusal
-        if refusal is not None:
-            raise ControlRefused(*refusal)
 
     async def _leased(self, for_ms: int) -> None:
         """Sees that a lease is held that lasts: a new one where it would not, after its off-skin proof."""
         state = self.state
+        if for_ms - LEASE_RESERVE_MS >= state.limits.lease_ms:
+            raise ControlRefused(
+                "lease", f"A service lease lasts {state.limits.lease_ms // 1000} s, and that would take longer."
+            )
         if state.leased and state.lease_until_ms - self._clock.monotonic_ms() > for_ms:
             return
         self._ask(GiveBack())
@@ -400,57 +278,15 @@ class ServiceDriver:
             await self._until(lambda state: state.phase is not Phase.MOVING, mean_ms / 1000)
             self._check_moving()
         latest = self.state.seen
-        return _mean(seen if seen or latest is None else [latest])
+        return mean(seen if seen or latest is None else [latest])
 
     def _check_moving(self) -> None:
         self._check_open()
         if self.state.phase is not Phase.MOVING:
             raise MoveNotFollowed(
-                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The motor "
-                "is off; move again."
+                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
+                "motor is off; move again."
             )
-
-    def _check_open(self) -> None:
-        state = self.state
-        if state.phase is Phase.CLOSED or (state.stopping is not None and state.stopping.then is Phase.CLOSED):
-            ended = state.ended or "stopped"
-            detail = f" ({state.why})" if state.why else ""
-            raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. The motor is off; service mode is closed.")
-
-    def _stop_s(self) -> float:
-        pen = self.state.pen or self.state.pinned
-        own_ms = pen.dead_man_ms + pen.retract_ms + RETRACT_SLACK_MS if pen is not None else 0
-        return SLACK_S + own_ms / 1000
-
-    async def _flush(self) -> None:
-        try:
-            async with asyncio.timeout(FLUSH_S):
-                await self._sink.flush()
-        except TimeoutError as error:
-            raise RecordUnavailable(
-                f"The disk did not take the record within {FLUSH_S:.0f} s; nothing moves without a record."
-            ) from error
-
-    async def _until(self, holds: Callable[[ServiceState], bool], deadline_s: float) -> bool:
-        """Whether the state came to be so within the time; looked at whenever something came in."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                while not holds(self.state):
-                    self._stepped.clear()
-                    await self._stepped.wait()
-        except TimeoutError:
-            return False
-        return True
-
-
-_WORDS: dict[Ended, str] = {
-    "done": "Service mode was closed",
-    "stopped": "The pen was stopped",
-    "time_out": "Service mode timed out",
-    "on_skin": "The pen was on skin",
-    "pen_lost": "The pen was lost",
-    "fault": "The pen was stopped because of a fault",
-}
 
 
 def _at_rest(state: ServiceState) -> bool:
@@ -458,27 +294,3 @@ def _at_rest(state: ServiceState) -> bool:
     seen = state.seen
     out = seen is not None and seen.state is not PenState.RUNNING and seen.needles_out
     return state.phase is not Phase.ARMED or (out and state.seen_at_ms >= state.moved_at_ms)
-
-
-def _settled(shown: Shown) -> Settled:
-    return Settled(
-        depth_measured_um=shown.depth_measured_um,
-        rate_measured_mhz=shown.rate_measured_mhz,
-        motor_current_ma=shown.motor_current_ma,
-        temperature_dc=shown.temperature_dc,
-    )
-
-
-def _mean(seen: Sequence[PenSnapshot]) -> Shown:
-    def of(name: str) -> int | None:
-        found = [value for status in seen if (value := getattr(status, name)) is not None]
-        return round(fmean(found)) if found else None
-
-    return Shown(
-        depth_measured_um=of("depth_measured_um"),
-        rate_measured_mhz=of("rate_measured_mhz"),
-        motor_current_ma=of("motor_current_ma"),
-        temperature_dc=of("temperature_dc"),
-        battery_permille=of("battery_permille"),
-        statuses=len(seen),
-    )

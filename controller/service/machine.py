@@ -10,6 +10,7 @@ from controller.inputs import JournalState, LinkDown, LinkUp, StatusSeen, Tick
 from controller.service import allowed
 from controller.service.allowed import off_skin, stale
 from controller.service.state import (
+    Asked,
     AskLease,
     Close,
     Ended,
@@ -28,6 +29,7 @@ from controller.service.state import (
     Stop,
     Stopping,
     TakeAgain,
+    Touch,
 )
 from controller.service_events import ServiceClosed, ServiceMove, ServiceOpened
 from controller.state import RETRACT_SLACK_MS, Send, SendDisarm, SendSetpoint, SendStop
@@ -48,9 +50,9 @@ def step(state: ServiceState, given: Input, now_ms: int) -> Step:
         case Tick():
             return _tick(state, now_ms)
         case LinkUp():
-            return Step(
-                replace(state, pen=given.facts, seen=None, seen_at_ms=now_ms, off_skin_since_ms=None, stopping=None)
-            )
+            made = _over(state, "pen_lost", "another connection came up", now_ms, confirm=False)
+            up = replace(made.state, pen=given.facts, seen=None, seen_at_ms=now_ms, off_skin_since_ms=None)
+            return replace(made, state=replace(up, unasked_since_ms=None))
         case LinkDown():
             gone = replace(state, pen=None, seen=None, off_skin_since_ms=None)
             return _over(gone, "pen_lost", given.cause, now_ms, confirm=False)
@@ -64,15 +66,27 @@ def step(state: ServiceState, given: Input, now_ms: int) -> Step:
             return _asked(replace(state, asked_at_ms=now_ms), given, now_ms)
 
 
-def _asked(state: ServiceState, given: Input, now_ms: int) -> Step:
+def _asked(state: ServiceState, given: Asked, now_ms: int) -> Step:
     """What a person, or the program for that person, asks."""
     problem = allowed.problem(state, given, now_ms)
     if problem is not None:
-        late = SendStop() if isinstance(given, GrantLease) and not state.leased else None
+        late = SendStop() if isinstance(given, GrantLease) else None  # a lease nobody wants any more must not live
         return Step(state, late, (), problem)
     match given:
         case Open():
             return _open(state, given)
+        case TakeAgain():
+            return Step(replace(state, pinned=state.pen))
+        case AskLease() | GrantLease() | LeaseRefused() | GiveBack():
+            return _lease(state, given, now_ms)
+        case Move() | MotorOff() | FallSilent() | Settled():
+            return _motion(state, given, now_ms)
+        case Touch():
+            return Step(state)
+
+
+def _lease(state: ServiceState, given: AskLease | GrantLease | LeaseRefused | GiveBack, now_ms: int) -> Step:
+    match given:
         case AskLease():
             return Step(replace(state, phase=Phase.ARMING))
         case GrantLease():
@@ -80,6 +94,12 @@ def _asked(state: ServiceState, given: Input, now_ms: int) -> Step:
             return Step(replace(state, phase=Phase.ARMED, lease=given.lease, lease_until_ms=until_ms))
         case LeaseRefused():
             return Step(replace(state, phase=Phase.OPEN) if state.phase is Phase.ARMING else state)
+        case GiveBack():
+            return _lease_over(state, now_ms) if state.leased else Step(state)
+
+
+def _motion(state: ServiceState, given: Move | MotorOff | FallSilent | Settled, now_ms: int) -> Step:
+    match given:
         case Move():
             said = _said(state)
             moving = replace(
@@ -91,18 +111,12 @@ def _asked(state: ServiceState, given: Input, now_ms: int) -> Step:
                 moved_at_ms=now_ms,
             )
             return Step(moving, _desired(moving), said.events)
-        case GiveBack():
-            return _lease_over(state, now_ms) if state.leased else Step(state)
         case MotorOff():
             return _motor_off(state, now_ms)
-        case Settled():
-            return _said(state, given)
         case FallSilent():
             return Step(replace(state, phase=Phase.SILENT, silent_since_ms=now_ms))
-        case TakeAgain():
-            return Step(replace(state, pinned=state.pen))
-        case _:
-            return Step(state)
+        case Settled():
+            return _said(state, given)
 
 
 def _open(state: ServiceState, given: Open) -> Step:
@@ -260,6 +274,13 @@ def _status(state: ServiceState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     state = _watched(state, seen, sent_at_ms)
     if state.stopping is not None:
         return _confirmed(state, seen)
+    made = _judged(state, seen, now_ms)
+    if before is not None and made.state.phase is Phase.MOVING and _pressed(before, seen):
+        return _motor_off(made.state, now_ms)  # whoever presses on a running pen means off; no press starts it here
+    return made
+
+
+def _judged(state: ServiceState, seen: PenSnapshot, now_ms: int) -> Step:
     if state.unasked_since_ms is not None and _too_long(state):
         if state.phase is Phase.CLOSED:
             return Step(replace(state, phase=Phase.STOPPING, stopping=Stopping(now_ms, 0, Phase.CLOSED)), SendStop())
@@ -271,11 +292,7 @@ def _status(state: ServiceState, seen: PenSnapshot, sent_at_ms: int, now_ms: int
     if seen.lease != state.lease or seen.faults:
         return _pen_ended_it(state, seen, now_ms)
     beyond = _beyond(state, seen)
-    if beyond:
-        return _over(state, "fault", beyond, now_ms)
-    if before is not None and state.phase is Phase.MOVING and _pressed(before, seen):
-        return _motor_off(state, now_ms)  # whoever presses on a running pen means off; no press ever starts it here
-    return Step(state)
+    return _over(state, "fault", beyond, now_ms) if beyond else Step(state)
 
 
 def _watched(state: ServiceState, seen: PenSnapshot, sent_at_ms: int) -> ServiceState:

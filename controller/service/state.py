@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from controller.calibration.policy import ServiceLimits
 from controller.event_base import Record
 from controller.events import Event
 from controller.inputs import JournalState, LinkDown, LinkUp, PenFacts, StatusSeen, Tick
@@ -15,26 +16,6 @@ from firmware_bridge.wire.messages import Capability
 
 Ended = Literal["done", "stopped", "time_out", "on_skin", "pen_lost", "fault"]
 """Why service mode ended, as :class:`controller.service_events.ServiceClosed` keeps it."""
-
-
-class ServiceLimits(Record):
-    """What a technician's bench may do with a pen: the clinic's policy, as data.
-
-    ``off_skin_ms``: how long the pen's sensor must have said *off skin* without a break before a lease is asked for.
-    ``idle_time_out_ms``: how long service mode stays open while nobody asks anything of it. ``follow_ms``: how long a pen may
-    take to begin a move, ``settle_ms``: how long it then has before its readings count. ``depth_slack_um`` and
-    ``rate_slack_percent``: how far over the ceilings the pen may measure before it is stopped.
-    """
-
-    depth_ceiling_um: Micrometres
-    rate_ceiling_mhz: Millihertz
-    lease_ms: int
-    idle_time_out_ms: int
-    off_skin_ms: int
-    follow_ms: int
-    settle_ms: int
-    depth_slack_um: Micrometres
-    rate_slack_percent: int
 
 
 class Phase(StrEnum):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from controller.calibration.policy import CalibrationPolicy
 from controller.events import Event
 from controller.inputs import PenFacts
 from controller.ports import Clock, EventSink
@@ -14,7 +15,8 @@ from controller.service_events import ServicePurpose
 class TechnicianBench:
     """One technician at one pen. Made by :func:`station.bench.open_bench`.
 
-    ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it. A pen that was swapped is
+    ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it,
+    ``policy`` is what the clinic goes by. A pen that was swapped is
     refused from then on, one that was restarted until :meth:`take_again`.
     """
 
@@ -22,6 +24,7 @@ class TechnicianBench:
         self,
         *,
         pen: PenFacts,
+        policy: CalibrationPolicy,
         technician: str,
         driver: ServiceDriver,
         sink: EventSink,
@@ -30,6 +33,7 @@ class TechnicianBench:
         attested_off_skin: bool,
     ) -> None:
         self.pen = pen
+        self.policy = policy
         self.technician = technician
         self.driver = driver
         self.clock = clock

@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from random import Random
 
+from controller.calibration.policy import CalibrationPolicy, load_policy
 from controller.events import StationStopped
 from controller.operators import load_operators
 from controller.service.driver import ServiceDriver
-from controller.service.state import ServiceLimits
 from controller.service_events import ServiceClosed
 from firmware_bridge.supervisor import Supervisor
 from logger.errors import JournalBusy, RecordError
@@ -46,7 +46,7 @@ async def open_bench(
     *,
     technician: str,
     password: str,
-    limits: ServiceLimits,
+    policy: CalibrationPolicy | None = None,
     attested_off_skin: bool = False,
     connect_within_s: float = CONNECT_S,
     clock: StationClock | None = None,
@@ -54,12 +54,13 @@ async def open_bench(
 ) -> AsyncIterator[TechnicianBench]:
     """A bench for the pen at a URL, for the length of a block; the motor is off behind it.
 
-    ``attested_off_skin`` is the technician's word that the pen touches nobody, asked of a pen that does not sense skin.
-    Raises BenchRefused (a station runs on this state directory), SignInRefused, NotAllowed (no technician),
-    StationFailure, WireError, ControlRefused, RecordError.
+    ``policy`` is the clinic's, the example shipped without one. ``attested_off_skin`` is the technician's word that the
+    pen touches nobody, asked of a pen that does not sense skin. Raises BenchRefused (a station runs on this
+    state directory), SignInRefused, NotAllowed (no technician), StationFailure, WireError, ControlRefused, RecordError.
     """
     clock = clock or StationClock()
     chance = chance or random.SystemRandom()
+    goes_by = policy if policy is not None else await asyncio.to_thread(load_policy)
     make_directories(settings)
     async with AsyncExitStack() as last:
         journal = _journal(settings, clock)
@@ -76,7 +77,7 @@ async def open_bench(
         for series in await asyncio.to_thread(_left_open, journal.reader):
             journal.emit(ServiceClosed(series=series, because="interrupted"), session=None)
         sink = JournalSink(journal, clock.monotonic_s)
-        driver = ServiceDriver(pen, sink=sink, clock=clock, random=chance, limits=limits)
+        driver = ServiceDriver(pen, sink=sink, clock=clock, random=chance, limits=goes_by.service)
         supervisor = Supervisor(pen, driver, monotonic_ms=clock.monotonic_ms, random=chance)
 
         def stop(_pen: str, source: str) -> tuple[str, ...]:
@@ -95,6 +96,7 @@ async def open_bench(
         driver.take_again()
         yield TechnicianBench(
             pen=facts,
+            policy=goes_by,
             technician=technician,
             driver=driver,
             sink=sink,
