@@ -15,6 +15,7 @@ from console.exits import Code
 from console.export_app import export_app, sbom
 from console.library_app import library_app
 from console.pen_app import pen_app
+from console.pen_record_app import add_to, recall
 from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
@@ -56,7 +57,9 @@ app.add_typer(library_app, name="library")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
+add_to(pen_app)
 app.add_typer(pen_app, name="pen")
+app.command()(recall)
 app.command()(amend)
 app.command()(approve)
 app.command()(conform)

@@ -104,12 +104,9 @@ class Station:
             keeper = HistoryKeeper(memory, journal)
             patients = await self._open_patients(people, memory, journal)
             last.push_async_callback(patients.close)
-            ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
-            last.callback(ledger.close)
             amendments = Amendments(self._settings.amendments_path)
             last.push_async_callback(amendments.close)
-            pens_kept = SitePens(self._settings.pens_path, site=self._settings.ledger, utc_now=self._clock.utc)
-            last.callback(pens_kept.close)
+            ledger, pens_kept = self._records_of_site(last)
             site = Site(data, memory, ledger, pens_kept, self._settings.scanner_sends_separators)
             pens = self._make_pens(journal, site, keeper, checkpoints, last)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
@@ -253,6 +250,14 @@ class Station:
                 ),
                 Exit.JOURNAL,
             )
+
+    def _records_of_site(self, last: AsyncExitStack) -> tuple[SiteLedger, SitePens]:
+        settings = self._settings
+        ledger = SiteLedger(settings.ledger_path, site=settings.ledger, utc_now=self._clock.utc)
+        last.callback(ledger.close)
+        pens = SitePens(settings.pens_path, site=settings.ledger, utc_now=self._clock.utc)
+        last.callback(pens.close)
+        return ledger, pens
 
     async def _open_patients(self, people: People, memory: SiteHistory, journal: Journal) -> Patients:
         settings = self._settings

@@ -75,7 +75,7 @@ class Told:
     @property
     def at(self) -> datetime:
         """When it was journalled."""
-        return _EPOCH + timedelta(microseconds=self.utc_us)
+        return moment(self.utc_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ class Fitted:
     serial: str
     on: str
     until: str | None
+
+
+def moment(utc_us: int) -> datetime:
+    """A time of the record, aware, UTC."""
+    return _EPOCH + timedelta(microseconds=utc_us)
 
 
 def name_of(pen: str, serial: str) -> PenName:
@@ -164,7 +169,5 @@ def fitted(told: Iterable[Told]) -> list[Fitted]:
 
 def recalled(told: Iterable[Told], *, part: str | None, lot: str | None) -> list[Fitted]:
     """The parts of a name, of a lot, or both, with the pens that have or had them; those still in first."""
-    found = [
-        one for one in fitted(told) if (part is None or one.part == part) and (lot is None or kept(one.lot) == kept(lot))
-    ]
+    found = [one for one in fitted(told) if part in (None, one.part) and lot in (None, one.lot)]
     return sorted(found, key=lambda one: (one.until is not None, str(one.pen), one.part, one.on))

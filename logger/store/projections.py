@@ -4,7 +4,7 @@ They are filled in the transaction that stores the entries, and made anew from t
 question then costs the same however long the record has grown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final
 

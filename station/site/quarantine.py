@@ -73,7 +73,7 @@ class SitePens:
         )
 
     async def hear(self) -> str:
-        """Takes what the site says of all its pens; why it could not be asked, empty where it was, or is this station."""
+        """Takes what the site says of all its pens; why it could not be asked, empty where it was or there is none."""
         if self._site is None:
             return ""
         try:
