@@ -1,4 +1,4 @@
-"""What a record says of its pens, told in any order: quarantine, certificates, parts; from a journal and from stores."""
+"""What a record says of its pens, told in any order: quarantine, certificates, parts; from journals and stores."""
 
 from collections.abc import Sequence
 from typing import Any
