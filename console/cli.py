@@ -13,6 +13,7 @@ from console.cartridge_app import cartridge_app
 from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
+from console.gauge_app import gauge_app
 from console.library_app import library_app
 from console.pen_app import pen_app
 from console.pen_record_app import add_to, recall
@@ -58,6 +59,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 add_to(pen_app)
+app.add_typer(gauge_app, name="gauge")
 app.add_typer(pen_app, name="pen")
 app.command()(recall)
 app.command()(amend)

@@ -25,7 +25,16 @@ def simulate(
         typer.Option("--model", help="Which pen to be, else NW-1; `list` tells them all.", metavar="NAME|list"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The same number gives the same pen again.")] = None,
-    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on.")] = "cheek",
+    untruth: Annotated[
+        str | None,
+        typer.Option(
+            "--untruth",
+            help="How far it is from the truth: gain, offset_mm, bend_mm, hysteresis_mm, noise_mm, drift_mm_per_h, "
+            "rate_gain.",
+            metavar="gain=1.04,…",
+        ),
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="The skin it is held on; `air` is a bench.")] = "cheek",
     control: Annotated[
         Path | None, typer.Option("--control", help="Make a socket for `needlework simulator` here.", metavar="PATH")
     ] = None,
@@ -39,6 +48,12 @@ def simulate(
         bool, typer.Option("--usb-frames", help="Bytes come in packets, once a millisecond, as over USB.")
     ] = False,
     dialect: Annotated[str | None, typer.Option("--dialect", help="Speak another protocol: `ascii`.")] = None,
+    gauge: Annotated[
+        bool, typer.Option("--gauge", help="An indicator at it, on a terminal of its own: it reads the true depth.")
+    ] = False,
+    tachometer: Annotated[
+        bool, typer.Option("--tachometer", help="A tachometer at it, on a terminal of its own: the true rate.")
+    ] = False,
     leash: Annotated[
         bool, typer.Option("--leash", help="End when standard input does, too: whoever started it is gone.")
     ] = False,
@@ -54,8 +69,8 @@ def simulate(
 
         if model == "list":
             raise typer.Exit(act.list_models())
-        one = {"--usbip": usbip, "--dialect": dialect}
-        if pens is not None and (named := [name for name, value in one.items() if value is not None]):
+        one = {"--usbip": usbip, "--dialect": dialect, "--gauge": gauge, "--tachometer": tachometer}
+        if pens is not None and (named := [name for name, value in one.items() if value]):
             raise typer.BadParameter(f"{named[0]} is for one pen; name it or --pens, not both")
         if dialect is not None and model is not None:
             raise typer.BadParameter("a dialect comes with a pen of its own; name --dialect or --model, not both")
@@ -68,7 +83,13 @@ def simulate(
             "model": model or "NW-1",
             "seed": seed,
             "zone": zone,
+            "untruth": None if untruth is None else act.untruth_of(untruth),
             "control": control,
         }
+        instruments: act.Instruments = {"gauge": gauge, "tachometer": tachometer}
         pace = act.pace_of(baud, usb_frames=usb_frames)
-        raise typer.Exit(act.simulate(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+        if baud is not None and dialect is None:
+            act.warn_of_slow(baud, asked["model"])
+        raise typer.Exit(
+            act.simulate(asked, instruments, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash)
+        )

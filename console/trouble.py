@@ -140,6 +140,7 @@ def _of_station(error: BaseException) -> tuple[Told, int] | None:
 
 _ROOTS = (
     ("logger.errors", "RecordError", "record"),
+    ("firmware_bridge.gauges.errors", "GaugeError", "gauge"),
     ("firmware_bridge.errors", "WireError", "pen"),
     ("controller.errors", "ControllerError", "refused"),
     ("controller.units", "QuantityError", "not_a_quantity"),

@@ -1,16 +1,27 @@
 """Reads the product's data files: YAML, safe, checked against a model. Every refusal names file, line and reason."""
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from controller.errors import DataError
 from controller.units import (
@@ -26,7 +37,13 @@ from controller.yaml_tree import Tree, YamlRefused, printable, read_tree, shown
 FILE_MAX_BYTES = 256_000
 """A library of every zone of the body is some 20 kB; more is a mistake or an attack. Refused from its size, unread."""
 
+TOLD_MAX = 20
+"""Most mistakes of one file that are told one by one; who has more of them begins with these."""
+
 Model = TypeVar("Model", bound="DataModel")
+
+Mistake = tuple[int, str]
+"""Its line, and where and what it is."""
 
 
 class Misplaced(ValueError):
@@ -42,16 +59,46 @@ class DataModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _keys_are_known(cls, content: Any) -> Any:
+    def _keys_are_known(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Unknown keys are refused beside what else is wrong, but for the keys they may have been meant as."""
         if not isinstance(content, Mapping):
-            return content
+            return handler(content)
         known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in content:
-            if key not in known:
-                raise Misplaced(f"there is no key {shown(key)} here{_instead(key, known)}", key)
-        return content
+        strange = [key for key in content if key not in known]
+        if not strange:
+            return handler(content)
+        meant = {name for key in strange for name in _meant(str(key), known)}
+        found = [
+            _detail((key,), Misplaced(f"there is no key {shown(key)} here{_instead(key, known)}")) for key in strange
+        ]
+        try:
+            handler({key: value for key, value in content.items() if key in known})
+        except ValidationError as error:
+            found += [
+                InitErrorDetails(
+                    type=PydanticCustomError(one["type"], one["msg"], one.get("ctx")),
+                    loc=one["loc"],
+                    input=one["input"],
+                )
+                for one in error.errors(include_url=False)
+                if one["type"] != "missing" or one["loc"][-1] not in meant
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, found)
+
+
+def misplaced(mistakes: Sequence[Misplaced]) -> ValidationError:
+    """Several mistakes for one validator to raise."""
+    return ValidationError.from_exception_data("data", [_detail((), mistake) for mistake in mistakes])
+
+
+def _detail(at: tuple[str | int, ...], mistake: Misplaced) -> InitErrorDetails:
+    return InitErrorDetails(type="value_error", loc=at, input=None, ctx={"error": mistake})
+
+
+def _meant(key: str, known: list[str]) -> list[str]:
+    return [name for name in known if name.startswith(f"{key}_")] or get_close_matches(key, known, n=3, cutoff=0.5)
 
 
 def _instead(key: object, known: list[str]) -> str:
@@ -180,7 +227,16 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def parse_data(model: type[Model], content: bytes, name: str) -> Model:
-    """What the bytes of a data file say. Pure. Raises DataError naming ``name``, the line and the reason."""
+    """What the bytes of a data file say. Pure. Raises DataError naming ``name``, line and reason of each mistake."""
+    tree = parse_tree(content, name)
+    try:
+        return model.model_validate(tree.data)
+    except ValidationError as error:
+        raise refused(name, mistakes_in(tree, error)) from error
+
+
+def parse_tree(content: bytes, name: str) -> Tree:
+    """The bytes of a data file as plain data, looked at for nothing yet but that. Pure. Raises DataError."""
     if len(content) > FILE_MAX_BYTES:
         raise DataError(f"{name}: {len(content)} bytes; a data file has at most {FILE_MAX_BYTES}. Nothing was loaded.")
     try:
@@ -189,22 +245,25 @@ def parse_data(model: type[Model], content: bytes, name: str) -> Model:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{name}:{line}: not UTF-8 text. Save the file as UTF-8. Nothing was loaded.") from error
     try:
-        tree = read_tree(text)
+        return read_tree(text)
     except YamlRefused as error:
         place = name if error.line is None else f"{name}:{error.line}"
         raise DataError(f"{place}: {error.reason}. Nothing was loaded.") from error
-    try:
-        return model.model_validate(tree.data)
-    except ValidationError as error:
-        raise DataError(_sentence(name, tree, error.errors(include_url=False))) from error
 
 
-def _sentence(name: str, tree: Tree, errors: Iterable[Mapping[str, Any]]) -> str:
-    found = sorted((_place(tree, error) for error in errors), key=lambda place: place[0])
-    line, reason = found[0]
-    more = len(found) - 1
-    rest = f" There {'is 1 more mistake' if more == 1 else f'are {more} more mistakes'} in it." if more else ""
-    return f"{name}:{line}: {reason}{'' if reason.endswith('?') else '.'} Nothing was loaded.{rest}"
+def mistakes_in(tree: Tree, error: ValidationError) -> list[Mistake]:
+    """What does not fit the model."""
+    return [_place(tree, one) for one in error.errors(include_url=False)]
+
+
+def refused(name: str, mistakes: Sequence[Mistake]) -> DataError:
+    """The refusal of a file, all of its mistakes in it, each on a line of its own and in the file's order."""
+    found = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake[0])
+    told = [f"{name}:{line}: {reason}{'' if reason[-1:] in '.?' else '.'}" for line, reason in found[:TOLD_MAX]]
+    if len(found) == 1:
+        return DataError(f"{told[0]} Nothing was loaded.")
+    untold = f", the first {TOLD_MAX} told" if len(found) > TOLD_MAX else ""
+    return DataError("\n".join([*told, f"Nothing was loaded: {len(found)} mistakes{untold}."]))
 
 
 def _place(tree: Tree, error: Mapping[str, Any]) -> tuple[int, str]:
@@ -213,21 +272,42 @@ def _place(tree: Tree, error: Mapping[str, Any]) -> tuple[int, str]:
     path = tuple(part for part in error["loc"] if not (isinstance(part, str) and part[:1] + part[-1:] == "[]"))
     path += getattr(error.get("ctx", {}).get("error"), "at", ())
     where = " → ".join(printable(str(part))[:48] for part in path) or "the file as a whole"
-    return tree.line_of(path), f"{where}: {_reason(error)}"
+    return tree.line_of(path), f"{where}: {reason_of(error)}"
 
 
-def _reason(error: Mapping[str, Any]) -> str:
+def reason_of(error: Mapping[str, Any]) -> str:
+    """What is wrong, in our words, from one of the errors that pydantic lists."""
     kind, given = error["type"], error.get("input")
     if kind == "missing":
         return "this key is missing"
-    if kind in {"model_type", "dict_type"}:
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
         return "keys with values are needed here" + ("" if given is None else f", not {shown(given)}")
     if kind == "string_pattern_mismatch":
         return (
             f"{shown(given)} is no name; names are lower-case letters and digits, with hyphens or underscores between"
         )
-    words = printable(error["msg"]).removeprefix("Value error, ").rstrip(".")
-    return words[:1].lower() + words[1:] if words.startswith("Input should") else words
+    context = error.get("ctx", {})
+    if kind in {"literal_error", "enum"}:
+        near = get_close_matches(str(given), re.findall("'([^']*)'", context["expected"]), n=1, cutoff=0.5)
+        return f"{shown(given)} is not {context['expected']}" + (f". Did you mean {near[0]}?" if near else "")
+    if kind in _NEEDED:
+        return f"{_NEEDED[kind].format(**context)}, not {shown(given)}"
+    return printable(error["msg"]).removeprefix("Value error, ").rstrip(".")
+
+
+_NEEDED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed here"),
+    "bool_type": "true or false is needed here",
+    "string_type": "a text is needed here",
+    **dict.fromkeys(("tuple_type", "list_type"), "a list is needed here"),
+    "greater_than_equal": "at least {ge} is needed here",
+    "greater_than": "more than {gt} is needed here",
+    "less_than_equal": "at most {le} is needed here",
+    "less_than": "less than {lt} is needed here",
+    "string_too_long": "at most {max_length} characters are needed here",
+    "too_long": "at most {max_length} entries are needed here",
+}
+"""What is needed where something else is, by the kind of mistake as pydantic calls it."""
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -65,7 +65,10 @@ class ServiceClosed(EventBase):
 
 
 class ReferenceRead(EventBase):
-    """One reading of a reference instrument, beside what the pen showed. ``quantity`` is the unit of both values."""
+    """One reading of a reference instrument, beside what the pen showed. ``quantity`` is the unit of both values.
+
+    ``load`` names the known load that was on the motor, empty for none.
+    """
 
     durable: ClassVar[bool] = True
     type: Literal["reference_read"] = "reference_read"
@@ -79,6 +82,7 @@ class ReferenceRead(EventBase):
     reference: int
     instrument: str
     source: Literal["typed", "file", "gauge"]
+    load: str = ""
 
 
 class AdjustmentWritten(EventBase):

@@ -14,10 +14,11 @@
     │   ├── ProtocolVersionError it speaks another version
     │   └── PenBusy             another host holds a live lease on it
     ├── LinkStale               no STATUS for longer than the dead-man time
-    └── RequestError            one request to the pen
-        ├── RequestRefused      the pen said no, and why
-        ├── RequestUncertain    no answer: it may or may not have been done
-        └── LinkClosed          the link is gone or being closed
+    ├── RequestError            one request to the pen
+    │   ├── RequestRefused      the pen said no, and why
+    │   ├── RequestUncertain    no answer: it may or may not have been done
+    │   └── LinkClosed          the link is gone or being closed
+    └── GaugeError              a reference instrument: see firmware_bridge.gauges.errors
 
 Every message names what happened, what it means, and what to do next; ``url`` says which pen.
 """

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from firmware_bridge.errors import (
+    CodecError,
     LinkClosed,
     LinkStale,
     RequestRefused,
@@ -36,6 +37,7 @@ from firmware_bridge.wire.messages import (
     Welcome,
 )
 from firmware_bridge.wire.operations import OUTCOME, SELF_TEST, Operation, OutcomeData, OutcomeKey
+from firmware_bridge.wire.service_operations import SERVICE_ARM, ServiceCeilings, ServiceLease
 
 REQUEST_S = 0.5  # the longest a pen may take for an ordinary request
 SELF_TEST_S = 2.0  # a self-test moves parts
@@ -84,6 +86,7 @@ class Link:
         self._lost_cause: WireError | None = None
         self._armed_waiter: asyncio.Future[Armed] | None = None
         self._armed_key = 0
+        self._service_request_id = -1
         self._response_waiter: asyncio.Future[Response] | None = None
         self._response_due_s = 0.0
         self._expiry: asyncio.TimerHandle | None = None
@@ -149,13 +152,7 @@ class Link:
         when no answer came, in which case STOP was sent already, so that a lease nobody knows of cannot live;
         LinkClosed when the link went.
         """
-        self._check_open()
-        if self._lease:
-            raise RequestRefused(
-                f"{self.url}: the pen is armed already; nothing was sent. STOP or disarm it first.",
-                url=self.url,
-                refusal=Refusal.ARMED,
-            )
+        self._check_not_armed()
         key = self._new_key()
         waiter: asyncio.Future[Armed] = self._loop.create_future()
         self._armed_waiter, self._armed_key = waiter, key
@@ -185,6 +182,23 @@ class Link:
             )
         self._lease = answer.lease
         return answer.lease
+
+    async def service_arm(self, *, depth_ceiling_um: int, rate_ceiling_mhz: int, lifetime_ms: int) -> int:
+        """Asks for a service lease and returns it: for a technician's bench, off skin, over after ``lifetime_ms``.
+
+        Raises as :meth:`arm`: whatever comes but a plain refusal, the pen is told to STOP first.
+        """
+        self._check_not_armed()
+        self._tick = 0
+        asked = ServiceCeilings(depth_ceiling_um, rate_ceiling_mhz, lifetime_ms)
+        try:
+            granted: ServiceLease = await self.request(SERVICE_ARM, asked)
+        except (RequestUncertain, CodecError, asyncio.CancelledError):
+            self.stop()
+            raise
+        self._service_request_id = -1
+        self._lease = granted.lease
+        return granted.lease
 
     async def request(self, operation: Operation, arguments: Any = None) -> Any:
         """Asks for one operation and returns its data structure.
@@ -289,8 +303,12 @@ class Link:
                 self._status(message)
             case Response():
                 waiter = self._response_waiter
-                if waiter is not None and message.id == self._request_id and not waiter.done():
-                    waiter.set_result(message)
+                if waiter is not None and message.id == self._request_id:
+                    if not waiter.done():  # the same answer twice on the line is one answer
+                        waiter.set_result(message)
+                elif message.id == self._service_request_id and message.refusal == Refusal.NONE:
+                    # The answer to a SERVICE_ARM that nobody waits for any more: that lease must not live.
+                    self.stop()
             case Armed():
                 self._armed(message)
             case _:
@@ -344,6 +362,8 @@ class Link:
         """Sends one REQUEST; its future gets the answer, TimeoutError, or LinkClosed."""
         self._check_open()
         self._request_id = request_id = (self._request_id + 1) & 0xFFFF
+        if operation is SERVICE_ARM:
+            self._service_request_id = request_id
         self._port.send(Request(request_id, self._nonce, operation.number, key, payload), armed=bool(self._lease))
         # What follows is done while the pen is at it: its answer is not read before this task waits.
         self._response_waiter = waiter = self._loop.create_future()
@@ -367,6 +387,15 @@ class Link:
 
     def _new_key(self) -> int:
         return self._random.randint(1, U32_MAX)
+
+    def _check_not_armed(self) -> None:
+        self._check_open()
+        if self._lease:
+            raise RequestRefused(
+                f"{self.url}: the pen is armed already; nothing was sent. STOP or disarm it first.",
+                url=self.url,
+                refusal=Refusal.ARMED,
+            )
 
     def _check_open(self) -> None:
         if self._closed:

@@ -27,7 +27,8 @@ FLUSH_S = 0.25
 class TrafficRecorder:
     """Writes what :meth:`tap` is given into a new file at ``path``, in the form of :mod:`firmware_bridge.wire.capture`.
 
-    ``ended`` is told once, in a sentence and on the recorder's thread, where the recording ends before it is closed.
+    ``ended`` is told once, in a sentence, where the recording ends before it is closed: on the recorder's thread, or on
+    the one that taps.
     ``bytes_seen`` and ``pieces`` count what was recorded. Raises OSError when the file cannot be made; one that is
     there already is left alone (FileExistsError).
     """
@@ -46,6 +47,7 @@ class TrafficRecorder:
         self.bytes_seen = 0
         self.problem = ""
         self._ended = ended
+        self._ending = threading.Lock()
         self._clock_ns = clock_ns
         self._file_max_bytes = file_max_bytes
         self._pieces: queue.Queue[tuple[int, Direction, bytes] | None] = queue.Queue(HELD_MAX_PIECES)
@@ -82,12 +84,14 @@ class TrafficRecorder:
         self._thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _end(self, why: str) -> None:
-        if not self.problem:
+        with self._ending:  # a disk and a queue may give up in the same instant, each on its thread
+            if self.problem:
+                return
             self.problem = (
                 f"The recording {self.path} ends here: {why}. What stands in it can be trusted; the pen is not "
                 "concerned. Begin another one, on a disk with room."
             )
-            self._ended(self.problem)
+        self._ended(self.problem)
 
     def _write(self) -> None:
         try:

@@ -25,6 +25,8 @@
     ├── RecordDamaged               what a report or an export would be made of is not what was journalled
     ├── ReportError                 a report could not be made
     │   └── ReportExtraMissing      what it is typeset with is not installed
+    ├── CertificateRefused          a certificate that is none, was changed, or cannot be issued
+    │   └── CertificateNotFound     no certificate of that number here
     ├── ExportError                 a file that people take away could not be made
     └── StoreError                  the store behind the recorder
         ├── StoreUnusable           it cannot be opened, or holds something else
@@ -136,6 +138,18 @@ class ReportError(RecordError):
 
 class ReportExtraMissing(ReportError):
     """What reports are typeset with is not installed."""
+
+
+class CertificateRefused(RecordError):
+    """A certificate that is none of ours, was changed, or cannot be issued. ``code`` is a name for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CertificateNotFound(CertificateRefused):
+    """There is no certificate of that number here."""
 
 
 class ExportError(RecordError):

@@ -115,7 +115,7 @@ class NeedleworkControl:
     def hand(self, action: str, **given: int | str) -> dict[str, Any]:
         """A hand or foot: on_skin, off_skin, treat, button, pedal, cartridge_out, cartridge_in, power_off, power_on.
 
-        ``zone`` and ``held_ms`` may be given. Returns the truth after it.
+        The first three take ``zone``, button and pedal ``held_ms``. Returns the truth after it.
         """
         return dict(self.ask("hand", action=action, **given)["truth"])
 
@@ -181,6 +181,7 @@ class NeedleworkCommand:
         A fleet's seeds and serial numbers count up. ``baud`` lets bytes take as long as on a serial line. Raises
         NeedleworkError when they cannot be had, or ended by themselves in the meantime.
         """
+        given = _given(faults)
         control = _socket_path()
         asked = ["--pty", "--tcp", "127.0.0.1:0", "--model", model, "--seed", str(seed), "--zone", zone]
         asked += ["--control", control, "--leash"]
@@ -191,7 +192,8 @@ class NeedleworkCommand:
             try:
                 pens = _pens_of(self._ready(process, said))
                 for pen in pens:
-                    _break(pen.control, faults)
+                    for name, parameters in given:
+                        pen.control.ask("inject", fault=name, parameters=parameters)
                 yield pens
                 if process.poll() is not None:
                     code = process.returncode
@@ -373,13 +375,24 @@ def _pen_of(record: Mapping[str, Any]) -> NeedleworkPen:
     )
 
 
-def _break(control: NeedleworkControl, faults: Faults) -> None:
-    if isinstance(faults, str):
-        faults = [faults]
-    given = list(faults.items()) if isinstance(faults, Mapping) else faults
-    for fault in given:
-        name, parameters = (fault, {}) if isinstance(fault, str) else fault
-        control.ask("inject", fault=name, parameters=dict(parameters))
+def _given(faults: object) -> list[tuple[str, dict[str, Any]]]:
+    """Each fault with its parameters. Raises NeedleworkError for what is none."""
+    listed = [faults] if isinstance(faults, str) else faults
+    if isinstance(listed, Mapping):
+        listed = list(listed.items())
+    given: list[tuple[str, dict[str, Any]]] = []
+    for fault in listed if isinstance(listed, Sequence) else [listed]:
+        match fault:
+            case str():
+                given.append((fault, {}))
+            case (str() as name, Mapping() as parameters):
+                given.append((name, dict(parameters)))
+            case _:
+                raise NeedleworkError(
+                    f"faults has {fault!r} in it, which is no fault. One is a name, or a name with a mapping of its "
+                    'parameters: "motor_stall", {"line_delay": {"delay_ms": 80}}, [("line_delay", {"delay_ms": 80})].'
+                )
+    return given
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -495,6 +508,12 @@ def needlework_command(pytestconfig: pytest.Config) -> NeedleworkCommand:
 def needlework_pen(request: pytest.FixtureRequest, needlework_command: NeedleworkCommand) -> Iterator[NeedleworkPen]:
     """A new simulated pen for this test, in a process of its own; the marker ``needlework`` says which."""
     asked = _asked(request.node)
+    if "pens" in asked and "needlework_fleet" not in request.fixturenames:
+        pytest.fail(
+            f"The marker needlework says pens={asked['pens']!r}, and needlework_pen is one pen. Take "
+            "needlework_fleet, or leave pens out.",
+            pytrace=False,
+        )
     asked.pop("pens", None)
     with _served(needlework_command, None, asked) as (pen,):
         yield pen

@@ -8,6 +8,7 @@ waits for something holds up nobody else.
 
 import asyncio
 import json
+import select
 import socket
 import stat
 import time
@@ -17,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from simulators.bench import Bench, Data, active_as_data, whole
 from simulators.conditions import parse_condition
+from simulators.controlled import ControlledPen, Data, active_as_data, whole
 from simulators.errors import (
     BadCondition,
     BadParameter,
@@ -67,18 +68,21 @@ _BECAUSE = {
     BadRequest: "bad_request",
 }
 
-Does = Callable[[Mapping[str, Any], asyncio.StreamReader], Awaitable[Data]]
+Left = Callable[[], bool]
+"""Whether the client that asked has closed its connection."""
+
+Does = Callable[[Mapping[str, Any], Left], Awaitable[Data]]
 
 
 class ControlSocket:
-    """Serves ``bench`` at ``path`` between entering and leaving; an async context manager.
+    """Serves ``pen`` at ``path`` between entering and leaving; an async context manager.
 
     Raises EndpointError when the path is in use, is no socket, or cannot be had.
     """
 
-    def __init__(self, path: Path, bench: Bench) -> None:
+    def __init__(self, path: Path, pen: ControlledPen) -> None:
         self._path = path
-        self._bench = bench
+        self._pen = pen
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._clients: set[asyncio.Task[None]] = set()
@@ -89,7 +93,7 @@ class ControlSocket:
             "clear": (self._clear, frozenset({"fault"})),
             "truth": (self._truth, frozenset()),
             "wait": (self._wait, frozenset({"for", "within_ms"})),
-            "hand": (self._hand, frozenset({"action", "zone", "held_ms"})),
+            "hand": (self._hand, frozenset({"action", "zone", "held_ms", "hours", "cycles"})),
             "schedule": (self._schedule, frozenset({"seed", "count", "length_ms", "faults"})),
         }
 
@@ -187,13 +191,13 @@ class ControlSocket:
             line, _, held = held.partition(b"\n")
             if not line.strip():
                 continue
-            answer = await self._answer(line, reader)
+            answer = await self._answer(line, partial(_left, writer))
             await _reply(writer, answer)
             bad = bad + 1 if answer.get("error", {}).get("because") == "not_json" else 0
             if bad >= BAD_LINES_MAX:
                 return
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> Data:
+    async def _answer(self, line: bytes, left: Left) -> Data:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
@@ -203,13 +207,13 @@ class ControlSocket:
         identity = asked.pop("id", None)
         named = {"id": identity} if isinstance(identity, int | str) else {}
         try:
-            return {"ok": True, **named, **await self._do(asked, reader)}
+            return {"ok": True, **named, **await self._do(asked, left)}
         except _Missed as missed:
-            return {**_refused("deadline", str(missed)), **named, "truth": self._bench.truth()}
+            return {**_refused("deadline", str(missed)), **named, "truth": self._pen.truth()}
         except SimulatorError as error:
             return {**_refused(_BECAUSE.get(type(error), "simulator"), str(error)), **named}
 
-    async def _do(self, asked: dict[str, Any], reader: asyncio.StreamReader) -> Data:
+    async def _do(self, asked: dict[str, Any], left: Left) -> Data:
         what = asked.pop("do", None)
         if not isinstance(what, str) or what not in self._does:
             near = get_close_matches(str(what)[:40], self._does, n=3) or list(self._does)
@@ -220,38 +224,38 @@ class ControlSocket:
                 near = get_close_matches(field[:40], fields, n=3) or sorted(fields)
                 takes = f"Nearest: {', '.join(near)}." if near else "It takes none."
                 raise BadRequest(f"{what} takes no {field[:40]!r}. {takes}")
-        return await does(asked, reader)
+        return await does(asked, left)
 
     # What can be asked
 
-    async def _faults(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
-        return self._bench.faults()
+    async def _faults(self, _asked: Mapping[str, Any], _left: Left) -> Data:
+        return self._pen.faults()
 
-    async def _truth(self, _asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
-        return {"truth": self._bench.truth()}
+    async def _truth(self, _asked: Mapping[str, Any], _left: Left) -> Data:
+        return {"truth": self._pen.truth()}
 
-    async def _hand(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
-        self._bench.hand(asked)
-        return {"truth": self._bench.truth()}
+    async def _hand(self, asked: Mapping[str, Any], _left: Left) -> Data:
+        self._pen.hand(asked)
+        return {"truth": self._pen.truth()}
 
-    async def _inject(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _inject(self, asked: Mapping[str, Any], _left: Left) -> Data:
         [planned] = planned_of([{"at_ms": 0, **asked}])
         self._check_room(1)
         return {"injected": active_as_data(self._planned(planned))}
 
-    async def _clear(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _clear(self, asked: Mapping[str, Any], _left: Left) -> Data:
         name = asked.get("fault")
         if name is None:
             self._plan_nothing()
-            return {"cleared": list(self._bench.injector.clear_all())}
+            return {"cleared": list(self._pen.injector.clear_all())}
         if not isinstance(name, str):
             raise BadRequest(f"A fault is named, not {name!r:.40}.")
-        return {"cleared": [name] if self._bench.injector.clear(name) else []}
+        return {"cleared": [name] if self._pen.injector.clear(name) else []}
 
-    async def _schedule(self, asked: Mapping[str, Any], _reader: asyncio.StreamReader) -> Data:
+    async def _schedule(self, asked: Mapping[str, Any], _left: Left) -> Data:
         schedule = self._schedule_of(asked)
         for one in schedule:
-            if missing := self._bench.injector.missing(fault_named(one.fault)):
+            if missing := self._pen.injector.missing(fault_named(one.fault)):
                 raise NoSuchPart(f"{one.fault} needs {missing}. Nothing of this schedule was planned.")
         self._check_room(2 * len(schedule))
         for one in schedule:
@@ -263,7 +267,7 @@ class ControlSocket:
             if not isinstance(asked["faults"], list) or len(asked["faults"]) > PLANNED_MAX:
                 raise BadRequest(f"faults is a list of at most {PLANNED_MAX} planned faults.")
             return planned_of(asked["faults"])
-        injector = self._bench.injector
+        injector = self._pen.injector
         return make_schedule(
             whole(asked, "seed", 0, 2**63, 0),
             length_ms=whole(asked, "length_ms", 1, WAIT_MAX_MS, 60_000),
@@ -272,36 +276,36 @@ class ControlSocket:
         )
 
     def _planned(self, planned: Planned) -> ActiveFault:
-        fault = self._bench.injector.inject(planned.fault, **planned.parameters)
+        fault = self._pen.injector.inject(planned.fault, **planned.parameters)
         if planned.for_ms:
             self._later(planned.for_ms, fault.clear, of=fault)
         return fault
 
-    async def _wait(self, asked: Mapping[str, Any], reader: asyncio.StreamReader) -> Data:
+    async def _wait(self, asked: Mapping[str, Any], left: Left) -> Data:
         texts = asked.get("for", [])
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not 0 < len(texts) <= CONDITIONS_MAX or not all(
             isinstance(text, str) for text in texts
         ):  # fmt: skip
             raise BadRequest(f"for is a condition, or a list of up to {CONDITIONS_MAX} of them.")
-        conditions = [parse_condition(text, self._bench.truth()) for text in texts]
+        conditions = [parse_condition(text, self._pen.truth()) for text in texts]
         within_ms = whole(asked, "within_ms", 1, WAIT_MAX_MS, 5000)
         began = time.monotonic()
         while True:
-            truth = self._bench.truth()
+            truth = self._pen.truth()
             waited_ms = round((time.monotonic() - began) * 1000)
             if all(condition.holds(truth) for condition in conditions):
                 return {"truth": truth, "waited_ms": waited_ms}
             if waited_ms >= within_ms:
                 raise _Missed(f"Within {within_ms} ms it did not come to {' and '.join(texts)}.")
-            if reader.at_eof():
+            if left():
                 raise ConnectionResetError("whoever waited has left")
             await asyncio.sleep(LOOK_S)
 
     def _check_room(self, wanted: int) -> None:
         """Raises BadRequest where so many more cannot wait for their time; what waits for nothing is let go first."""
         for timer, fault in list(self._timers.items()):
-            if fault is not None and not self._bench.injector.is_active(fault):
+            if fault is not None and not self._pen.injector.is_active(fault):
                 timer.cancel()
                 del self._timers[timer]
         if len(self._timers) + wanted > TIMERS_MAX:
@@ -329,6 +333,15 @@ class ControlSocket:
 
 class _Missed(Exception):
     """What was waited for did not come about in time."""
+
+
+def _left(writer: asyncio.StreamWriter) -> bool:
+    """Whether the client is gone: its end is closed for both directions. One that only says no more still listens."""
+    if writer.transport.is_closing():
+        return True
+    looked = select.poll()
+    looked.register(writer.get_extra_info("socket"), 0)  # a hang-up is told unasked
+    return any(events & select.POLLHUP for _, events in looked.poll(0))
 
 
 def _refused(because: str, sentence: str) -> Data:

@@ -3,6 +3,7 @@
 SimulatorError
 ├── UnknownModel    no personality has this name
 ├── BadPenData      the file of personalities says what no pen has
+├── BadUntruth      no pen can be untrue in that way
 ├── UnknownZone     the tissue table has no such zone
 ├── NoSuchPart      this model has no button, pedal or dial to move, or nothing here has what a fault would break
 ├── UnknownFault    the catalogue has no such fault
@@ -32,6 +33,10 @@ class BadPenData(SimulatorError):
     def __init__(self, pen: str, kind: str, name: str, known: list[str]) -> None:
         near = get_close_matches(name, known, n=1) or known[:1]
         super().__init__(f"The pen {pen} in pens.toml has the {kind} {name!r}, which there is not. Nearest: {near[0]}.")
+
+
+class BadUntruth(SimulatorError):
+    """No pen can be untrue in that way, or the words for it cannot be understood."""
 
 
 class UnknownZone(SimulatorError):

@@ -17,6 +17,8 @@ from firmware_bridge.wire.messages import (
     Arm,
     Armed,
     Busy,
+    Capability,
+    Contact,
     Disarm,
     Fault,
     Hello,
@@ -29,13 +31,17 @@ from firmware_bridge.wire.messages import (
     Status,
     Stop,
 )
+from firmware_bridge.wire.service_operations import RawReadings, ServiceCeilings
 from simulators.defects import Defects
 from simulators.leasing import U32_MASK, LeaseKeeper
+from simulators.lifetime import Counted
 from simulators.nonvolatile import LeaseEnd, LogCode, NonVolatile
 from simulators.personality import Cartridge, PenModel, welcome
 from simulators.physics import Plant
 from simulators.requests import RequestDesk
-from simulators.sensors import NO_U16, NO_U32, Sensors
+from simulators.scaled import ScaledSensors, ScaledWatches
+from simulators.sensors import NO_U16, NO_U32, Sensors, limited_u16
+from simulators.untruth import UntruePlant
 from simulators.watches import Watches
 
 SLOW_CHECK_MS = 16
@@ -44,6 +50,8 @@ SLOW_CHECK_MS = 16
 _CARTRIDGE_PRESENT, _NEEDLES_OUT, _BUTTON_HELD, _PEDAL_HELD = map(
     int, (Interlock.CARTRIDGE_PRESENT, Interlock.NEEDLES_OUT, Interlock.BUTTON_HELD, Interlock.PEDAL_HELD)
 )  # as plain numbers: combining enum members costs more than all the rest of a STATUS
+
+_ON_SKIN = int(Contact.ON_SKIN)
 
 Transmit = Callable[[int, bytes], None]
 """Called with a medium's number and the bytes to send on it."""
@@ -90,9 +98,16 @@ class PenFirmware:
         self.pedal_presses = 0
         self.ignore_stops = 0
         self._transmit = transmit
-        self._sensors = Sensors(model, plant, rng if noisy else None)
-        self._watches = Watches(model, plant, self._sensors)
-        self._lease = LeaseKeeper(model, plant, self._watches, rng)
+        noise = rng if noisy else None
+        self._sensors: Sensors
+        self._watches: Watches
+        if model.capabilities & Capability.ADJUSTABLE or isinstance(plant, UntruePlant):
+            self._sensors = ScaledSensors(model, plant, memory, noise)
+            self._watches = ScaledWatches(model, plant, self._sensors, memory)
+        else:
+            self._sensors = Sensors(model, plant, noise)
+            self._watches = Watches(model, plant, self._sensors)
+        self._lease = LeaseKeeper(model, plant, self._watches, memory, rng)
         self._start_ms = pen_time_start_ms
         self._now = 0
         self.medium: int | None = None
@@ -105,6 +120,7 @@ class PenFirmware:
         self._pedal_held_until = 0
         self._desk = RequestDesk(self)
         self.memory.log(self.pen_time_ms, LogCode.BOOT)
+        self.memory.lifetime.starts += 1
         plant.release()
         self._watches.drive_ended(0)
 
@@ -119,6 +135,32 @@ class PenFirmware:
     def lease(self) -> int:
         """The live lease, 0 when there is none."""
         return self._lease.lease
+
+    @property
+    def service_key(self) -> int:
+        """Key of the request that the live service lease came from, 0 when none lives."""
+        return self._lease.service_key
+
+    @property
+    def running_ms(self) -> int:
+        """How long the motor has been on, 0 when it is off."""
+        return self._lease.running_ms(self._now)
+
+    def counted(self) -> Counted:
+        """What the pen has counted by now."""
+        return self.memory.lifetime.counted(self.plant, self.running_ms)
+
+    def raw_readings(self) -> RawReadings:
+        """The sensors as they are, without the table."""
+        sensors = self._sensors
+        return RawReadings(
+            pen_time_ms=self.pen_time_ms,
+            depth_raw_um=sensors.depth_raw_um(),
+            rate_raw_mhz=sensors.rate_raw_mhz(),
+            motor_current_ma=sensors.current_ma(),
+            supply_mv=limited_u16(round(self.plant.supply_v * 1000.0)) if sensors.has_battery else NO_U16,
+            temperature_dc=sensors.temperature_dc(),
+        )
 
     @property
     def tick(self) -> int:
@@ -202,7 +244,7 @@ class PenFirmware:
         if quiet < 0 or quiet > most_ms:
             quiet = most_ms
         due = self._due
-        if due and watches.nothing_slow():
+        if due and not self._lease.service_key and watches.nothing_slow():
             due, desk_due = self._lease.fresh_until, self._desk.due_ms
             due = min(due, desk_due)
         due -= self._now + 1
@@ -223,7 +265,9 @@ class PenFirmware:
         if self._presses:
             self._take_presses()
         if now >= self._lease.fresh_until:
-            if self.defects.no_dead_man:
+            if now >= self._lease.ends_at:
+                self._end_lease(LeaseEnd.LIFETIME)
+            elif self.defects.no_dead_man:
                 self._lease.fresh_until = now + 1
             else:
                 self.latch(Fault.DEAD_MAN)
@@ -231,6 +275,8 @@ class PenFirmware:
             found = self._watches.look_slowly()
             if found:
                 self.latch(found)
+            if self._lease.service_key and self._sensors.contact() == _ON_SKIN:
+                self._end_lease(LeaseEnd.SKIN)
         if now >= self._desk.due_ms:
             self._desk.act_on_time()
         self._set_due()
@@ -365,6 +411,21 @@ class PenFirmware:
             self._lease.begin(arm, self._now)
             self.memory.log(self.pen_time_ms, LogCode.ARMED, self._lease.lease)
         self.send(medium, Armed(arm.key, refusal, 0 if refusal else self._lease.lease))
+
+    def begin_service(self, asked: ServiceCeilings, key: int) -> Refusal:
+        """Begins a service lease for the request with this key, or says why not."""
+        if not self._sensors.has_contact:
+            return Refusal.UNSUPPORTED  # it could not tell that it is on skin
+        on_skin = self._sensors.contact() == _ON_SKIN
+        refusal = self._lease.why_not_in_service(asked, faulted=bool(self.faults), on_skin=on_skin)
+        if not refusal:
+            self._lease.begin_service(asked, key, self._now)
+            self.memory.log(self.pen_time_ms, LogCode.SERVICE_ARMED, self._lease.lease)
+        return refusal
+
+    def supply_lost(self) -> None:
+        """The supply goes this moment: what was counted of a run is kept, as is done all the time."""
+        self.memory.lifetime.ran_ms += self.running_ms
 
     def _end_lease(self, why: LeaseEnd) -> None:
         self._lease.end(self._now)

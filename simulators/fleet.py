@@ -14,6 +14,7 @@ from simulators.pacing import Pace
 from simulators.pen import SimulatedPen
 from simulators.personality import PenModel, model_named
 from simulators.serve import Media, ReadyRecord, made, offer, parse_address
+from simulators.untruth import Untruth
 
 FLEET_MAX = 1000
 """More than a process has descriptors for, two a pen."""
@@ -60,6 +61,7 @@ async def serve_fleet(
     zone: str = "cheek",
     today: date | None = None,
     pace: Pace | None = None,
+    untruth: Untruth | None = None,
     on_stall: Callable[[int], None] | None = None,
     on_pens: Callable[[list[SimulatedPen]], None] | None = None,
     control: Path | None = None,
@@ -70,7 +72,7 @@ async def serve_fleet(
     ports from the one named; ``link`` and ``control`` get ``-1``, ``-2``, … behind them. ``ready`` is called once,
     with all.
 
-    Raises UnknownModel, UnknownZone, or EndpointError when one cannot be served as asked; then none is.
+    Raises UnknownModel, UnknownZone, BadUntruth, or EndpointError when one cannot be served as asked; then none is.
     """
     Media(pty=pty, link=link, tcp=tcp)
     if not 1 <= pens <= FLEET_MAX:
@@ -79,7 +81,7 @@ async def serve_fleet(
     lives = []
     for number in range(1, pens + 1):
         own_seed = None if seed is None else seed + number - 1
-        pen = made(numbered(personality, number), seed=own_seed, zone=zone, today=today)
+        pen = made(numbered(personality, number), seed=own_seed, zone=zone, today=today, untruth=untruth)
         lives.append(LivePen(pen, on_stall=on_stall, pace=pace))
     if on_pens is not None:
         on_pens([live.pen for live in lives])

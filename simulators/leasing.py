@@ -7,6 +7,8 @@ import random
 
 from firmware_bridge.wire.codec import range_problem
 from firmware_bridge.wire.messages import Arm, Capability, Refusal, Setpoint
+from firmware_bridge.wire.service_operations import ServiceCeilings
+from simulators.nonvolatile import NonVolatile
 from simulators.personality import Cartridge, PenModel
 from simulators.physics import Plant
 from simulators.watches import NEVER, Watches
@@ -18,33 +20,42 @@ class LeaseKeeper:
     """Lease, setpoints and motor of one boot. All times are uptimes in ms, not wrapped.
 
     ``lease`` is 0 when none lives; ``fresh_until`` is when the dead-man acts, :data:`NEVER` when it has nothing to do.
-    ``refusal`` is why the last refused setpoint was refused, since the lease began.
+    ``refusal`` is why the last refused setpoint was refused, since the lease began. ``ends_at`` is when a service lease
+    is over, :data:`NEVER` for any other; ``service_key`` is the key of the request that it came from, else 0.
     """
 
     __slots__ = (
         "_arm_key",
         "_depth_ceiling_um",
+        "_driven_since",
+        "_memory",
         "_model",
         "_plant",
         "_rate_ceiling_mhz",
         "_rng",
         "_watches",
         "depth_in_force_um",
+        "ends_at",
         "fresh_until",
         "lease",
         "pressed_at",
         "rate_in_force_mhz",
         "refusal",
+        "service_key",
         "sets_depth",
         "sets_rate",
         "tick",
     )
 
-    def __init__(self, model: PenModel, plant: Plant, watches: Watches, rng: random.Random) -> None:
+    def __init__(
+        self, model: PenModel, plant: Plant, watches: Watches, memory: NonVolatile, rng: random.Random
+    ) -> None:
         self._model = model
         self._plant = plant
         self._watches = watches
+        self._memory = memory
         self._rng = rng
+        self._driven_since = 0
         self._arm_key = 0
         self._depth_ceiling_um = 0
         self._rate_ceiling_mhz = 0
@@ -53,7 +64,8 @@ class LeaseKeeper:
         self.lease = 0
         self.tick = 0
         self.refusal = Refusal.NONE
-        self.fresh_until = NEVER
+        self.fresh_until = self.ends_at = NEVER
+        self.service_key = 0
         self.pressed_at = -NEVER
         self.depth_in_force_um = 0
         self.rate_in_force_mhz = 0
@@ -67,7 +79,9 @@ class LeaseKeeper:
         model = self._model
         if arm.nonce != nonce:
             return Refusal.NONCE
-        if model.capabilities & Capability.DEPTH_MANUAL and not model.capabilities & Capability.DEPTH_SENSED:
+        # A pen without a dead-man ought to refuse here, too. NW-NO-DEAD-MAN does not, on purpose: on it a host shows
+        # that it refuses by itself, and `needlework conform` that it finds such a pen.
+        if not model.capabilities & (Capability.DEPTH_SET | Capability.DEPTH_SENSED):
             return Refusal.UNSUPPORTED
         if self.lease:
             return Refusal.NONE if arm.key == self._arm_key else Refusal.ARMED
@@ -84,15 +98,35 @@ class LeaseKeeper:
             return Refusal.CARTRIDGE
         return self._watches.why_not_ready()
 
+    def why_not_in_service(self, asked: ServiceCeilings, *, faulted: bool, on_skin: bool) -> Refusal:
+        """Why there is no service lease; what every request is refused for was looked at before."""
+        model = self._model
+        if faulted:
+            return Refusal.FAULTED
+        depth_possible = 0 < asked.depth_ceiling_um <= model.depth_max_um
+        if not (depth_possible and 0 < asked.rate_ceiling_mhz <= model.rate_max_mhz):
+            return Refusal.RANGE
+        return Refusal.NOT_READY if on_skin else self._watches.why_not_ready()
+
     def begin(self, arm: Arm, now_ms: int) -> None:
         """A new lease, with the ceilings asked for; it is fresh for one dead-man time."""
+        self._begin(arm.depth_ceiling_um, arm.rate_ceiling_mhz, now_ms)
+        self._arm_key = arm.key
+
+    def begin_service(self, asked: ServiceCeilings, key: int, now_ms: int) -> None:
+        """A new service lease, as any other, and over after the time asked for."""
+        self._begin(asked.depth_ceiling_um, asked.rate_ceiling_mhz, now_ms)
+        self.service_key = key
+        self.ends_at = now_ms + asked.lifetime_ms
+        self.fresh_until = min(self.fresh_until, self.ends_at)
+
+    def _begin(self, depth_ceiling_um: int, rate_ceiling_mhz: int, now_ms: int) -> None:
         self.lease = self._rng.randint(1, U32_MASK)
         self.tick = 0
         self.refusal = Refusal.NONE
-        self._arm_key = arm.key
-        self._depth_ceiling_um = arm.depth_ceiling_um
-        self._rate_ceiling_mhz = arm.rate_ceiling_mhz
-        self._watches.set_ceiling(arm.depth_ceiling_um)
+        self._depth_ceiling_um = depth_ceiling_um
+        self._rate_ceiling_mhz = rate_ceiling_mhz
+        self._watches.set_ceiling(depth_ceiling_um)
         if self._model.capabilities & Capability.DEAD_MAN:
             self.fresh_until = now_ms + self._model.dead_man_ms
 
@@ -100,8 +134,8 @@ class LeaseKeeper:
         """No lease any more: motor off, needles on their way out."""
         self.lease = 0
         self.tick = 0
-        self._arm_key = 0
-        self.fresh_until = NEVER
+        self._arm_key = self.service_key = 0
+        self.fresh_until = self.ends_at = NEVER
         self._watches.set_ceiling(None)
         self.motor_off(now_ms)
 
@@ -114,9 +148,9 @@ class LeaseKeeper:
             self.refusal = refusal
             return
         self.tick = setpoint.tick
-        self.fresh_until = max(self.fresh_until, now_ms - age_ms + self._model.dead_man_ms)
+        self.fresh_until = min(max(self.fresh_until, now_ms - age_ms + self._model.dead_man_ms), self.ends_at)
         if setpoint.motor:
-            self._motor_on(setpoint)
+            self.motor_on(setpoint, now_ms)
         else:
             self.motor_off(now_ms)
 
@@ -156,7 +190,8 @@ class LeaseKeeper:
 
     # The motor
 
-    def _motor_on(self, setpoint: Setpoint) -> None:
+    def motor_on(self, setpoint: Setpoint, now_ms: int) -> None:
+        """Drives the motor at this depth and rate, or at those of the dials."""
         self.depth_in_force_um = setpoint.depth_um if self.sets_depth else self._model.dial_depth_um
         self.rate_in_force_mhz = setpoint.rate_mhz if self.sets_rate else self._model.dial_rate_mhz
         slowest_from_um = self._model.slowest_from_um
@@ -164,11 +199,24 @@ class LeaseKeeper:
             self.rate_in_force_mhz = self._model.rate_min_mhz
         if not self._plant.driven:
             self._watches.drive_began()
-        self._plant.drive(float(self.depth_in_force_um), self.rate_in_force_mhz / 1000.0)
+            self._driven_since = now_ms
+        depth_um, rate_hz = float(self.depth_in_force_um), self.rate_in_force_mhz / 1000.0
+        adjustment = self._memory.adjustment
+        if adjustment.number:
+            if self.sets_depth:
+                depth_um = adjustment.scale_of(depth_um)
+            if self.sets_rate:
+                rate_hz /= adjustment.rate_gain
+        self._plant.drive(depth_um, rate_hz)
 
     def motor_off(self, now_ms: int) -> None:
         """Drive off at once, needles on their way out; the lease is not touched."""
         self.depth_in_force_um = self.rate_in_force_mhz = 0
         if self._plant.driven:
+            self._memory.lifetime.ran_ms += self.running_ms(now_ms)
             self._plant.release()
             self._watches.drive_ended(now_ms)
+
+    def running_ms(self, now_ms: int) -> int:
+        """How long the motor has been on by now, 0 when it is off."""
+        return now_ms - self._driven_since if self._plant.driven else 0

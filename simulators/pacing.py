@@ -8,6 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from firmware_bridge.wire.fields import fields_of
+from firmware_bridge.wire.framing import frame
+from firmware_bridge.wire.messages import Setpoint, Status
 from simulators.errors import EndpointError
 
 BITS_A_BYTE = 10
@@ -25,6 +28,9 @@ USB_PACKETS_A_FRAME = 19
 """Full speed: bulk packets of at most 64 bytes, at most 19 in the frame of a millisecond (USB 2.0, table 5-9)."""
 
 BAUD_MIN, BAUD_MAX = 300, 4_000_000
+
+SETPOINTS_A_S = 20
+"""How often a host says what it wants (docs/protocol.md, section 1)."""
 
 _NS_A_MS = 1_000_000
 _NS_A_S = 1_000_000_000
@@ -131,6 +137,26 @@ class UsbFrames:
     def pull(self, now_ms: int) -> bytes:
         """As of :class:`Pacer`."""
         return b"".join(self.packets(now_ms))
+
+
+def too_slow(baud: int, status_period_ms: int) -> str:
+    """Why no host can treat over a line of ``baud`` bits a second, in a sentence; empty where one can.
+
+    Each direction has a line of its own: setpoints go one way, STATUS comes the other.
+    """
+    carried = baud // BITS_A_BYTE
+    status = len(frame(Status(*(0 for _ in fields_of(Status))), 0))
+    setpoint = len(frame(Setpoint(1, 1, 0, 0, 0, 0), 0))
+    statuses, setpoints = status * 1000 // status_period_ms, setpoint * SETPOINTS_A_S
+    if carried >= max(statuses, setpoints):
+        return ""
+    least = max(statuses, setpoints) * BITS_A_BYTE
+    return (
+        f"{baud} baud carry {carried} bytes a second each way. This pen says a STATUS of {status} bytes every "
+        f"{status_period_ms} ms, which is {statuses}; a host sends a SETPOINT of {setpoint} bytes "
+        f"{SETPOINTS_A_S} times a second, which is {setpoints}. What does not fit comes late or is lost, and no host "
+        f"can treat over this line: it takes {least} baud at least."
+    )
 
 
 def at_baud(baud: int) -> Pace:

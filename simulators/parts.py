@@ -116,11 +116,15 @@ TISSUE_J_PER_M2 = {
     "neck": 80.0,
     "facial-scars": 300.0,
     "scalp": 220.0,
+    "test-pad": 120.0,
     "air": 0.0,
 }
 """Energy one needle leaves in the tissue of a zone, for each square metre of depth².
 
 Assumed, not measured: chosen so that a needle that comes to rest at 1 mm meets at most 2·c·d = 0.14–0.6 N, between what
 was published for needles in an array (OLATUNJI) and for single blunt ones (DAVIS), and so that dense and scarred tissue
-costs more than thin skin.
+costs more than thin skin. The test pad of a technician's bench, a known load, is like a cheek, and no skin.
 """
+
+NO_SKIN = frozenset({"test-pad"})
+"""What loads the needles and is not felt as skin."""

@@ -6,18 +6,21 @@ Nothing here reads a clock: ``advance`` is told how many milliseconds pass. Who 
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import inf
+from typing import NamedTuple
 
 from firmware_bridge.wire.messages import Capability, Fault, PenState
 from simulators.defects import Defects
 from simulators.errors import NoSuchPart
 from simulators.firmware import PenFirmware
 from simulators.hooks import FaultHooks
-from simulators.nonvolatile import LogCode, NonVolatile
+from simulators.lifetime import age_battery
+from simulators.nonvolatile import LogCode, NonVolatile, PowerCut
 from simulators.personality import NW_1, Cartridge, PenModel, factory_calibration, fresh_cartridge
 from simulators.physics import Plant
+from simulators.untruth import STROKES_PER_H, UntruePlant, Untruth
 
 STEP_S = 0.001
 PRESS_MS = 120
@@ -29,7 +32,11 @@ BOOT_MS = 50
 
 @dataclass(frozen=True, slots=True)
 class PenTruth:
-    """What is really so, whatever the pen says. ``motor_driven`` is the drive, ``rate_hz`` what the motor does."""
+    """What is really so, whatever the pen says. ``motor_driven`` is the drive, ``rate_hz`` what the motor does.
+
+    ``protrusion_um`` is where the needles turn, beyond the cartridge's face; ``scale_um`` what the pen's own scale
+    stands at, which is the same where the pen is true.
+    """
 
     pen_time_ms: int
     state: PenState
@@ -38,6 +45,7 @@ class PenTruth:
     motor_driven: bool
     rate_hz: float
     protrusion_um: float
+    scale_um: float
     needles_out: bool
     on_skin: bool
     zone: str
@@ -47,12 +55,23 @@ class PenTruth:
     temperature_c: float
 
 
+class PutAside(NamedTuple):
+    """A pen that another one has taken the place of."""
+
+    model: PenModel
+    untruth: Untruth | None
+    memory: NonVolatile
+    cartridge: Cartridge | None
+    plant: Plant
+
+
 class SimulatedPen:
     """One pen. ``transmit(medium, data)`` gets what it sends; without it, ``take(medium)`` collects it.
 
     ``rng`` decides boot ids, leases, cartridges' tags and sensor noise: the same seed, calls and bytes give the same
     pen. ``today`` decides the dates of the factory calibration and the first cartridge. ``lived_ms`` counts all that
-    passed, over reboots, and ``driven_at_ms`` is when in it the motor was last driven.
+    passed, over reboots, and ``driven_at_ms`` is when in it the motor was last driven. ``untruth`` is by how much it is
+    not true; None where it is. Raises BadUntruth.
     """
 
     native = True
@@ -67,8 +86,10 @@ class SimulatedPen:
         transmit: Callable[[int, bytes], None] | None = None,
         pen_time_start_ms: int = 0,
         noisy: bool = True,
+        untruth: Untruth | None = None,
     ) -> None:
         self.model = model
+        self.untruth = untruth
         self.today = today
         self._rng = rng
         self._noisy = noisy
@@ -83,10 +104,19 @@ class SimulatedPen:
         self.cartridge: Cartridge | None
         self.cartridge = self.new_cartridge()
         self.memory = NonVolatile(factory_calibration(today, model))
-        self.plant = Plant(model.plant, needles=self.cartridge.needle_count)
+        self.plant = self._made(self.cartridge.needle_count)
+        self.memory.lifetime.put_in_c = self.plant.charge_c
         self.defects = Defects()
         self.firmware = self._boot(pen_time_start_ms)
         self.faults = FaultHooks(self)
+
+    def _made(self, needles: int) -> Plant:
+        """The parts of a new pen."""
+        model, untruth = self.model, self.untruth
+        if untruth is None:
+            return Plant(model.plant, needles=needles)
+        own = random.Random(self._rng.getrandbits(64))  # noqa: S311 - where simulated needles come to lie
+        return UntruePlant(model.plant, untruth, own, range_um=float(model.depth_max_um), needles=needles)
 
     def _boot(self, pen_time_start_ms: int) -> PenFirmware:
         return PenFirmware(
@@ -109,7 +139,10 @@ class SimulatedPen:
     def receive(self, medium: int, data: bytes) -> None:
         """Bytes arrive from a medium; a pen that boots, hangs or is switched off does not hear them."""
         if self.awake:
-            self.firmware.receive(medium, data)
+            try:
+                self.firmware.receive(medium, data)
+            except PowerCut:
+                self.reboot()
 
     def take(self, medium: int) -> bytes:
         """What the pen has sent on a medium since the last call."""
@@ -238,6 +271,7 @@ class SimulatedPen:
 
     def reboot(self, down_ms: int = BOOT_MS) -> None:
         """Supply off and on: lease and motor are gone at once, the pen hears nothing for ``down_ms``, memory stays."""
+        self.firmware.supply_lost()
         self._booting_ms = down_ms
         self.defects.hung = False
         self.firmware = self._boot(0)
@@ -253,6 +287,58 @@ class SimulatedPen:
         if self.switched_off:
             self.switched_off = False
             self._booting_ms = BOOT_MS
+
+    def knock(self, shift_um: float = 0.0) -> None:
+        """The pen falls: one shock more, and the needles lie ``shift_um`` deeper than its scale says."""
+        self.memory.lifetime.shocks += 1
+        self.plant.drive_offset_um += shift_um
+        self.plant.depth_sensor_drift_um -= shift_um
+
+    def age(self, hours: float, *, cycles: float = 0.0) -> None:
+        """So many hours of strokes at 100 Hz and so many full charges pass at once; the cartridge stays as it is."""
+        turned = hours * STROKES_PER_H
+        self.plant.turns += turned
+        self.memory.turns_at_insertion += turned
+        lifetime = self.memory.lifetime
+        lifetime.ran_ms += round(hours * 3_600_000)
+        lifetime.put_in_c += cycles * self.plant.sheet.battery_full_c
+        age_battery(self.plant, lifetime.cycles(self.plant))
+
+    def charge_battery(self) -> None:
+        """The battery is charged to what it can hold, and is as old as its charges make it."""
+        plant, lifetime = self.plant, self.memory.lifetime
+        age_battery(plant, lifetime.cycles(plant))
+        lifetime.put_in_c += plant.parameters.battery_full_c - plant.charge_c
+        plant.charge_c = plant.parameters.battery_full_c
+
+    def swap(self, serial: str, untruth: Untruth | None = None) -> "PutAside":
+        """Another pen of the same model takes its place on the same cable: as new, with a cartridge of its own.
+
+        Returns the one that was here, for :meth:`put_back`. Raises BadUntruth.
+        """
+        own = PutAside(self.model, self.untruth, self.memory, self.cartridge, self.plant)
+        self.firmware.supply_lost()
+        self.model, self.untruth = replace(self.model, serial=serial), untruth
+        self.memory = NonVolatile(factory_calibration(self.today, self.model))
+        self.cartridge = self.new_cartridge()
+        held, self.plant = self.plant, self._made(self.cartridge.needle_count)
+        self.memory.lifetime.put_in_c = self.plant.charge_c
+        self._held_as(held)
+        return own
+
+    def put_back(self, own: "PutAside") -> None:
+        """A pen that was put aside takes its place again."""
+        self.firmware.supply_lost()
+        held = self.plant
+        self.model, self.untruth, self.memory, self.cartridge, self.plant = own
+        self._held_as(held)
+
+    def _held_as(self, other: Plant) -> None:
+        """The pen at hand is held where the other one was, and boots."""
+        self.plant.hold_as(other)
+        self._booting_ms = BOOT_MS
+        self.defects.hung = False
+        self.firmware = self._boot(0)
 
     def hang(self, hung: bool = True, *, watchdog_ms: int = 0) -> None:
         """The firmware stands still with its outputs as they are; or goes on where it stood."""
@@ -286,8 +372,9 @@ class SimulatedPen:
             motor_driven=plant.driven,
             rate_hz=plant.rate_hz,
             protrusion_um=plant.protrusion_um,
+            scale_um=plant.carriage_um,
             needles_out=plant.needles_home,
-            on_skin=plant.touching,
+            on_skin=plant.on_skin,
             zone=plant.zone,
             strokes=int(plant.turns - self.memory.turns_at_insertion),
             supply_v=plant.supply_v,

@@ -49,9 +49,10 @@ class PenModel:
 
     ``dial_depth_um`` and ``dial_rate_mhz`` are where its dial stands, or what is fixed by its construction; they act
     where the host does not set the quantity. ``slowest_from_um``: from this depth on it turns at its slowest rate,
-    whatever rate is set. ``calibrated``: it leaves the factory with a calibration, of ``depth_uncertainty_um`` (k = 2).
-    ``needle_count`` and ``needle_length_um`` are those of its cartridges. ``about`` says what it is, ``source`` what it
-    resembles and by which publication.
+    whatever rate is set. ``adjustment_max_um`` and ``adjustment_rate_max_permille`` are by how much an adjustment table
+    may correct depth and rate at most. ``calibrated``: it leaves the factory with a calibration, of
+    ``depth_uncertainty_um`` (k = 2). ``needle_count`` and ``needle_length_um`` are those of its cartridges. ``about``
+    says what it is, ``source`` what it resembles and by which publication.
     """
 
     name: str = "NW-1"
@@ -74,6 +75,8 @@ class PenModel:
     arm_temperature_max_dc: int = 550  # above it the over-temperature fault is minutes away
     brown_out_v: float = 5.8  # what the driver needs for the fastest rate
     slowest_from_um: int | None = None
+    adjustment_max_um: int = 500  # no table moves a depth further: what is that far off is for repair
+    adjustment_rate_max_permille: int = 250
     calibrated: bool = True
     depth_uncertainty_um: int = 50
     needle_count: int = 12
@@ -198,6 +201,7 @@ NW_DIAL_UNSENSED = MODELS["NW-DIAL-UNSENSED"]
 NW_BLIND = MODELS["NW-BLIND"]
 NW_NO_DEAD_MAN = MODELS["NW-NO-DEAD-MAN"]
 NW_PLAIN = MODELS["NW-PLAIN"]
+NW_2 = MODELS["NW-2"]
 
 
 def model_named(name: str) -> PenModel:

@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from math import tau
 
 from simulators.errors import UnknownZone
-from simulators.parts import TISSUE_J_PER_M2, PlantParameters
+from simulators.parts import NO_SKIN, TISSUE_J_PER_M2, PlantParameters
 
 SETTLE_EVERY_S = 0.0095
 """Charge and heat, which move over minutes, are booked in strides of 10 ms; current and supply move at every step."""
@@ -41,15 +41,16 @@ class Plant:
     not move), ``depth_sensor_drift_um`` (shown minus true), ``depth_sensor_dead``, ``wet`` (fluid behind the membrane),
     ``supply_drop_v`` (lost between cells and driver), ``driver_gain`` (voltage put out over voltage wanted),
     ``rate_sensor_gain`` (shown over true), ``contact_stuck`` (what the contact sensor shows, None when it works), and
-    :meth:`wear`.
+    :meth:`wear`. ``rate_gain`` is true rate over what the tachometer would show of it, 1 where the pen is true.
     """
 
     __slots__ = (
         "_drawn_c", "_follows_motor", "_half_play_um", "_heat_j", "_needles", "_rest_v", "_sheet", "_unsettled_s",
         "_wanted_v", "_work_nm_um2", "_worn", "actuator_um", "charge_c", "contact_stuck", "current_a",
         "depth_sensor_dead", "depth_sensor_drift_um", "depth_stuck", "drive_gain", "drive_offset_um", "driven",
-        "driver_gain", "jammed", "needle_drag", "parameters", "protrusion_um", "rate_sensor_gain", "speed_rad_s",
-        "supply_drop_v", "supply_v", "target_um", "temperature_c", "touching", "turns", "wet", "zone",
+        "driver_gain", "jammed", "needle_drag", "parameters", "protrusion_um", "rate_gain", "rate_sensor_gain",
+        "skin", "speed_rad_s", "supply_drop_v", "supply_v", "target_um", "temperature_c", "touching", "turns", "wet",
+        "zone",
     )  # fmt: skip
 
     def __init__(self, parameters: PlantParameters, *, needles: int = 12, zone: str = "cheek") -> None:
@@ -80,11 +81,12 @@ class Plant:
         self.depth_sensor_dead = False
         self.wet = False
         self.supply_drop_v = 0.0
-        self.driver_gain = self.rate_sensor_gain = self.needle_drag = 1.0
+        self.driver_gain = self.rate_sensor_gain = self.needle_drag = self.rate_gain = 1.0
         self.contact_stuck: bool | None = None
         self._needles = needles
         self._follows_motor = True
         self.touching = False
+        self.skin = True
         self.zone = ""
         self._work_nm_um2 = 0.0
         self.hold_on(zone)
@@ -120,9 +122,14 @@ class Plant:
             near = get_close_matches(zone, TISSUE_J_PER_M2, n=3) or list(TISSUE_J_PER_M2)
             raise UnknownZone(f"The simulated skin has no zone {zone!r}. Nearest: {', '.join(near)}.")
         self.zone = zone
+        self.skin = zone not in NO_SKIN
         self._follows_motor = touching is None
         self.touching = self.driven if touching is None else touching
         self._work_nm_um2 = energy_j_m2 * self._needles / tau * 1e-12 * self.needle_drag
+
+    def hold_as(self, other: "Plant") -> None:
+        """The hand holds this pen where, and as, it held the other one."""
+        self.hold_on(other.zone, touching=None if other.follows_motor else other.touching)
 
     def blunt(self, needle_drag: float) -> None:
         """The needles meet so many times the resistance of sharp ones."""
@@ -145,6 +152,30 @@ class Plant:
         """Another cartridge, with ``needles`` needles."""
         self._needles = needles
         self.hold_on(self.zone, touching=None if self._follows_motor else self.touching)
+
+    @property
+    def on_skin(self) -> bool:
+        """The needles touch skin; what is no skin loads them as well."""
+        return self.touching and self.skin
+
+    @property
+    def follows_motor(self) -> bool:
+        """The hand presses the pen on whenever its motor runs."""
+        return self._follows_motor
+
+    @property
+    def sheet(self) -> PlantParameters:
+        """The parts as the pen was made, unworn."""
+        return self._sheet
+
+    @property
+    def carriage_um(self) -> float:
+        """What the pen's own scale stands at; the truth, unless the pen is not true."""
+        return self.protrusion_um
+
+    def least_protrusion_at(self, carriage_um: float) -> float:
+        """The needles are at least here when the carriage is at ``carriage_um`` or beyond."""
+        return carriage_um
 
     @property
     def rate_hz(self) -> float:

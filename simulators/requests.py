@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firmware_bridge.errors import CodecError
 from firmware_bridge.wire.codec import pack, unpack
-from firmware_bridge.wire.messages import Capability, Fault, Refusal, Request, Response
-from firmware_bridge.wire.operations import (
-    CALIBRATION_READ,
-    CALIBRATION_WRITE,
-    CARTRIDGE_CONSUME,
-    CARTRIDGE_READ,
-    CLEAR_FAULT,
-    EVENT_LOG,
-    OPERATION_OF_NUMBER,
-    OUTCOME,
-    SELF_TEST,
-    CalibrationData,
-    CartridgeData,
-    CartridgeTag,
-    FaultMask,
-    LogEntries,
-    LogPosition,
-    Operation,
-    OutcomeData,
-    OutcomeKey,
-    SelfTestData,
-)
+from firmware_bridge.wire.messages import Capability, Refusal, Request, Response
+from firmware_bridge.wire.operations import OPERATION_OF_NUMBER, SELF_TEST, Operation, SelfTestData
+from firmware_bridge.wire.service_operations import SERVICE_ARM, ServiceLease
+from simulators.answers import ANSWERS, Answer, Handler
 from simulators.nonvolatile import LogCode
+from simulators.service_answers import SERVICE_ANSWERS
 from simulators.watches import NEVER
 
 if TYPE_CHECKING:
     from simulators.firmware import PenFirmware
+
+HANDLERS: Mapping[Operation, Handler] = {**ANSWERS, **SERVICE_ANSWERS}
+"""Who answers which operation; the self-test, which answers later, is the desk's own."""
 
 RETRACT_BIT, DEPTH_BIT, RATE_BIT, CURRENT_BIT, BATTERY_BIT, MEMORY_BIT = (1 << bit for bit in range(6))
 """Parts in a self-test's result."""
 
 LATE_ANSWERS_KEPT = 16
 """More than a host has outstanding; of more than that the oldest is never sent."""
-
-Answer = tuple[Refusal, bytes]
-
-_DONE: Answer = (Refusal.NONE, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +94,18 @@ class RequestDesk:
             return self._execute(medium, request, operation)
         kept = self._pen.memory.outcome(request.key)
         if kept is not None:
-            return kept, b""
+            return self._lease_again(request) if operation is SERVICE_ARM and not kept else (kept, b"")
         answer = self._execute(medium, request, operation)
         if answer is not None:
             self._pen.memory.keep_outcome(request.key, answer[0])
         return answer
+
+    def _lease_again(self, request: Request) -> Answer:
+        """A service lease asked for again by the same request: that lease, or that it is no more."""
+        pen = self._pen
+        if pen.service_key != request.key:
+            return Refusal.LEASE, b""
+        return Refusal.NONE, pack(ServiceLease(pen.lease))
 
     def _execute(  # one return for each reason, in the protocol's order
         self, medium: int, request: Request, operation: Operation
@@ -139,65 +128,8 @@ class RequestDesk:
             self._self_test_ms = pen.uptime_ms + pen.model.self_test_ms
             self._set_due()
             return None
-        return self._own_answer(operation, arguments)
-
-    def _own_answer(self, operation: Operation, arguments: Any) -> Answer:
-        handlers: dict[Operation, Callable[[Any], Answer]] = {
-            CARTRIDGE_READ: self._cartridge_read,
-            CARTRIDGE_CONSUME: self._cartridge_consume,
-            CALIBRATION_READ: self._calibration_read,
-            CALIBRATION_WRITE: self._calibration_write,
-            EVENT_LOG: self._event_log,
-            CLEAR_FAULT: self._clear_fault,
-            OUTCOME: self._outcome,
-        }
-        return handlers[operation](arguments)
-
-    def _cartridge_read(self, _arguments: Any) -> Answer:
-        cartridge = self._pen.cartridge
-        if cartridge is None:
-            return Refusal.NONE, pack(CartridgeData(0, 0, 0, 0, 0, 0, b"", b""))
-        return Refusal.NONE, pack(
-            CartridgeData(
-                present=1,
-                used=int(cartridge.used),
-                tag=cartridge.tag,
-                needle_count=cartridge.needle_count,
-                needle_length_um=cartridge.needle_length_um,
-                expiry_day=cartridge.expiry_day,
-                lot=cartridge.lot.encode("ascii"),
-                serial=cartridge.serial.encode("ascii"),
-            )
-        )
-
-    def _cartridge_consume(self, arguments: CartridgeTag) -> Answer:
-        cartridge = self._pen.cartridge
-        if cartridge is None or cartridge.tag != arguments.tag:
-            return Refusal.CARTRIDGE, b""
-        cartridge.used = True
-        self._pen.memory.log(self._pen.pen_time_ms, LogCode.CARTRIDGE_CONSUMED, cartridge.tag)
-        return _DONE
-
-    def _calibration_read(self, _arguments: Any) -> Answer:
-        return Refusal.NONE, pack(self._pen.memory.calibration)
-
-    def _calibration_write(self, arguments: CalibrationData) -> Answer:
-        self._pen.memory.calibration = arguments
-        self._pen.memory.log(self._pen.pen_time_ms, LogCode.CALIBRATION_WRITTEN)
-        return _DONE
-
-    def _event_log(self, arguments: LogPosition) -> Answer:
-        memory = self._pen.memory
-        return Refusal.NONE, pack(LogEntries(memory.newest_entry, memory.entries_from(arguments.first)))
-
-    def _clear_fault(self, arguments: FaultMask) -> Answer:
-        return self._pen.clear(Fault(arguments.faults)), b""
-
-    def _outcome(self, arguments: OutcomeKey) -> Answer:
-        kept = self._pen.memory.outcome(arguments.key)
-        if kept is None:
-            return Refusal.UNKNOWN_KEY, b""
-        return Refusal.NONE, pack(OutcomeData(arguments.key, kept))
+        handler = HANDLERS.get(operation)
+        return (Refusal.UNSUPPORTED, b"") if handler is None else handler(pen, arguments, request.key)
 
     # Self-test
 

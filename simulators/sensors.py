@@ -20,6 +20,21 @@ def _limited(shown: int, least: int, most: int) -> int:
     return min(max(shown, least), most)
 
 
+def limited_i16(shown: int) -> int:
+    """A reading that may be negative, at most at the end of its scale."""
+    return _limited(shown, _I16_LEAST, _I16_MOST)
+
+
+def limited_u32(shown: int) -> int:
+    """A reading that may be long, at most at the end of its scale."""
+    return _limited(shown, 0, _U32_MOST)
+
+
+def limited_u16(shown: int) -> int:
+    """A reading in 16 bits, at most at the end of its scale."""
+    return _limited(shown, 0, _U16_MOST)
+
+
 def _exact(mean: float, _deviation: float) -> float:
     return mean
 
@@ -74,6 +89,14 @@ class Sensors:
         shown = round((true_mhz + self._gauss(0.0, self._noise.rate_mhz)) / count_mhz) * count_mhz
         return shown if 0 <= shown <= _U32_MOST else _limited(shown, 0, _U32_MOST)
 
+    def depth_raw_um(self) -> int:
+        """Protrusion without adjustment, µm; here there is none."""
+        return self.depth_um()
+
+    def rate_raw_mhz(self) -> int:
+        """Strokes without adjustment, mHz; here there is none."""
+        return self.rate_mhz()
+
     def current_ma(self) -> int:
         """Motor current shown, mA; braking current does not pass the sensor."""
         if not self.has_current:
@@ -100,5 +123,6 @@ class Sensors:
         """Skin contact."""
         if not self.has_contact:
             return NO_U8
-        stuck = self._plant.contact_stuck
-        return Contact.ON_SKIN if (self._plant.touching if stuck is None else stuck) else Contact.OFF_SKIN
+        plant = self._plant
+        stuck = plant.contact_stuck
+        return Contact.ON_SKIN if ((plant.touching and plant.skin) if stuck is None else stuck) else Contact.OFF_SKIN

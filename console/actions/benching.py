@@ -11,7 +11,7 @@ from rich.text import Text
 from console.exits import Code
 from console.passwords import ask
 from console.screen import err, out, print_json
-from controller.service.driver import Shown
+from controller.service.shown import Shown
 from controller.units import format_hz, format_mm, micrometres_from_mm, millihertz_from_hz
 from station.bench import TechnicianBench, open_bench
 from station.process.signals import on_ending_signals

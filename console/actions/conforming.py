@@ -19,10 +19,11 @@ from console.trouble import ConsoleError, Told, show, told_of
 from firmware_bridge.errors import TransportError
 from proving.conform.bench import Allowed, Hands
 from proving.conform.clauses import CLAUSES
-from proving.conform.junit import junit as as_junit
+from proving.conform.reporting import as_suite
 from proving.conform.running import conform as tried_on
 from proving.conform.running import introduced
 from proving.conform.verdicts import Part, Report, Verdict
+from proving.junit import write as write_junit
 from station.process.signals import on_ending_signals
 
 WARNING_S = 3.0
@@ -76,12 +77,12 @@ def conform(
         found = told_of(error)
         show(found[0] if found is not None else Told("pen", str(error)), as_json=as_json)
         return Code.USAGE
-    if junit is not None:
-        junit.write_text(as_junit(report), encoding="utf-8")
     if as_json:
         _line(event="report", **_data(report))
     else:
         _print(report, out())
+    if junit is not None:
+        write_junit(junit, as_suite(report))
     return Code.DONE if report.conforms else Code.NO
 
 

@@ -16,13 +16,13 @@ from console.records import opened, session_named, sound_entries
 from console.screen import out, say
 from console.trouble import ConsoleError, Told
 from controller.errors import DataError
-from logger.export.files import whole_files, write_whole
+from logger.export.files import whole_files
+from proving.junit import write as write_junit
 from proving.scenario.course import Line
-from proving.scenario.junit import junit as junit_file
+from proving.scenario.from_session import from_session as made_of
 from proving.scenario.loading import Loaded, library, load_scenario
-from proving.scenario.playing import Outcome, play
-from proving.scenario.recorded import from_session as made_of
-from proving.scenario.reporting import as_data, in_words, told
+from proving.scenario.outcomes import Outcome, play
+from proving.scenario.reporting import as_data, as_suite, in_words, told
 from station.settings import StationSettings
 
 
@@ -44,9 +44,10 @@ def run(files: list[Path], *, real: bool, junit: Path | None, tell: bool, as_jso
             _line(as_data(*outcomes[-1]))
         else:
             _say(console, *outcomes[-1], tell=tell and not real)
+    code = _summed_up(outcomes, console, as_json=as_json)
     if junit is not None:
-        write_whole(junit, lambda file: file.write(junit_file(outcomes)), force=True)
-    return _summed_up(outcomes, console, as_json=as_json)
+        write_junit(junit, as_suite(outcomes))
+    return code
 
 
 def _played(loaded: Loaded, *, real: bool, console: Console, aloud: bool) -> Outcome:

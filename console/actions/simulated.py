@@ -16,9 +16,10 @@ from rich.table import Table
 from console.exits import Code
 from console.screen import out, say
 from simulators.fleet import serve_fleet
-from simulators.pacing import Pace, UsbFrames, at_baud
-from simulators.personality import MODELS
+from simulators.pacing import Pace, UsbFrames, at_baud, too_slow
+from simulators.personality import MODELS, model_named
 from simulators.serve import exchange_on_signal, serve
+from simulators.untruth import Untruth, parse_untruth
 from station.process.signals import on_ending_signals, on_leash
 
 
@@ -31,7 +32,15 @@ class Asked(TypedDict):
     model: str
     seed: int | None
     zone: str
+    untruth: Untruth | None
     control: Path | None
+
+
+class Instruments(TypedDict):
+    """Which instruments stand at it, as :func:`simulators.serve.serve` takes them."""
+
+    gauge: bool
+    tachometer: bool
 
 
 def list_models() -> int:
@@ -51,16 +60,41 @@ def pace_of(baud: int | None, *, usb_frames: bool) -> Pace | None:
     return UsbFrames if usb_frames else None if baud is None else at_baud(baud)
 
 
+def warn_of_slow(baud: int, model: str) -> None:
+    """Says on standard error when nobody can treat over a line so slow. Raises SimulatorError."""
+    if told := too_slow(baud, model_named(model).status_period_ms):
+        _note(told)
+
+
+def untruth_of(text: str) -> Untruth:
+    """By how much the pen is not to be true. Raises BadUntruth."""
+    return parse_untruth(text)
+
+
 def simulate(
-    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked,
+    instruments: Instruments,
+    *,
+    usbip: str | None,
+    pens: int | None,
+    pace: Pace | None,
+    dialect: str | None,
+    leash: bool,
 ) -> int:
     """Serves a pen, or so many, and says so in one line of JSON. Raises SimulatorError when it cannot as asked."""
-    asyncio.run(_until_asked(asked, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
+    asyncio.run(_until_asked(asked, instruments, usbip=usbip, pens=pens, pace=pace, dialect=dialect, leash=leash))
     return Code.DONE
 
 
 async def _until_asked(
-    asked: Asked, *, usbip: str | None, pens: int | None, pace: Pace | None, dialect: str | None, leash: bool
+    asked: Asked,
+    instruments: Instruments,
+    *,
+    usbip: str | None,
+    pens: int | None,
+    pace: Pace | None,
+    dialect: str | None,
+    leash: bool,
 ) -> None:
     asked_to_end = asyncio.Event()
     with on_ending_signals(lambda _: asked_to_end.set()):
@@ -73,8 +107,9 @@ async def _until_asked(
                 usbip=usbip,
                 pace=pace,
                 dialect=dialect,
-                log=lambda sentence: print(sentence, file=sys.stderr, flush=True),
+                log=_note,
                 **asked,
+                **instruments,
             )
             if pens is None
             else serve_fleet(
@@ -93,6 +128,10 @@ async def _until_asked(
         await asyncio.wait({serving, ending})
     if not serving.cancelled():
         serving.result()
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _say(kind: str, **told: object) -> None:

@@ -12,8 +12,8 @@ from rich.text import Text
 from console.exits import Code
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
-from simulators.bench import kind_as_data
 from simulators.control_client import ControlClient
+from simulators.controlled import kind_as_data
 from simulators.errors import ControlRefused, NoControl
 from simulators.faults.catalogue import CATALOGUE, fault_named
 from simulators.faults.kinds import LAYERS, FaultKind

@@ -82,7 +82,7 @@ def show(
     faults: bool,
     as_json: bool,
 ) -> int:
-    """Prints what is in a recording."""
+    """Prints what is in a recording. Exit code NO where its times run backwards."""
     wanted = frozenset(map(_kind, kinds))
     direction = {None: None, "host": Direction.HOST_TO_PEN, "pen": Direction.PEN_TO_HOST}[sender]
 
@@ -110,13 +110,20 @@ def show(
                 console.print(frame_line(one))
             else:
                 sys.stdout.write(frame_line(one).plain.rstrip() + "\n")
-        truncated = capture.truncated
+        truncated, backwards_line = capture.truncated, capture.backwards_line
     sys.stdout.flush()
     if not as_json:
         for line in tally.lines(shown):
             console.print(line, soft_wrap=True)
     if truncated:
         _note(f"{file}: its last line is cut off, as by a crash of the recorder; it was left out.", as_json=as_json)
+    if backwards_line:
+        said = (
+            f"{file}: its times run backwards, for the first time on line {backwards_line}: no recorder writes that. "
+            "It was put together or changed; do not rely on its order and its times."
+        )
+        _note(said, as_json=as_json)
+        return Code.NO
     return Code.DONE
 
 

@@ -25,12 +25,13 @@ def _rising(values: tuple[int, ...], where: str) -> None:
 
 
 class DepthMethod(DataModel):
-    """How depth is calibrated. Every point is read ``repeats`` times from each direction, motor turning at ``rate_mhz``.
+    """How depth is calibrated: every point ``repeats`` times from each direction, motor turning at ``rate_mhz``.
 
-    ``tolerance_um``: greatest error, true minus shown, of a pen in order. ``absurd_um``: a reading farther from what the
-    pen shows is a mistake in reading. A straight line is given up for pieces when its lack of fit is significant at
-    ``bend_significance_permille`` *and* it misses a point by more than ``bend_matters_um``. ``alignment_mrad``: greatest
-    angle between gauge and needles; ``expansion_ppb_per_k``: of the needles beside the gauge, per kelvin off 20 °C.
+    ``tolerance_um``: greatest error, true minus shown, of a pen in order. ``absurd_um``: a reading farther from what
+    the pen shows is a mistake in reading. A straight line is given up for pieces when its lack of fit is significant
+    at ``bend_significance_permille`` *and* it misses a point by more than ``bend_matters_um``. ``alignment_mrad``:
+    greatest angle between gauge and needles; ``expansion_ppb_per_k``: of the needles beside the gauge, per kelvin off
+    20 °C.
     """
 
     name: Words

@@ -141,8 +141,8 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
     if abs(reading.shown - set_to) > limit:
         raise ReadingRefused(
             "reading_absurd", line,
-            f"the pen shows {plan.shown(reading.shown)} where {plan.shown(set_to)} was set: it has not followed, or the "
-            "line is of another point. Nothing was taken; read this point again.",
+            f"the pen shows {plan.shown(reading.shown)} where {plan.shown(set_to)} was set: it has not followed, or "
+            "the line is of another point. Nothing was taken; read this point again.",
         )  # fmt: skip
     if abs(reading.reference - reading.shown) > limit:
         hint = _unit_hint(reading, plan, limit)
@@ -184,9 +184,8 @@ def held_complete(readings: Sequence[Reading], plan: SeriesPlan) -> None:
                 "turn, up and then down, so that direction and drift can be told apart. Put the lines in order.",
             )  # fmt: skip
         held_sound(reading, before, plan, line)
-        if reading.at_ms is not None and before is not None and before.at_ms is not None:
-            if reading.at_ms < before.at_ms:
-                raise ReadingRefused("reading_order", line, "its time is before that of the line above. Correct it.")
+        if before is not None and None not in {reading.at_ms, before.at_ms} and _ms(reading) < _ms(before):
+            raise ReadingRefused("reading_order", line, "its time is before that of the line above. Correct it.")
         before = reading
     missing = list(plan.places())[len(readings) :]
     if missing:
@@ -201,6 +200,10 @@ def held_complete(readings: Sequence[Reading], plan: SeriesPlan) -> None:
             f"the method asks for {plan.readings} readings and here are {len(readings)}; none is left out by choice. "
             "Take out what does not belong to this series.",
         )  # fmt: skip
+
+
+def _ms(reading: Reading) -> int:
+    return reading.at_ms or 0
 
 
 def _told(place: Place, plan: SeriesPlan) -> str:

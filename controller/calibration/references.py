@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from controller.datafile import Day, DataModel, FromMm, Misplaced, Words
+from controller.datafile import DataModel, Day, FromMm, Misplaced, Words
 from controller.errors import ControlRefused
 
 
@@ -66,13 +66,13 @@ def held_valid(what: str, reference: ReferenceStandard, today: date) -> None:
     if today > reference.due_on:
         raise ControlRefused(
             "reference_expired",
-            f"The {what} {reference.name} ({reference.serial}) was due on {reference.due_on.isoformat()}: what it reads "
-            "is traceable to nothing since. Use another one, or have it calibrated and enter its new certificate in "
-            "the calibration policy. Nothing was measured.",
+            f"The {what} {reference.name} ({reference.serial}) was due on {reference.due_on.isoformat()}: what it "
+            "reads is traceable to nothing since. Use another one, or have it calibrated and enter its new certificate "
+            "in the calibration policy. Nothing was measured.",
         )
     if today < reference.calibrated_on:
         raise ControlRefused(
             "reference_not_yet_valid",
-            f"The {what} {reference.name} ({reference.serial}) counts from {reference.calibrated_on.isoformat()}, which "
-            "is not yet. If that day has passed, this computer's clock is wrong. Nothing was measured.",
+            f"The {what} {reference.name} ({reference.serial}) counts from {reference.calibrated_on.isoformat()}, "
+            "which is not yet. If that day has passed, this computer's clock is wrong. Nothing was measured.",
         )

@@ -7,10 +7,11 @@ every function against scipy to twelve digits where a calibration uses it.
 from functools import lru_cache
 from math import erf, exp, inf, lgamma, log, pi, sqrt
 
-NORMAL_FROM = 1e7
-"""Degrees of freedom from which Student's t is the normal distribution to more digits than anybody measures."""
+NORMAL_FROM = 1e5
+"""Degrees of freedom from which Student's t is taken as normal: its factors then differ by a hundred-thousandth."""
 _TINY = 1e-300
 _STEPS_MAX = 10_000
+_NEWTON_MAX = 200
 
 
 def _fraction(x: float, a: float, b: float) -> float:
@@ -29,7 +30,7 @@ def _fraction(x: float, a: float, b: float) -> float:
             numerator = numerator if abs(numerator) > _TINY else _TINY
             change = numerator * denominator
             value *= change
-        if abs(change - 1.0) < 1e-15:
+        if abs(change - 1.0) < 1e-14:
             break
     return value
 
@@ -63,18 +64,21 @@ def t_below(t: float, degrees: float) -> float:
 @lru_cache(maxsize=4096)
 def t_factor(probability: float, degrees: float) -> float:
     """How many standard uncertainties to both sides hold ``probability``; GUM table G.2."""
-    low, high = 0.0, 1.0
-    while 2.0 * t_below(high, degrees) - 1.0 < probability:
-        low, high = high, high * 2.0
-    for _ in range(200):
-        middle = (low + high) / 2.0
-        if middle in {low, high}:
+    factor = 0.0
+    for _ in range(_NEWTON_MAX):  # the distribution is concave above 0: each step stays below the answer
+        step = (probability - 2.0 * t_below(factor, degrees) + 1.0) / (2.0 * t_density(factor, degrees))
+        factor += step
+        if step <= 1e-13 * factor:
             break
-        if 2.0 * t_below(middle, degrees) - 1.0 < probability:
-            low = middle
-        else:
-            high = middle
-    return high
+    return factor
+
+
+def chi_square(probability: float, degrees: float) -> float:
+    """The value that chi-square is below with ``probability`` (Wilson and Hilferty; A and S 26.4.17): within 0.1 % for
+    20 degrees and more, 2 % for 4."""
+    z = (1.0 if probability >= 0.5 else -1.0) * t_factor(abs(2.0 * probability - 1.0), NORMAL_FROM)
+    part = 2.0 / (9.0 * degrees)
+    return degrees * max(0.0, 1.0 - part + z * sqrt(part)) ** 3
 
 
 def f_above(ratio: float, between: float, within: float) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, sqrt
 from typing import Literal
 
-from controller.calibration.student import t_below, t_density, t_factor
+from controller.calibration.student import NORMAL_FROM, t_below, t_density, t_factor
 
 Unit = Literal["um", "mhz", "ppm"]
 Distribution = Literal["student", "normal", "rectangular", "two_valued"]
@@ -24,6 +24,11 @@ Distribution = Literal["student", "normal", "rectangular", "two_valued"]
 DIVISOR: dict[Distribution, float] = {"student": 1.0, "normal": 2.0, "rectangular": sqrt(3.0), "two_valued": 1.0}
 K2_PROBABILITY = 0.954499736103642
 """What k = 2 holds of a normal distribution."""
+P95 = 0.95
+FOLDED_FROM_DEGREES = 1.5
+"""With fewer, Student's tails are so long that a line without tails changes nothing, and their integral fails."""
+TAIL_95_MAX = 8.0
+"""Student's factor for 95 % with that few degrees is 7.4: a bound for the search."""
 DEGREES_SHOWN_MAX = 1_000_000
 """Effective degrees of freedom beyond which a budget says "infinite" (None)."""
 
@@ -62,7 +67,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, uncertainties rounded up.
+    """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, rounded up.
 
     ``factor_milli`` is the coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
     ``interval_95_milli`` is the half-width that holds 95 %.
@@ -102,43 +107,51 @@ def coverage_factor(degrees: float, student_below: int) -> float:
     return t_factor(K2_PROBABILITY, max(1.0, floor(degrees)))
 
 
-def half_width(contributions: Sequence[Contribution], probability: float = 0.95) -> float:
-    """The half-width that holds ``probability``: the largest line that is not bell-shaped exactly, the rest Student's t."""
+def half_width(contributions: Sequence[Contribution]) -> float:
+    """The half-width that holds 95 %: the largest line without tails exactly, the rest Student's t."""
     shaped = [each for each in contributions if each.distribution in {"rectangular", "two_valued"}]
     largest = max(shaped, key=lambda each: each.standard, default=None)
     if largest is None or largest.standard == 0.0:
-        return _student(contributions, probability)
+        return _student(contributions)
     rest = [each for each in contributions if each is not largest]
     sigma, reach = combined(rest), abs(largest.value * largest.sensitivity)
     if sigma <= 1e-9 * reach:
-        return reach * (probability if largest.distribution == "rectangular" else 1.0)
+        return reach * (P95 if largest.distribution == "rectangular" else 1.0)
     degrees = effective_degrees(rest)
-    if degrees <= 1.5:
-        return _student(contributions, probability)
+    if degrees <= FOLDED_FROM_DEGREES:
+        return _student(contributions)
 
-    def held(x: float) -> float:
+    two_valued = largest.distribution == "two_valued"
+    low, high = 0.0, reach + TAIL_95_MAX * sigma
+    x = 2.0 * combined(contributions)
+    for _ in range(60):  # Newton's method, kept between bounds that always hold the answer
         upper, lower = (x + reach) / sigma, (x - reach) / sigma
-        if largest.distribution == "two_valued":
-            return t_below(upper, degrees) + t_below(lower, degrees) - 1.0
-        return sigma / reach * (_integral(upper, degrees) - _integral(lower, degrees)) - 1.0
-
-    low, high = 0.0, reach + t_factor(probability, degrees) * sigma
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if held(middle) < probability else (low, middle)
-        if high - low < 1e-7 * high:
+        below_upper, below_lower = t_below(upper, degrees), t_below(lower, degrees)
+        density_upper, density_lower = t_density(upper, degrees), t_density(lower, degrees)
+        if two_valued:
+            held = below_upper + below_lower - 1.0
+            rise = (density_upper + density_lower) / sigma
+        else:
+            area = _integral(upper, degrees, below_upper, density_upper)
+            area -= _integral(lower, degrees, below_lower, density_lower)
+            held = sigma / reach * area - 1.0
+            rise = (below_upper - below_lower) / reach
+        low, high = (x, high) if held < P95 else (low, x)
+        following = x - (held - P95) / rise if rise > 0.0 else low
+        x, before = (following if low < following < high else (low + high) / 2.0), x
+        if abs(x - before) <= 1e-7 * x:
             break
-    return high
+    return x
 
 
-def _student(contributions: Sequence[Contribution], probability: float) -> float:
-    return t_factor(probability, max(1.0, effective_degrees(contributions))) * combined(contributions)
+def _student(contributions: Sequence[Contribution]) -> float:
+    return t_factor(P95, max(1.0, effective_degrees(contributions))) * combined(contributions)
 
 
-def _integral(t: float, degrees: float) -> float:
-    """The integral of Student's distribution function up to ``t`` (degrees > 1)."""
-    spread = 1.0 if degrees == inf else (degrees + t * t) / (degrees - 1.0)
-    return t * t_below(t, degrees) + t_density(t, degrees) * spread
+def _integral(t: float, degrees: float, below: float, density: float) -> float:
+    """The integral of Student's distribution function up to ``t``, from its value and density there (degrees > 1)."""
+    spread = 1.0 if degrees >= NORMAL_FROM else (degrees + t * t) / (degrees - 1.0)
+    return t * below + density * spread
 
 
 def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], student_below: int) -> Budget:
@@ -155,6 +168,20 @@ def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], st
         expanded_milli=_up(factor * standard),
         interval_95_milli=_up(half_width(contributions)),
     )
+
+
+def contributions_of(known: Budget) -> list[Contribution]:
+    """The lines of a budget, to be taken over into another one."""
+    return [
+        Contribution(
+            source=line.source,
+            kind=line.kind,
+            distribution=line.distribution,
+            value=line.standard_milli / 1000 * DIVISOR[line.distribution],
+            degrees=inf if line.degrees is None else float(line.degrees),
+        )
+        for line in known.lines
+    ]
 
 
 def _line(each: Contribution, combined_standard: float) -> Line:

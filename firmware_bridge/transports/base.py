@@ -87,15 +87,19 @@ _WITHOUT_PORT = {"usb"}
 
 
 def parse_url(url: str) -> PenUrl:
-    """Takes a URL apart. Raises UnknownUrl, with what a URL looks like, when it is none."""
+    """Takes a URL apart. Raises UnknownUrl, with what a URL looks like, when it is none or says an option twice."""
     try:
         parts = urlsplit(url)
         port = None if parts.scheme in _WITHOUT_PORT else parts.port
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
         raise UnknownUrl(f"{url!r} is not a pen's address: {error}. {_EXAMPLES}", url=url) from error
     if not parts.scheme or "://" not in url:
         raise UnknownUrl(f"{url!r} is not a pen's address: it has no scheme. {_EXAMPLES}", url=url)
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        twice = next(name for name in options if sum(name == other for other, _ in pairs) > 1)
+        raise UnknownUrl(f"{url!r}: {twice!r} is there more than once. Leave the one that is meant.", url=url)
     return PenUrl(url, parts.scheme, parts.hostname or "", port, parts.path, options)
 
 

@@ -88,7 +88,9 @@ class CaptureWriter:
 class CaptureReader:
     """Replays a capture: an iterator over its traffic, once, in the order of the file.
 
-    ``pen_url`` and ``started`` are what the recorder said. ``truncated`` is True once the last line was found cut off.
+    ``pen_url`` and ``started`` are what the recorder said. ``truncated`` is True once the last line was found cut off,
+    ``backwards_line`` the first line whose time is before that of the line above it (0: none so far): no recorder
+    writes that.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -99,13 +101,19 @@ class CaptureReader:
         """
         self._lines = enumerate(lines, start=1)
         self.truncated = False
+        self.backwards_line = 0
         self.pen_url, self.started = self._read_head()
 
     def __iter__(self) -> Iterator[CapturedBytes]:
         """The traffic. Raises CodecError, with the line's number, for a damaged line other than a cut-off last one."""
+        latest_us = 0
         for number, line in self._lines:
             try:
-                yield _piece(line)
+                piece = _piece(line)
+                if piece.time_us < latest_us and not self.backwards_line:
+                    self.backwards_line = number
+                latest_us = piece.time_us
+                yield piece
             except (ValueError, KeyError, TypeError) as error:
                 if not line.endswith("\n"):
                     self.truncated = True

@@ -81,9 +81,11 @@ class Dissector:
         self._faults = Fault(0)
         self._refusal = 0
         self._time_us = 0
+        self._back_us = 0
 
     def feed(self, piece: CapturedBytes) -> Iterator[Dissected]:
         """What was completed by ``piece``."""
+        self._back_us += max(0, self._time_us - piece.time_us)
         self._time_us = piece.time_us
         held = self._held[piece.direction]
         *whole, rest = piece.data.split(DELIMITER)
@@ -107,10 +109,21 @@ class Dissector:
         body, damage = _opened(wire)
         message = decode_message(body) if damage is None else None
         if message is None:
-            return Dissected(time_us, direction, wire, None, None, {}, (damage or "it makes no sense",))
+            troubles = [*self._backwards(), damage or "it makes no sense"]
+            return Dissected(time_us, direction, wire, None, None, {}, tuple(troubles))
         sequence = body[1]
-        troubles = [*self._gap(direction, sequence), *_wrong(direction, message), *self._news(message)]
+        troubles = [
+            *self._backwards(),
+            *self._gap(direction, sequence),
+            *_wrong(direction, message),
+            *self._news(message),
+        ]
         return Dissected(time_us, direction, wire, sequence, message, self._fields(message), tuple(troubles))
+
+    def _backwards(self) -> Iterator[str]:
+        if self._back_us:
+            yield f"time runs backwards before it, by {self._back_us / 1_000_000:g} s"
+            self._back_us = 0
 
     def _gap(self, direction: Direction, sequence: int) -> Iterator[str]:
         expected = self._expected.get(direction, sequence)

@@ -9,6 +9,7 @@ the record says, and so could prepare two of them with one code, needs about 2**
 state. The check symbol finds every single wrong symbol and every two neighbours exchanged; it proves nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,12 +70,16 @@ def read_code(text: str) -> VerificationCode:
 _AGAIN = "Compare it with the report and give it again; nothing was verified."
 
 
-def _check(sequence: int, values: list[int]) -> int:
-    """The sum in the field of 32 of every digit and symbol, each weighed by another power of its generator."""
-    total, digits = 0, [int(digit) for digit in str(sequence)]
-    for value in (*digits, *values):
+def check_value(values: Iterable[int]) -> int:
+    """The sum in the field of 32 of symbols, each weighed by another power of its generator."""
+    total = 0
+    for value in values:
         total = _double(total) ^ value
     return _double(total)
+
+
+def _check(sequence: int, values: list[int]) -> int:
+    return check_value([*(int(digit) for digit in str(sequence)), *values])
 
 
 def _double(value: int) -> int:

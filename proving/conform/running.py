@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from random import Random
 
-from firmware_bridge.dialects.names import dialect_of
+from firmware_bridge.dialects.names import DIALECTS, dialect_of
 from firmware_bridge.errors import CodecError, TransportError
 from firmware_bridge.wire.messages import Welcome
 from proving.conform.bench import Allowed, Bench, Hands, bench
@@ -16,6 +16,9 @@ from proving.conform.verdicts import NotTried, Part, Report, Unmet, Verdict, by_
 
 CHECK_S = 30.0
 """The longest a check takes: one that hangs is the pen's silence."""
+
+SHOWN_BYTES = 24
+"""Of what came in place of an answer; enough to know another protocol by."""
 
 Heard = Callable[[Part], None]
 
@@ -56,7 +59,7 @@ async def conform(
                 tell(part)
             for check in made_on(set(clauses) - {part.clause for part in parts}):
                 if interrupted:
-                    tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted))
+                    tell(Part(check.clause, check.title, Verdict.NOT_TRIED, why=interrupted.partition(":")[0]))
                     continue
                 part = await tried(pen, check)
                 tell(part)
@@ -89,13 +92,28 @@ async def _why_no_more(pen: Bench, after: Part) -> str:
     if pen.moved is not None:
         return _MOVED
     if pen.known is None and after.verdict is Verdict.FAIL:
-        return "The pen does not answer HELLO."
+        return unanswered(pen.url, bytes(pen.host.raw))
     if pen.host.lost:
         try:
             await pen.open()
         except TransportError as error:
             return f"The port went and does not open again: {error}"
     return ""
+
+
+def unanswered(url: str, heard: bytes) -> str:
+    """That HELLO was not answered, what came instead, and what the pen can be asked in otherwise."""
+    name = url.partition("+")[0] if dialect_of(url) is not None else ""
+    asked = f"in the dialect {name}" if name else "in the wire protocol"
+    shown = repr(heard[:SHOWN_BYTES])[1:] + ("…" if len(heard) > SHOWN_BYTES else "")
+    came = f"{len(heard)} bytes came that are no answer, {shown}" if heard else "nothing understandable came"
+    others = ", ".join(f"{other} ({other}+{url.rpartition('+')[2]})" for other in DIALECTS if other != name)
+    plain = f" Without {name}+ before its address it is asked in the wire protocol." if name else ""
+    there_are = f" It can be asked in a dialect: there is {others}." if others else ""
+    return (
+        f"The pen does not answer HELLO {asked}: {came}. Is it switched on, on this line, at the speed of this line?"
+        f"{plain}{there_are}"
+    )
 
 
 async def tried(pen: Bench, check: Check) -> Part:

@@ -4,10 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from controller.alarm_table import ALARMS
-from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, nearest
+from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, misplaced, nearest, reason_of
 from controller.events import Event
 from controller.state import Phase
 from controller.units import format_hz, format_mm
@@ -78,6 +87,15 @@ class Counts(_Range):
     most: StrictInt | None = None
 
 
+def _never(kind: type[BaseModel], name: str, value: object) -> str | None:
+    """Why a field of an event cannot have that value, None when it can."""
+    try:
+        kind.model_validate({name: value})
+    except ValidationError as error:  # the other fields are missing, at least
+        return next((reason_of(one) for one in error.errors(include_url=False) if one["loc"][:1] == (name,)), None)
+    return None
+
+
 class Journalled(DataModel):
     """An event in the record since the last thing that was done, with these fields."""
 
@@ -86,10 +104,15 @@ class Journalled(DataModel):
 
     @model_validator(mode="after")
     def _fields_exist(self) -> Self:
-        names = list(EVENT_TYPES[self.type].model_fields)
-        for name in self.fields:
+        kind = EVENT_TYPES[self.type]
+        names, wrong = list(kind.model_fields), []
+        for name, value in self.fields.items():
             if name not in names:
-                raise Misplaced(f"{self.type} has no field {shown(name)}. {nearest(name, names)}", "with", name)
+                wrong.append(Misplaced(f"{self.type} has no field {shown(name)}. {nearest(name, names)}", "with", name))
+            elif (reason := _never(kind, name, value)) is not None:
+                wrong.append(Misplaced(f"{name} of {self.type} is never {shown(value)}: {reason}", "with", name))
+        if wrong:
+            raise misplaced(wrong)
         return self
 
     def matches(self, event: Event) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from proving.scenario.conditions import Clause, Condition, Seen, clauses
 from proving.scenario.model import Act, AnyAct, AnyStep, Expect, Scenario, Wait
-from proving.scenario.telling import said
+from proving.scenario.step_words import said
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from proving.scenario.course import Broken, Course, Failure
 from proving.scenario.loading import Loaded
-from proving.scenario.on_station import Bench, StationStage
-from proving.scenario.playing import Hear, Outcome, nobody
+from proving.scenario.on_station import StationStage, TerminalPen
+from proving.scenario.outcomes import Hear, Outcome, nobody
 from station.errors import ClientError
 from station.process.awake import take_priority
 from station.process.supervise import Supervisor
@@ -30,16 +30,16 @@ def play_in_real_time(loaded: Loaded, *, hear: Hear = nobody) -> Outcome:
 
 
 async def _play(loaded: Loaded, state: Path, hear: Hear) -> Outcome:
-    bench = Bench(loaded.scenario, state / "pen")
-    if bench.left_out:
-        return Outcome(loaded, (), None, 0, skipped=bench.left_out)
-    bench.cable.plug()
-    living = asyncio.create_task(bench.live.run(), name="simulated pen")
+    pen = TerminalPen(loaded.scenario, state / "pen")
+    if pen.left_out:
+        return Outcome(loaded, (), None, 0, skipped=pen.left_out)
+    pen.cable.plug()
+    living = asyncio.create_task(pen.live.run(), name="simulated pen")
     try:
-        settings = load_settings(state_dir=state, stop_port=0, pens=(PenSetting(name="pen", url=bench.endpoint.url),))
+        settings = load_settings(state_dir=state, stop_port=0, pens=(PenSetting(name="pen", url=pen.endpoint.url),))
         # A client takes a tenth of a second to make; in this thread the pen would stand still meanwhile.
         async with Supervisor(settings, simulate=()) as house, await asyncio.to_thread(house.client) as station:
-            stage = StationStage(loaded.scenario, bench, station, house.settings)
+            stage = StationStage(loaded.scenario, pen, station, house.settings)
             try:
                 with _ahead_of_others():
                     return await _through(loaded, stage, hear)
@@ -48,7 +48,7 @@ async def _play(loaded: Loaded, state: Path, hear: Hear) -> Outcome:
     finally:
         living.cancel()
         await asyncio.wait({living})
-        bench.cable.unplug()
+        pen.cable.unplug()
 
 
 @contextmanager

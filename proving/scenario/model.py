@@ -19,9 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, Words, nearest
+from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, Words, misplaced, nearest
+from controller.yaml_tree import shown
 from proving.scenario.conditions import Alarm, Condition
-from proving.scenario.names import FAULT_NAMES, known
+from proving.scenario.names import FAULT_NAMES, hazard, known
 from simulators.errors import SimulatorError
 from simulators.faults.catalogue import fault_named
 from simulators.parts import TISSUE_J_PER_M2
@@ -32,7 +33,7 @@ FORMAT = "needlework-scenario/1"
 STEPS_MAX = 400
 """Most steps of a story: one that is longer is two stories."""
 
-Hazard = Annotated[str, Field(pattern=r"^H[0-9]{2}$")]
+Hazard = Annotated[StrictStr, AfterValidator(hazard)]
 Model = Annotated[StrictStr, AfterValidator(known("pen", list(MODELS)))]
 Skin = Annotated[StrictStr, AfterValidator(known("skin to hold a pen on", list(TISSUE_J_PER_M2)))]
 Fault = Annotated[StrictStr, AfterValidator(known("fault", FAULT_NAMES))]
@@ -182,21 +183,33 @@ class Move(Step):
     zone: Skin
 
 
+def _number_or_word(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{shown(value)} is neither a whole number nor a word")  # noqa: TRY004 - pydantic reports it
+    return value
+
+
 class FaultStep(Step):
     """Something goes wrong, ``in_s`` from now and for so long; without ``for_s`` until it is mended. ``with`` are the
     fault's parameters. The story goes on meanwhile."""
 
     fault: Fault
-    parameters: dict[StrictStr, StrictInt | StrictStr] = Field(default_factory=dict, alias="with")
+    parameters: dict[StrictStr, Annotated[int | str, BeforeValidator(_number_or_word)]] = Field(
+        default_factory=dict, alias="with"
+    )
     in_ms: FromS = Field(default=0, alias="in_s")  # type: ignore[assignment]  # as above
     for_ms: FromS | None = Field(default=None, alias="for_s")
 
     @model_validator(mode="after")
     def _parameters_fit(self) -> Self:
-        try:
-            fault_named(self.fault).checked(self.parameters)
-        except SimulatorError as error:
-            raise Misplaced(str(error).removesuffix(" Nothing was injected."), "with") from error
+        wrong = []
+        for name, value in self.parameters.items():
+            try:
+                fault_named(self.fault).checked({name: value})
+            except SimulatorError as error:
+                wrong.append(Misplaced(str(error).removesuffix(" Nothing was injected."), "with", name))
+        if wrong:
+            raise misplaced(wrong)
         return self
 
 
@@ -238,8 +251,10 @@ _WORDS = {"do": ("action", list(DO)), "hand": ("movement of a hand", list(HAND))
 
 def _one_verb(content: Any) -> Any:
     """Refuses a step that says not what it is; what it says is for its model to look at."""
-    if not isinstance(content, dict):
+    if isinstance(content, Step):
         return content
+    if not isinstance(content, dict):
+        raise Misplaced(f"{shown(content)} is no step; one has keys with values, and says one of: {', '.join(_VERBS)}")
     verbs = [verb for verb in _VERBS if verb in content]
     if len(verbs) > 1:
         raise Misplaced(f"one step is one thing: {' and '.join(verbs)} are two; write them as two steps", verbs[1])

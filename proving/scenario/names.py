@@ -9,6 +9,16 @@ from simulators.faults.catalogue import CATALOGUE
 FAULT_NAMES = tuple(CATALOGUE)
 """Every fault there is."""
 
+HAZARDS = tuple(f"H{number:02}" for number in range(1, 78))
+"""Every hazard of the safety case (docs/safety/hazards.yaml), which is not shipped; a test holds them to it."""
+
+
+def hazard(name: str) -> str:
+    """A validator that takes only hazards there are."""
+    if name not in HAZARDS:
+        raise ValueError(f"there is no hazard {shown(name)}. The safety case has {HAZARDS[0]} to {HAZARDS[-1]}")
+    return name
+
 
 def known(what: str, names: Sequence[str]) -> Callable[[str], str]:
     """A validator that takes only these names."""

@@ -83,7 +83,7 @@ class TerminalCable:
 
 
 @dataclass(slots=True)
-class Bench:
+class TerminalPen:
     """A simulated pen that lives in real time, its terminal at ``link``, with what can be done to it."""
 
     scenario: Scenario
@@ -114,11 +114,11 @@ class Bench:
 
 
 class StationStage:
-    """A station with a bench: answers what a course asks."""
+    """A station with a pen at a terminal: answers what a course asks."""
 
-    def __init__(self, scenario: Scenario, bench: Bench, station: StationClient, settings: StationSettings) -> None:
+    def __init__(self, scenario: Scenario, pen: TerminalPen, station: StationClient, settings: StationSettings) -> None:
         self._scenario = scenario
-        self._bench = bench
+        self._pen = pen
         self._station = station
         self._journal = JournalReader(settings.journal_path)
         self._seats = AsyncExitStack()
@@ -145,12 +145,12 @@ class StationStage:
                 good = good + 1 if view.link == "connected" and view.motor_on is not None else 0
                 await asyncio.sleep(LOOK_S)
         self._began_s = asyncio.get_running_loop().time()
-        self._stalled_ms = self._bench.live.stalled_ms
+        self._stalled_ms = self._pen.live.stalled_ms
 
     @property
     def stood_still_ms(self) -> int:
         """For how long in the story the pen did not live, because this computer was busy elsewhere."""
-        return self._bench.live.stalled_ms - self._stalled_ms
+        return self._pen.live.stalled_ms - self._stalled_ms
 
     async def close(self) -> None:
         """Nobody sits there any more, and nothing more goes wrong."""
@@ -177,8 +177,8 @@ class StationStage:
         view = (await self._station.pen()).view
         if record:
             self._read_journal()
-        pen = self._bench.live.pen
-        self._bench.live.catch_up()
+        pen = self._pen.live.pen
+        self._pen.live.catch_up()
         plant, limit = pen.plant, view.depth_limit
         closed = next((event for event in reversed(self._events) if isinstance(event, SessionClosed)), None)
         faults = fault_names(pen.firmware.faults)
@@ -228,8 +228,8 @@ class StationStage:
                 except ControlRefused as refused:
                     return Refusal(refused.because, refused.sentence)
             case Hand() | PutOn() | Move():
-                self._bench.live.catch_up()
-                return self._bench.hands.do(step)
+                self._pen.live.catch_up()
+                return self._pen.hands.do(step)
             case FaultStep():
                 self._fault(step)
             case Mend():
@@ -268,7 +268,7 @@ class StationStage:
                     await seat.set_depth(str(step.depth_um / UM_PER_MM), override=step.reason or "")
             case Zone():
                 await seat.declare_zone(step.zone)
-                self._bench.hands.go_to(step.zone)
+                self._pen.hands.go_to(step.zone)
             case Acknowledge():
                 active = (await self._station.pen()).view.alarms
                 for name in [alarm.alarm for alarm in active] if step.alarm == "all" else [step.alarm]:
@@ -296,11 +296,11 @@ class StationStage:
     # What else happens ------------------------------------------------------------------------------------------------
 
     def _fault(self, step: FaultStep) -> None:
-        loop, bench = asyncio.get_running_loop(), self._bench
+        loop, pen = asyncio.get_running_loop(), self._pen
 
         def begin() -> None:
-            bench.live.catch_up()
-            bench.faults.inject(step.fault, **fault_named(step.fault).checked(step.parameters))
+            pen.live.catch_up()
+            pen.faults.inject(step.fault, **fault_named(step.fault).checked(step.parameters))
 
         if step.in_ms:
             self._timers.append(loop.call_later(step.in_ms / 1000, begin))
@@ -308,11 +308,11 @@ class StationStage:
             begin()
         if step.for_ms is not None:
             after_s = (step.in_ms + step.for_ms) / 1000
-            self._timers.append(loop.call_later(after_s, bench.faults.clear, step.fault))
+            self._timers.append(loop.call_later(after_s, pen.faults.clear, step.fault))
 
     def _mend(self, step: Mend) -> None:
-        self._bench.live.catch_up()
+        self._pen.live.catch_up()
         if step.mend == "all":
-            self._bench.faults.clear_all()
+            self._pen.faults.clear_all()
         else:
-            self._bench.faults.clear(step.mend)
+            self._pen.faults.clear(step.mend)

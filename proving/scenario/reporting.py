@@ -1,9 +1,11 @@
 """What came of a scenario, as lines for people and as data for programs."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from proving.junit import Case, Suite
 from proving.scenario.course import Failure, Line
-from proving.scenario.playing import Outcome
+from proving.scenario.outcomes import Outcome
 
 
 def told(outcome: Outcome) -> list[str]:
@@ -57,3 +59,22 @@ def as_data(outcome: Outcome, took_s: float) -> dict[str, Any]:
             "seen": failure.seen,
         }
     return data
+
+
+def as_suite(outcomes: Sequence[tuple[Outcome, float]]) -> Suite:
+    """A case for each outcome, for CI servers; the float is how many seconds it took to play."""
+    return Suite("needlework scenarios", tuple(_case(outcome, took_s) for outcome, took_s in outcomes))
+
+
+def _case(outcome: Outcome, took_s: float) -> Case:
+    failure = outcome.failure
+    return Case(
+        "scenarios",
+        outcome.loaded.scenario.name,
+        took_s,
+        file=str(outcome.loaded.path),
+        failure=("", "")
+        if failure is None
+        else (f"expected {failure.expected}; seen: {failure.seen}", "\n".join(told(outcome))),
+        skipped=outcome.skipped or "" if failure is None else "",
+    )

@@ -54,7 +54,7 @@ class DialectFirmware(PenFirmware, ABC):
     def run(self, depth_um: int, rate_mhz: int) -> None:
         """Motor on at this depth and rate, until :meth:`halt`, a press, or a fault. No silence ends it."""
         self._watches.set_ceiling(self.model.depth_max_um)
-        self._lease._motor_on(Setpoint(0, 0, 1, depth_um, rate_mhz, 0))  # noqa: SLF001 - the keeper's own motor
+        self._lease.motor_on(Setpoint(0, 0, 1, depth_um, rate_mhz, 0), self.uptime_ms)
 
     def halt(self) -> None:
         """Motor off, needles on their way in."""

@@ -1,18 +1,20 @@
 """A simulated pen behind ``memory://name``, inside the process of its host; every opening is a medium of its own."""
 
+from typing import Generic
+
 from firmware_bridge.transports.memory import MemoryListener, MemoryPeer, listen
-from simulators.endpoints.live import LivePen, Port
+from simulators.endpoints.served import M, Served
 
 
-class MemoryEndpoint:
+class MemoryEndpoint(Generic[M]):
     """Serves ``live`` as ``memory://name`` from the time it is made until :meth:`close`. A context manager closes it.
 
     Raises ValueError for a name that is none, PortBusy when the name is taken.
     """
 
-    def __init__(self, live: LivePen, name: str) -> None:
+    def __init__(self, live: Served[M], name: str) -> None:
         self._live = live
-        self._peers: dict[MemoryPeer, Port] = {}
+        self._peers: dict[MemoryPeer, M] = {}
         self._listener: MemoryListener = listen(name, self._accept)
         self.dropped_bytes = 0
 
@@ -22,7 +24,7 @@ class MemoryEndpoint:
         return self._listener.url
 
     @property
-    def ports(self) -> list[Port]:
+    def ports(self) -> list[M]:
         """The media of the lines open now, oldest first."""
         return list(self._peers.values())
 
@@ -38,7 +40,7 @@ class MemoryEndpoint:
         self.unplug()
         self._listener.close()
 
-    def __enter__(self) -> "MemoryEndpoint":
+    def __enter__(self) -> "MemoryEndpoint[M]":
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -45,6 +45,11 @@ class PtyEndpoint(Generic[M]):
         return f"serial://{self.path}"
 
     @property
+    def plugged(self) -> bool:
+        """The terminal is there."""
+        return self._port is not None
+
+    @property
     def port(self) -> M:
         """The medium of the present plugging; its ``line`` can be made bad. Raises EndpointError when unplugged."""
         if self._port is None:

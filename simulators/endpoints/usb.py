@@ -28,6 +28,7 @@ class UsbEndpoint:
         self.dropped_bytes = 0
         self._live = live
         self._ports: dict[UsbWay, Port] = {}
+        self._bytes_per_ms: int | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
         self._guard: AbstractContextManager[object] = nullcontext()
 
@@ -46,11 +47,12 @@ class UsbEndpoint:
             for way in UsbWay:
                 self._ports[way] = self._live.attach(self._sender(way))
             self._plug_device()
+            self._pace()
 
     def unplug(self) -> None:
         """The cable comes out. A second time does nothing."""
         if self._ports:
-            self.slow_to(None)
+            self._unpace()
             self._unplug_device()
             for port in self._ports.values():
                 port.detach()
@@ -72,14 +74,13 @@ class UsbEndpoint:
             self.device.resume()
 
     def slow_to(self, bytes_per_ms: int | None) -> None:
-        """The device moves no more than so many bytes a millisecond, 0 none; None is as fast as it is asked."""
-        if self._slow_timer is not None:
-            self._slow_timer.cancel()
-            self._slow_timer = None
+        """The device moves no more than so many bytes a millisecond, 0 none; None is as fast as it is asked. Whoever
+        plugs it in meets it so."""
+        self._unpace()
+        self._bytes_per_ms = bytes_per_ms
         with self._guard:
             self.device.slow_to(bytes_per_ms)
-        if bytes_per_ms:
-            self._pace()
+        self._pace()
 
     def __enter__(self) -> "UsbEndpoint":
         self.plug()
@@ -95,9 +96,15 @@ class UsbEndpoint:
         self.device.unplug()
 
     def _pace(self) -> None:
-        with self._guard:
-            self.device.frames(round(TICK_S * 1000))
-        self._slow_timer = asyncio.get_running_loop().call_later(TICK_S, self._pace)
+        if self._bytes_per_ms and self._ports:
+            with self._guard:
+                self.device.frames(round(TICK_S * 1000))
+            self._slow_timer = asyncio.get_running_loop().call_later(TICK_S, self._pace)
+
+    def _unpace(self) -> None:
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
 
     def _to_pen(self, way: UsbWay, data: bytes) -> int:
         port = self._ports.get(way)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from simulators.errors import UnknownFault
 from simulators.faults.kinds import Apply, FaultKind
 from simulators.faults.of_answers import ANSWER_FAULTS, APPLY_ANSWER
+from simulators.faults.of_bench import APPLY_BENCH, BENCH_FAULTS
 from simulators.faults.of_firmware import APPLY_FIRMWARE, FIRMWARE_FAULTS
 from simulators.faults.of_host import APPLY_HOST, HOST_FAULTS
 from simulators.faults.of_line import APPLY_LINE, LINE_FAULTS
@@ -17,11 +18,21 @@ from simulators.faults.of_usb import APPLY_USB, USB_FAULTS
 
 CATALOGUE: dict[str, FaultKind] = {
     kind.name: kind
-    for kind in (*LINE_FAULTS, *USB_FAULTS, *FIRMWARE_FAULTS, *ANSWER_FAULTS, *PLANT_FAULTS, *HOST_FAULTS)
+    for kind in (
+        *LINE_FAULTS,
+        *USB_FAULTS,
+        *FIRMWARE_FAULTS,
+        *ANSWER_FAULTS,
+        *PLANT_FAULTS,
+        *BENCH_FAULTS,
+        *HOST_FAULTS,
+    )
 }
 """Every fault by its name, layer by layer."""
 
-APPLY: dict[str, Apply] = APPLY_LINE | APPLY_USB | APPLY_FIRMWARE | APPLY_ANSWER | APPLY_PLANT | APPLY_HOST
+APPLY: dict[str, Apply] = (
+    APPLY_LINE | APPLY_USB | APPLY_FIRMWARE | APPLY_ANSWER | APPLY_PLANT | APPLY_BENCH | APPLY_HOST
+)
 """What makes each fault be there."""
 
 

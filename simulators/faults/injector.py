@@ -29,6 +29,9 @@ class ActiveFault:
 _OF_ANY_FIRMWARE: Final = frozenset({"firmware_reboot", "firmware_hang", "firmware_phantom_press", "firmware_internal"})
 """Faults of the firmware that are about no message and no lease."""
 
+_OF_THE_BUS: Final = frozenset({"usb_re_enumerate", "usb_reset"})
+"""Faults of USB that no device can bring about by itself."""
+
 
 class Injector:
     """Injects faults into ``parts``, or into a bare pen, and clears them.
@@ -63,6 +66,8 @@ class Injector:
                 return "a firmware that speaks the wire protocol"
             case "usb" if parts.usb is None and (kind.seat != "plug" or parts.plug is None):
                 return "a plug" if kind.seat == "plug" else "a pen on USB"
+            case "usb" if parts.bus is None and kind.name in _OF_THE_BUS:
+                return "the USB bus, which is the computer's that has the pen"
             case "host" if parts.host is None and not kind.name.startswith(("host_second", "host_forged")):
                 return "the computer that drives the pen, which is another process"
         return ""

@@ -1,7 +1,7 @@
 """Faults of USB: the plug, the port, the bus and the device's endpoints."""
 
 from simulators.faults.kinds import Apply, FaultKind, Given, Undo, number
-from simulators.faults.parts import PlugPart, UsbPart
+from simulators.faults.parts import BusPart, PlugPart, UsbPart
 from simulators.usb.descriptors import BULK_IN, BULK_OUT
 
 USB_FAULTS = (
@@ -44,7 +44,7 @@ USB_FAULTS = (
 
 
 def _plug(given: Given) -> PlugPart:
-    plug = given.parts.plug if given.parts.usb is None else given.parts.usb
+    plug = given.parts.usb if given.parts.plug is None else given.parts.plug
     if plug is None:
         raise ValueError(f"{given.name} needs a plug")  # the injector has looked
     return plug
@@ -54,6 +54,12 @@ def _usb(given: Given) -> UsbPart:
     if given.parts.usb is None:
         raise ValueError(f"{given.name} needs a USB device")  # as above
     return given.parts.usb
+
+
+def _bus(given: Given) -> BusPart:
+    if given.parts.bus is None:
+        raise ValueError(f"{given.name} needs a USB bus")  # as above
+    return given.parts.bus
 
 
 def _unplug(given: Given) -> Undo:
@@ -76,10 +82,10 @@ def _suspend(given: Given) -> Undo:
 
 APPLY_USB: dict[str, Apply] = {
     "usb_unplug": _unplug,
-    "usb_re_enumerate": lambda given: _usb(given).re_enumerate(),
+    "usb_re_enumerate": lambda given: _bus(given).re_enumerate(),
     "usb_stall_in": lambda given: _usb(given).halt(BULK_IN),
     "usb_stall_out": lambda given: _usb(given).halt(BULK_OUT),
     "usb_slow": _slow,
-    "usb_reset": lambda given: _usb(given).reset(),
+    "usb_reset": lambda given: _bus(given).reset(),
     "usb_suspend": _suspend,
 }

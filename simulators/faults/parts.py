@@ -20,7 +20,7 @@ class PlugPart(Protocol):
 
 
 class UsbPart(PlugPart, Protocol):
-    """A simulated USB device on a bus, as :class:`simulators.endpoints.virtual_usb.VirtualUsbEndpoint` is."""
+    """A simulated USB device, whatever bus it is on, as :class:`simulators.endpoints.usb.UsbEndpoint` is."""
 
     def halt(self, endpoint: int) -> None:
         """The endpoint answers STALL until the host clears the halt."""
@@ -28,14 +28,19 @@ class UsbPart(PlugPart, Protocol):
     def slow_to(self, bytes_per_ms: int | None) -> None:
         """The bus moves no more than so many bytes a millisecond; None as many as it can."""
 
-    def reset(self) -> None:
-        """The port is reset and configured anew: what was under way is lost."""
-
     def suspend(self) -> None:
         """The bus sleeps, and moves no byte."""
 
     def resume(self) -> None:
         """The bus wakes up."""
+
+
+class BusPart(Protocol):
+    """The bus itself, where it is not a host's, as :class:`simulators.endpoints.virtual_usb.VirtualUsbEndpoint` has it
+    in hand."""
+
+    def reset(self) -> None:
+        """The port is reset and configured anew: what was under way is lost."""
 
     def re_enumerate(self) -> None:
         """The device leaves the bus and comes back under another address."""
@@ -139,10 +144,12 @@ def _chained(fates: tuple[Fate, ...]) -> Fate:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What there is to break. What is None is not there, and faults of it are refused."""
+    """What there is to break. What is None is not there, and faults of it are refused. ``plug`` is the plug of a USB
+    device too, where there is one besides ``usb``."""
 
     pen: SimulatedPen
     lines: LinePart | None = None
     plug: PlugPart | None = None
     usb: UsbPart | None = None
+    bus: BusPart | None = None
     host: HostPart | None = None

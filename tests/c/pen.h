@@ -32,7 +32,6 @@ struct log_entry {
 };
 
 /* What a reboot leaves alone: memory that keeps, and the things themselves. */
-/* What a reboot leaves alone: memory that keeps, and the things themselves. */
 extern struct kept {
     struct nw_outcome_data outcomes[NW_OUTCOMES_KEPT];
     unsigned outcomes_written;
@@ -46,7 +45,6 @@ extern struct kept {
     double depth_um, rate_mhz, battery_permille, temperature_dc;
     bool jammed;
 } kept;
-
 
 /* What a reboot clears. */
 extern struct pen {

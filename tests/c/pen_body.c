@@ -94,8 +94,8 @@ uint8_t state_now(void) /* the first that fits, in the order of section 7 */
     if (pen.lease != 0) {
         return NW_PEN_STATE_ARMED;
     }
-    if (!needles_out() && (kept.faults & NW_FAULT_RETRACT_FAILED) == 0) {
-        return NW_PEN_STATE_RETRACTING;
+    if (!needles_out()) {
+        return NW_PEN_STATE_RETRACTING; /* stuck, too: RETRACT_FAILED is latched then */
     }
     return kept.faults != 0 ? NW_PEN_STATE_FAULT : NW_PEN_STATE_IDLE;
 }

@@ -54,7 +54,7 @@ async def done(*words: str) -> tuple[int | None, str, str]:
 
 
 async def test_a_good_pen_is_code_0_with_a_verdict_a_clause_and_a_junit_file(tmp_path: Path) -> None:
-    junit = tmp_path / "pen.xml"
+    junit = tmp_path / "made" / "for it" / "pen.xml"
     async with served() as (pen, url):
         words = [word for clause in SOME for word in ("--only", clause)]
         code, said, told = await done("--pen", url, "--other-medium", url, "--junit", str(junit), *words)

@@ -219,6 +219,14 @@ def test_a_fleet_is_one_process_and_one_line(short_dir: Path) -> None:
         assert not list(short_dir.glob("pen-*"))
 
 
+def test_a_line_too_slow_to_treat_over_is_said_and_served() -> None:
+    with running("simulate", "--pens", "2", "--baud", "9600", "--tcp", "127.0.0.1:0") as slow:
+        assert slow.stdout is not None
+        assert slow.stderr is not None
+        assert json.loads(slow.stdout.readline())["ready"] == "fleet"
+        assert "9600 baud carry 960 bytes a second" in slow.stderr.readline()
+
+
 def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen = Terminal(*house.prepare, "--state", str(house.state))
     screen.until("Scan the cartridge's code")

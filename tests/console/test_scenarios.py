@@ -64,7 +64,7 @@ def test_a_story_that_holds_and_one_that_does_not(run: Run, tmp_path: Path) -> N
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text(STORY)
     bad.write_text(STORY.replace("outcome: completed", "outcome: stopped").replace("name: mine", "name: other"))
-    done = run("run", good, bad, "--junit", "out.xml")
+    done = run("run", good, bad, "--junit", "made/for/it/out.xml")
     assert done.returncode == 1
     assert "✓ mine: A story of mine" in done.stdout
     assert "✗ other: A story of mine" in done.stdout
@@ -72,7 +72,7 @@ def test_a_story_that_holds_and_one_that_does_not(run: Run, tmp_path: Path) -> N
     assert "expected: the outcome stopped, within 1 s" in done.stdout
     assert "seen:     the outcome completed" in done.stdout
     assert "1 of 2 scenarios held, 1 did not: other" in done.stdout
-    suite = ET.parse(tmp_path / "out.xml").getroot()
+    suite = ET.parse(tmp_path / "made/for/it/out.xml").getroot()
     assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "2", "1")
     first, second = suite.findall("testcase")
     assert (first.get("name"), first.find("failure")) == ("mine", None)

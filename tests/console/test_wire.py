@@ -104,6 +104,21 @@ def test_damage_says_where_and_shows_what_stands_before_it(wire: Run, recording:
     assert f"{recording}: line 4 of the capture is damaged" in done.stderr.replace("\n", " ")
 
 
+def test_times_that_run_backwards_are_told_on_their_line_and_at_the_end(wire: Run, recording: Path) -> None:
+    head, *lines = recording.read_text().splitlines(keepends=True)
+    recording.write_text("".join([head, *lines[1:], lines[0]]))
+    done = wire("show", str(recording), "--json", "--faults")
+    assert done.returncode == 1
+    assert json.loads(done.stdout.splitlines()[-1])["troubles"] == [
+        "time runs backwards before it, by 2.004 s", "252 frames are missing before it",
+    ]  # fmt: skip
+    assert "its times run backwards, for the first time on line 6" in json.loads(done.stderr)["note"]
+    seen = wire("show", str(recording))
+    assert seen.returncode == 1
+    assert "✗ time runs backwards before it" in seen.stdout
+    assert "do not rely on its order" in " ".join(seen.stderr.split())
+
+
 def test_a_last_line_that_was_cut_off_is_left_out_and_told(wire: Run, recording: Path) -> None:
     recording.write_text(recording.read_text()[:-9])
     done = wire("show", str(recording))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from controller.datafile import FILE_MAX_BYTES, DataModel, FromMm, FromS, load_data, parse_data, read_bounded
+from controller.datafile import FILE_MAX_BYTES, TOLD_MAX, DataModel, FromMm, FromS, load_data, parse_data, read_bounded
 from controller.errors import DataError
 from controller.library_content import Library
 from controller.yaml_tree import DEPTH_MAX, PARTS_MAX, YamlRefused, read_tree
@@ -80,7 +80,7 @@ def test_text_is_refused_with_its_line(text: str | bytes, line: int | None, reas
         ("name: a\ninner:\n  x: {soft_mm: , dwell_s: 1}\n", 3, "not a number"),
         ("name: a\ninner:\n  x: {soft_mm: 0.5, dwell_s: 1.5h}\n", 3, "not a number of seconds"),
         ("name: a\ninner:\n  x: {soft_mm: 0.5, dwell_s: 90000}\n", 3, "longer than a day"),
-        ("name: 7\ninner:\n  x: {soft_mm: 0.5, dwell_s: 1}\n", 1, "name: input should be a valid string"),
+        ("name: 7\ninner:\n  x: {soft_mm: 0.5, dwell_s: 1}\n", 1, "name: a text is needed here, not '7'"),
         ("name: a\ninner: [1]\n", 2, "keys with values are needed here"),
         ("- a\n", 1, "the file as a whole: keys with values are needed here"),
         ("", 1, "the file as a whole"),
@@ -94,12 +94,24 @@ def test_what_does_not_fit_is_refused_with_its_line(text: str, line: int, reason
     assert reason in str(caught.value)
 
 
-def test_the_first_mistake_is_told_and_the_others_are_counted() -> None:
-    text = "name: 7\nnames: 1\ninner: {x: {soft_mm: -1, dwell_s: 1}}\n"
-    with pytest.raises(DataError, match="no key 'names'"):
-        parse_data(Outer, text.encode(), "f")  # unknown keys first: what they were meant to be is not known
-    with pytest.raises(DataError, match=r"^f:1: name: .*There is 1 more mistake in it\.$"):
-        parse_data(Outer, text.replace("names: 1\n", "").encode(), "f")
+def test_every_mistake_is_told_in_the_order_of_the_file() -> None:
+    text = "name: 7\nnames: 1\ninner:\n  x: {soft_mm: -1, dwel_s: 1}\n"
+    with pytest.raises(DataError) as caught:
+        parse_data(Outer, text.encode(), "f")
+    assert str(caught.value).splitlines() == [
+        "f:1: name: a text is needed here, not '7'.",
+        "f:2: names: there is no key 'names' here. Did you mean name?",
+        "f:4: inner → x → dwel_s: there is no key 'dwel_s' here. Did you mean dwell_s?",  # not that it is missing
+        "f:4: inner → x → soft_mm: depth -1 is negative.",
+        "Nothing was loaded: 4 mistakes.",
+    ]
+
+
+def test_a_file_of_nothing_but_mistakes_does_not_fill_the_screen() -> None:
+    text = "name: a\ninner:\n" + "".join(f"  x{number}: {{soft_mm: -1, dwell_s: 1}}\n" for number in range(50))
+    with pytest.raises(DataError, match=f"50 mistakes, the first {TOLD_MAX} told") as caught:
+        parse_data(Outer, text.encode(), "f")
+    assert len(str(caught.value).splitlines()) == TOLD_MAX + 1
 
 
 def test_numbers_never_pass_through_a_binary_fraction() -> None:
@@ -149,9 +161,9 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
 
 def test_words_of_a_file_cannot_drive_a_terminal() -> None:
     for text in ('"\\e[2Jx": 1\n', 'format: "\\e[2J"\n', 'name: "\\e]0;x\\a"\n', "a: &" + "x" * 500 + " 1\n"):
-        said = refusal(text)
-        assert said.isprintable()
-        assert len(said) < 400
+        for line in refusal(text).split("\n"):
+            assert line.isprintable()
+            assert len(line) < 400
 
 
 PIECES = st.sampled_from(

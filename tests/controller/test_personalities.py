@@ -47,6 +47,7 @@ def alarms(rig: Rig) -> list[str]:
 
 TREATED: dict[str, dict[str, object]] = {
     "NW-1": {"depth_um": 500, "rate_mhz": 100_000},
+    "NW-2": {"depth_um": 500, "rate_mhz": 100_000},
     "NW-DIAL": {},
     "NW-BAND": {"rate_mhz": 110_000},
     "NW-STEPS": {"depth_um": 500, "rate_mhz": 125_000},

@@ -266,6 +266,8 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework wire show .*", examined),  # no such recording: it says so
     (r"needlework wire (record|replay) .*", parsed),
+    (r"needlework gauge list", run),
+    (r"needlework gauge read .*", examined),  # nothing is plugged in: it says so
     (r"needlework scenario list", run),
     (r"needlework scenario (run|check|from-session)\b.*", parsed),  # played by tests; people's own files and records
     (r"needlework campaign --hours 0\.02 .*", run),

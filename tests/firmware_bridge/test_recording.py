@@ -1,6 +1,7 @@
 """Recording beside a pen: all of it in the file, nothing held up, and a disk that fails ends the recording alone."""
 
 import os
+import threading
 import time
 from itertools import count
 from pathlib import Path
@@ -99,3 +100,23 @@ def test_a_recording_nobody_ends_has_an_end(tmp_path: Path) -> None:
     recorder.close()
     assert "nobody ended it" in said[0]
     assert len(read(tmp_path / "a")) > 50
+
+
+def test_two_ends_in_one_instant_are_told_once(tmp_path: Path) -> None:
+    """The disk fails on the recorder's thread while the queue is full on the one that taps."""
+
+    class SlowlyTold:
+        def __str__(self) -> str:
+            time.sleep(0.05)  # both have looked by now whether it was told
+            return "a"
+
+    said: list[str] = []
+    recorder = TrafficRecorder(tmp_path / "a", pen_url=PEN, ended=said.append)
+    recorder.path = SlowlyTold()  # type: ignore[assignment]
+    ends = [threading.Thread(target=recorder._end, args=(why,)) for why in ("no disk", "no room")]
+    for end in ends:
+        end.start()
+    for end in ends:
+        end.join()
+    recorder.close()
+    assert len(said) == 1

@@ -193,6 +193,19 @@ async def test_a_missing_slash_is_told(url: str) -> None:
         await open_transport(url, Recorder())
 
 
+@pytest.mark.parametrize(
+    ("url", "option"),
+    [
+        ("serial:///dev/ttyACM0?baud=9600&baud=115200", "baud"),
+        ("usb://1209:0001?serial=X&serial=Y", "serial"),
+        ("tcp://127.0.0.1:7070?a=1&b=2&a=1", "a"),
+    ],
+)
+async def test_an_option_that_is_there_twice_is_refused(url: str, option: str) -> None:
+    with pytest.raises(UnknownUrl, match=f"'{option}' is there more than once"):
+        await open_transport(url, Recorder())
+
+
 @pytest.mark.parametrize("device", ["/dev/ttyACM0", "/dev/serial/by-id/usb-A_%41 B?#-if00", "COM3"])
 def test_a_device_survives_its_url(device: str) -> None:
     assert serial_device(parse_url(serial_url(device) + "?baud=9600")) == device

@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from simulators.bench import Bench
 from simulators.control import ControlSocket
+from simulators.controlled import ControlledPen
 from simulators.faults.catalogue import CATALOGUE
 from simulators.faults.injector import Injector
 from simulators.pen import SimulatedPen
@@ -74,7 +74,7 @@ async def _client(sent: bytes) -> None:
     pen = SimulatedPen(rng=Random(1), today=date(2026, 5, 4))
     with tempfile.TemporaryDirectory(prefix="nw-fuzz-") as folder:
         path = Path(folder) / "control"
-        async with ControlSocket(path, Bench(pen, Injector(pen))):
+        async with ControlSocket(path, ControlledPen(pen, Injector(pen))):
             answers = await _answers(path, sent)
     for line in answers.splitlines():
         answer = json.loads(line)

@@ -83,6 +83,12 @@ TESTS = """
             control.inject("motor_stal")
 
 
+    @pytest.mark.needlework(pens=3)
+    def test_one_pen_beside_a_fleet(needlework_pen, needlework_fleet):
+        assert len({needlework_pen.pid, *(pen.pid for pen in needlework_fleet)}) == 2
+        assert len(needlework_fleet) == 3
+
+
     @pytest.mark.needlework(pens=5)
     def test_a_fleet(needlework_fleet):
         assert len({pen.tcp for pen in needlework_fleet}) == 5
@@ -146,6 +152,16 @@ WRONG = """
 
     @pytest.mark.needlework(pens=0)
     def test_a_fleet_of_none(needlework_fleet):
+        raise AssertionError("the body does not run")
+
+
+    @pytest.mark.needlework(pens=3)
+    def test_a_fleet_of_which_one_is_taken(needlework_pen):
+        raise AssertionError("the body does not run")
+
+
+    @pytest.mark.needlework(faults={"line_delay": 3})
+    def test_a_fault_without_names_for_its_numbers(needlework_pen):
         raise AssertionError("the body does not run")
 
 

@@ -91,13 +91,13 @@ def test_a_strangers_tests_pass(strangers: Path, workers: tuple[str, ...], tmp_p
     )
     assert done.returncode == 0, done.stdout + done.stderr
     suite = ET.parse(junit).getroot()[0]
-    assert int(suite.attrib["tests"]) == 14
+    assert int(suite.attrib["tests"]) == 15
     assert not pens_of(tmp_path)
 
 
 def test_what_is_wrong_is_said_and_the_next_test_goes_on(strangers: Path, tmp_path: Path) -> None:
     done = theirs(strangers, "test_wrong.py", "--needlework", COMMAND, STRANGER=str(tmp_path))
-    assert "2 failed, 1 passed, 5 errors" in done.stdout, done.stdout
+    assert "2 failed, 1 passed, 7 errors" in done.stdout, done.stdout
     assert "the body does not run" not in done.stdout
     for words in (
         "stranger-fails does not hold: The motor runs",
@@ -111,8 +111,11 @@ def test_what_is_wrong_is_said_and_the_next_test_goes_on(strangers: Path, tmp_pa
         "No pen was started",
         "--pens",
         "ended by itself with -9 during the test",
+        "says pens=3, and needlework_pen is one pen. Take needlework_fleet",
+        "faults has ('line_delay', 3) in it, which is no fault",
     ):
         assert words in done.stdout, (words, done.stdout)
+    assert "TypeError" not in done.stdout
     assert not pens_of(tmp_path)
 
 

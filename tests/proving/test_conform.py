@@ -15,7 +15,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from firmware_bridge.errors import PortAbsent
-from firmware_bridge.transports.memory import _LISTENERS, MemoryListener, listen
+from firmware_bridge.transports.memory import _LISTENERS, MemoryListener, MemoryPeer, listen
 from firmware_bridge.wire.messages import Request, Setpoint
 from firmware_bridge.wire.operations import SELF_TEST
 from proving.conform.bench import Allowed, Hand, Hands
@@ -23,13 +23,15 @@ from proving.conform.checks import ALL
 from proving.conform.clauses import CLAUSES
 from proving.conform.defects import CAMPAIGN, DEFECTS, Found
 from proving.conform.host import BareHost, MotionForbidden
-from proving.conform.junit import junit
+from proving.conform.reporting import as_suite
 from proving.conform.running import conform
 from proving.conform.verdicts import Part, Report, Verdict
 from proving.defects import planted
+from proving.junit import document
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
+from simulators.pacing import Pace, UsbFrames, at_baud
 from simulators.pen import SimulatedPen
 from simulators.personality import MODELS, NW_1, PenModel
 from tests.pens import BenchPen, bench_c, bench_pty, bench_tcp
@@ -51,11 +53,13 @@ def hands_at(pen: BenchPen) -> Hands:
 
 
 @asynccontextmanager
-async def simulated(model: PenModel = NW_1) -> AsyncIterator[tuple[SimulatedPen, str, Hands]]:
+async def simulated(
+    model: PenModel = NW_1, *, pace: Pace | None = None
+) -> AsyncIterator[tuple[SimulatedPen, str, Hands]]:
     """A pen in this process, in the event loop's time, whose every part is in a hand."""
     loop = asyncio.get_running_loop()
     pen = SimulatedPen(replace(model, self_test_ms=200), rng=Random(5), today=date(2026, 1, 1))
-    live = LivePen(pen, clock_ns=lambda: int(loop.time() * 1e9))
+    live = LivePen(pen, pace=pace, clock_ns=lambda: int(loop.time() * 1e9))
     task = asyncio.create_task(live.run(), name="simulated pen")
 
     def swap() -> None:
@@ -138,6 +142,16 @@ async def test_the_simulated_pen_passes_in_every_clause() -> None:
 async def test_every_other_model_passes(name: str) -> None:
     report = await report_on(MODELS[name])
     assert failures(report) == []
+    assert report.stopped
+
+
+@VIRTUAL
+@pytest.mark.parametrize("pace", [at_baud(57_600), UsbFrames], ids=["57600 baud", "USB"])
+async def test_a_pen_behind_a_line_as_slow_as_a_real_one_passes_too(pace: Pace) -> None:
+    async with simulated(pace=pace) as (_, url, hands):
+        report = await conform(url, random=Random(7), allowed=EVERYTHING, hands=hands)
+    assert failures(report) == []
+    assert report.conforms
     assert report.stopped
 
 
@@ -278,6 +292,28 @@ async def test_what_does_not_answer_fails_in_c1_and_the_rest_is_not_tried() -> N
 
 
 @VIRTUAL
+async def test_a_pen_asked_in_the_wrong_dialect_is_told_which_there_are() -> None:
+    async with simulated() as (_, url, _hands):
+        told = (await conform(f"ascii+{url}", random=Random(7))).interrupted
+    assert "does not answer HELLO in the dialect ascii: nothing understandable came." in told
+    assert "Without ascii+ before its address it is asked in the wire protocol." in told
+    answers: list[int] = []
+
+    def of_lines(peer: MemoryPeer) -> None:
+        peer.on_data = lambda _data: answers.append(peer.write(b"ERR WHAT\n"))
+
+    listener = listen("conform-lines", of_lines)
+    try:
+        report = await conform("memory://conform-lines", random=Random(7))
+    finally:
+        listener.close()
+    assert "in the wire protocol: " in report.interrupted
+    assert "bytes came that are no answer, 'ERR WHAT\\nERR" in report.interrupted
+    assert "there is ascii (ascii+memory://conform-lines)" in report.interrupted
+    assert report.clauses[-1].parts[0].why == "The pen does not answer HELLO in the wire protocol"
+
+
+@VIRTUAL
 async def test_a_pen_that_goes_is_told_of_and_never_hangs() -> None:
     async with simulated() as (_, url, hands):
         gone = asyncio.Event()
@@ -310,7 +346,7 @@ async def test_junit_has_a_case_a_clause_with_expected_and_seen() -> None:
     found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
     with found.defect.plant():
         report = await report_on(allowed=Allowed(), clauses=["T1", "C1", "S3"])
-    suite = fromstring(junit(report))  # our own text
+    suite = fromstring(document(as_suite(report)))  # our own text
     cases = {case.attrib["name"].split()[0]: case for case in suite.iter("testcase")}
     assert list(cases) == ["C1", "S3", "T1"]
     assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("3", "1", "1")

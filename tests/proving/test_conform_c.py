@@ -10,9 +10,11 @@ from random import Random
 
 import pytest
 
+from firmware_bridge.wire.messages import Fault, Interlock, PenState
 from proving.conform.bench import Allowed
 from proving.conform.running import conform
 from proving.conform.verdicts import Verdict
+from tests.hosts import connected
 from tests.pens import ROOT, bench_c
 
 C_SOURCES = ROOT / "tests" / "c"
@@ -53,11 +55,8 @@ DEFECTS = {
 }  # fmt: skip
 
 
-@pytest.mark.system
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("name", DEFECTS)
-async def test_a_defect_of_the_pen_in_c_is_found(name: str, tmp_path: Path) -> None:
-    file, sound, wrong, clause = DEFECTS[name]
+def changed(tmp_path: Path, file: str, sound: str, wrong: str) -> Path:
+    """The program of the pen, built with this change."""
     sources = tmp_path / "tests" / "c"
     shutil.copytree(C_SOURCES, sources)
     shutil.copytree(ROOT / "docs" / "c", tmp_path / "docs" / "c")
@@ -71,6 +70,30 @@ async def test_a_defect_of_the_pen_in_c_is_found(name: str, tmp_path: Path) -> N
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    async with bench_c(tmp_path / "pen") as pen:
+    return tmp_path / "pen"
+
+
+@pytest.mark.system
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", DEFECTS)
+async def test_a_defect_of_the_pen_in_c_is_found(name: str, tmp_path: Path) -> None:
+    file, sound, wrong, clause = DEFECTS[name]
+    program = changed(tmp_path, file, sound, wrong)
+    async with bench_c(program) as pen:
         report = await conform(pen.url, random=Random(1), allowed=Allowed(motion=clause == "V1"), clauses=[clause])
     assert [one.clause for one in report.clauses if one.verdict is Verdict.FAIL] == [clause]
+
+
+@pytest.mark.system
+@pytest.mark.timeout(60)
+async def test_needles_that_stick_show_retracting_and_not_fault(tmp_path: Path) -> None:
+    """A fault is latched then, but FAULT would say that the needles are out."""
+    moves = "kept.depth_um += (depth_target - kept.depth_um) / DEPTH_LAG_MS;"
+    program = changed(tmp_path, "pen_body.c", moves, f"if (depth_target > kept.depth_um) {{ {moves} }}")
+    async with bench_c(program) as pen, connected(pen.url) as host:
+        await host.arm()
+        async with host.driving(motor=True):
+            await host.until(lambda seen: (seen.depth_measured_um or 0) > 200)
+        stuck = await host.until(lambda seen: bool(seen.faults & Fault.RETRACT_FAILED))
+        assert stuck.state is PenState.RETRACTING
+        assert not stuck.interlocks & Interlock.NEEDLES_OUT

@@ -16,9 +16,9 @@ from controller.inputs import SetDepth
 from controller.state import MachineState
 from logger.journal.entry import GENESIS, Entry
 from proving.defects import defects, planted
+from proving.scenario.from_session import Made, from_session
 from proving.scenario.loading import Loaded, load_scenario
-from proving.scenario.playing import play
-from proving.scenario.recorded import Made, from_session
+from proving.scenario.outcomes import play
 from tests.controller.house import House, open_house
 
 SESSION = "20260101T090000-0000beef"

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import DataError
+from controller.yaml_tree import read_tree
 from proving.scenario.conditions import Condition
 from proving.scenario.loading import Loaded, library, load_scenario, parse_scenario
 from proving.scenario.model import DO, HAND, Setting
-from proving.scenario.playing import play
+from proving.scenario.names import HAZARDS
+from proving.scenario.outcomes import play
 from proving.scenario.reporting import told
 
 GOOD = """\
@@ -62,23 +64,27 @@ def test_a_good_one_is_read_with_the_line_of_each_step() -> None:
         ("fault: line_loss", "fault: line_los", 14, "there is no fault 'line_los'. Did you mean line_loss"),
         ("share_permille", "share_permile", 15, "line_loss has no parameter 'share_permile'. Nearest: share_permille"),
         ("permille: 100", "permille: 1001", 15, "may be 1 to 1000"),
+        ("permille: 100", "permille: true", 15, "'True' is neither a whole number nor a word"),
+        ("permille: 100", "permille: lots", 15, "with → share_permille: share_permille of line_loss is a whole number"),
         ("for_s: 1.5", "for_s: -1", 16, "negative"),
         ("within_s: 1", "witin_s: 1", 21, "Did you mean within_s"),
         ("alarm: link_lost", "alarm: link_last", 20, "there is no alarm 'link_last'. Did you mean link_lost?"),
-        ("phase: paused", "phase: pausd", 20, "phase"),
+        ("phase: paused", "phase: pausd", 20, "or 'interrupted'. Did you mean paused?"),
         ("least: 0.1, most: 0.6", "least: 0.7, most: 0.6", 20, "its least is more than its most"),
         ("type: refused", "type: refusd", 22, "there is no event 'refusd'. Did you mean refused?"),
         ("with: {because", "with: {becuse", 22, "refused has no field 'becuse'. Did you mean because?"),
+        ("because: zone_hard", "because: 5", 22, "because of refused is never '5': a text is needed here"),
         ("hand: press-button", "hand: press-buton", 17, "there is no movement of a hand `press-buton`."),
-        ("cartridge: fresh", "cartridge: frsh", 19, "cartridge"),
+        ("cartridge: fresh", "cartridge: frsh", 19, "Did you mean fresh?"),
         ("zone: nose", "zone: noose", 13, "there is no zone 'noose'. Did you mean nose?"),
         ("operator: demo-physician", "operator: demo-fysician", 5, "Did you mean demo-physician"),
         ("zone: cheek", "zone: check", 5, "there is no zone 'check'. Did you mean cheek"),
         ("due_days", "due_day", 5, "there is no key 'due_day' here. Did you mean due_days?"),
-        ("hazards: [H16]", "hazards: [16]", 4, "hazards"),
+        ("hazards: [H16]", "hazards: [16]", 4, "hazards → 0: a text is needed here, not '16'"),
+        ("hazards: [H16]", "hazards: [H16, H99]", 4, "hazards → 1: there is no hazard 'H99'. The safety case has H01"),
         ("format: needlework-scenario/1", "format: needlework-scenario/9", 1, "needlework-scenario/1"),
         ("  - do: arm\n", "  - do: arm\n    expect: {phase: paused}\n", 9, "one step is one thing"),
-        ("  - do: arm\n", "  - [arm]\n", 8, "steps"),
+        ("  - do: arm\n", "  - [arm]\n", 8, "is no step; one has keys with values, and says one of: do, hand"),
         ("  - do: arm\n", "  - do: {arm: now}\n", 8, "there is no action"),
         ("steps:", "stepps:", 6, "there is no key 'stepps' here. Did you mean steps?"),
         ("name: good", "name: good\nname: good", 3, "stands here a second time; the first is on line 2"),
@@ -95,6 +101,23 @@ def test_a_mistake_is_told_with_its_line(was: str, becomes: str, line: int, word
     assert said.startswith(f"story.yaml:{line}: "), said
     assert words in said, said
     assert "Nothing was loaded." in said
+
+
+def test_every_mistake_of_a_file_is_told_at_once() -> None:
+    """Those of form and those of names, and of one list of parameters each."""
+    text = GOOD.replace("do: arm", "do: amr").replace("zone: nose", "zone: noose").replace("H16", "H99")
+    text = text.replace("{share_permille: 100}", "{share_permile: 100, direction: to_hst}")
+    with pytest.raises(DataError) as caught:
+        parsed(text)
+    *told, last = str(caught.value).splitlines()
+    assert [line.split(":")[1] for line in told] == ["4", "8", "13", "15", "15"]
+    assert "Did you mean nose?" in told[2]
+    assert last == "Nothing was loaded: 5 mistakes."
+
+
+def test_the_hazards_are_those_of_the_safety_case() -> None:
+    case = read_tree((Path(__file__).parents[2] / "docs" / "safety" / "hazards.yaml").read_text(encoding="utf-8")).data
+    assert tuple(case["hazards"]) == HAZARDS
 
 
 def test_what_is_to_be_refused_may_be_a_name_that_nobody_knows() -> None:

@@ -16,7 +16,7 @@ from proving.scenario.conditions import Condition, Depths, Journalled, clauses
 from proving.scenario.course import Failure
 from proving.scenario.loading import Loaded, library, load_scenario, parse_scenario
 from proving.scenario.model import Act, Expect, FaultStep, Scenario
-from proving.scenario.playing import Outcome, play
+from proving.scenario.outcomes import Outcome, play
 from proving.scenario.reporting import told
 from simulators.faults.catalogue import CATALOGUE
 

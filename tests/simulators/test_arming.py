@@ -1,11 +1,13 @@
 """Clauses A1–A4: who gets a lease, who is refused and why, and how a lease ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from firmware_bridge.wire.codec import encode
-from firmware_bridge.wire.messages import Disarm, Fault, Hello, PenState, Refusal, Stop
+from firmware_bridge.wire.messages import Capability, Disarm, Fault, Hello, PenState, Refusal, Stop
 from firmware_bridge.wire.operations import CLEAR_FAULT, SELF_TEST, FaultMask
-from simulators.personality import NW_BLIND, NW_DIAL, NW_DIAL_UNSENSED, NW_NO_DEAD_MAN, NW_PLAIN
+from simulators.personality import NW_1, NW_BLIND, NW_DIAL, NW_DIAL_UNSENSED, NW_NO_DEAD_MAN, NW_PLAIN
 
 
 def test_a1_arm_gives_a_lease_that_status_shows(bench):
@@ -100,6 +102,14 @@ def test_a2_a_hot_pen_is_not_ready(bench, temperature_c):
 
 def test_a2_a_manual_depth_that_nothing_senses_cannot_be_armed(make_bench):
     bench = make_bench(NW_DIAL_UNSENSED)
+    bench.connect()
+    assert bench.arm().refusal == Refusal.UNSUPPORTED
+
+
+def test_a2_a_depth_that_is_neither_set_nor_sensed_cannot_be_armed(make_bench):
+    bench = make_bench(
+        replace(NW_1, capabilities=NW_1.capabilities & ~(Capability.DEPTH_SET | Capability.DEPTH_SENSED))
+    )
     bench.connect()
     assert bench.arm().refusal == Refusal.UNSUPPORTED
 

@@ -22,6 +22,7 @@ from simulators.pacing import (
     Uart,
     UsbFrames,
     at_baud,
+    too_slow,
 )
 from simulators.pen import SimulatedPen
 
@@ -182,3 +183,22 @@ async def test_a_line_too_slow_for_the_pen_loses_whole_frames_and_breaks_none():
             live.catch_up()
         assert deframer.damaged == 0
         assert deframer.lost > 0
+
+
+@given(st.integers(300, 200_000), st.integers(5, 200))
+def test_a_line_that_carries_too_little_is_said_with_the_least_that_would(baud, status_period_ms):
+    told = too_slow(baud, status_period_ms)
+    if not told:
+        assert not too_slow(baud + BITS_A_BYTE, status_period_ms)
+        return
+    least = int(told.split("it takes ")[1].split()[0])
+    assert baud < least
+    assert not too_slow(least, status_period_ms)
+    assert too_slow(least - 1, status_period_ms)
+
+
+def test_the_arithmetic_of_a_slow_line_is_told():
+    told = too_slow(9600, 20)
+    for words in ("9600 baud carry 960 bytes", "54 bytes every 20 ms, which is 2700", "27000 baud at least"):
+        assert words in told
+    assert not too_slow(115_200, 20)

@@ -27,7 +27,10 @@ from firmware_bridge.wire.operations import (
     OutcomeKey,
     SelfTestData,
 )
-from simulators.personality import FULL_CAPABILITIES, NW_1, NW_PLAIN, day_number
+from firmware_bridge.wire.service_operations import SERVICE_ARM, ServiceCeilings
+from simulators.personality import FULL_CAPABILITIES, NW_1, NW_2, NW_PLAIN, day_number
+
+EVERYTHING = replace(NW_2, capabilities=NW_2.capabilities | Capability.FIRMWARE_UPDATE)
 
 
 def log(bench):
@@ -62,7 +65,8 @@ def test_r1_refusals_come_in_the_order_of_the_protocol(bench):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_r1_a_key_belongs_to_what_is_not_repeatable_and_to_nothing_else(bench, operation):
+def test_r1_a_key_belongs_to_what_is_not_repeatable_and_to_nothing_else(make_bench, operation):
+    bench = make_bench(EVERYTHING)
     bench.connect()
     arguments = bytes(60)
     wrong_key = 5 if operation.repeatable else 0
@@ -79,10 +83,11 @@ def test_r1_a_pen_that_lacks_the_capability_does_not_have_the_operation(make_ben
     assert refused == (operation.capability is not None)
 
 
-def test_r1_requests_that_change_something_are_refused_armed_and_reads_are_not(bench):
-    bench.running()
+def test_r1_requests_that_change_something_are_refused_armed_and_reads_are_not(make_bench):
+    bench = make_bench(EVERYTHING).running()
     for operation in OPERATIONS:
-        response = bench.request(operation, b"\x01" * 60)
+        arguments = ServiceCeilings(1000, 100_000, 5_000) if operation is SERVICE_ARM else b"\x01" * 60
+        response = bench.request(operation, arguments)
         assert (response.refusal == Refusal.ARMED) == (not operation.while_armed), operation.name
 
 

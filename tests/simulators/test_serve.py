@@ -69,7 +69,7 @@ async def test_tcp_alone_has_no_terminal():
         ({"tcp": "nowhere"}, EndpointError, "no address"),
         ({"tcp": "127.0.0.1:70000"}, EndpointError, "no address"),
         ({"tcp": "192.0.2.1:0"}, EndpointError, "cannot be listened on"),
-        ({"model": "NW-2"}, UnknownModel, "NW-1"),
+        ({"model": "NW-9"}, UnknownModel, "NW-1"),
         ({"zone": "nasal"}, UnknownZone, "Nearest"),
     ],
 )

@@ -43,7 +43,8 @@ class Course:
         if before.leased and isinstance(given, Tick) and self.now_ms - before.seen_at_ms > before.pen.dead_man_ms:
             assert isinstance(send, SendStop)
         if before.phase is Phase.STOPPING and isinstance(given, Tick):
-            assert send is not None and not isinstance(send, SendSetpoint)
+            assert send is not None
+            assert not isinstance(send, SendSetpoint)
         assert not (state.phase is Phase.CLOSED and state.lease)
         self._record_is_whole()
 
@@ -51,15 +52,21 @@ class Course:
         """Motor only with a service lease of the pinned pen, off skin, fresh, in the ceilings, on record."""
         state, pen = self.state, self.state.pen
         assert state.phase is Phase.MOVING
-        assert state.lease and self.now_ms <= state.lease_until_ms
-        assert pen is not None and pen == state.pinned and pen.capabilities & Capability.DEAD_MAN
-        assert state.seen is not None and self.now_ms - state.seen_at_ms <= pen.dead_man_ms
+        assert state.lease
+        assert self.now_ms <= state.lease_until_ms
+        assert pen is not None
+        assert pen == state.pinned
+        assert pen.capabilities & Capability.DEAD_MAN
+        assert state.seen is not None
+        assert self.now_ms - state.seen_at_ms <= pen.dead_man_ms
         assert send.seen_pen_time_ms == state.seen.pen_time_ms
-        assert not state.seen.faults and not state.journal_problem
+        assert not state.seen.faults
+        assert not state.journal_problem
         if pen.capabilities & Capability.CONTACT_SENSED:
             assert state.seen.on_skin is False
         else:
-            assert state.attested and state.seen.on_skin is not True
+            assert state.attested
+            assert state.seen.on_skin is not True
         assert send.depth_um <= min(state.limits.depth_ceiling_um, pen.depth_max_um)
         assert send.rate_mhz <= min(state.limits.rate_ceiling_mhz, pen.rate_max_mhz)
         assert self.now_ms - state.asked_at_ms <= state.limits.idle_time_out_ms
@@ -75,4 +82,5 @@ class Course:
         ]
         under_way = self.moves[len(told) :]
         assert told == self.moves[: len(told)]
-        assert len(under_way) <= 1 and (not under_way or (self.state.motor_commanded and self.state.unsaid))
+        assert len(under_way) <= 1
+        assert not under_way or (self.state.motor_commanded and self.state.unsaid)

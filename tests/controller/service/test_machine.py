@@ -87,9 +87,7 @@ def test_a_move_is_sent_whole_with_every_tick_and_put_on_record_once_it_settled(
     course = moving()
     made = course.take(Tick(), 20)
     assert made.send == SendSetpoint(True, 500, 60_000, course.state.seen.pen_time_ms)
-    course.take(
-        Settled(depth_measured_um=498, rate_measured_mhz=59_900, motor_current_ma=120, temperature_dc=260)
-    )
+    course.take(Settled(depth_measured_um=498, rate_measured_mhz=59_900, motor_current_ma=120, temperature_dc=260))
     made = course.take(MotorOff())
     assert made.send == SendSetpoint(False, 0, 0, course.state.seen.pen_time_ms)
     assert [type(event) for event in course.events] == [ServiceOpened, ServiceMove]
@@ -116,8 +114,10 @@ def test_service_does_not_open_on(changes: dict[str, Any], code: str) -> None:
     course = beginning()
     say(course, **changes)
     made = course.take(OPEN)
-    assert made.refusal is not None and made.refusal[0] == code
-    assert course.state.phase is Phase.CLOSED and not course.events
+    assert made.refusal is not None
+    assert made.refusal[0] == code
+    assert course.state.phase is Phase.CLOSED
+    assert not course.events
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,8 @@ def test_a_lease_ends_before_the_pen_would_end_it_and_service_stays_open() -> No
     assert made.send == SendDisarm(LEASE)
     assert course.now_ms < course.state.lease_until_ms
     say(course, lease=0, state=PenState.IDLE)
-    assert course.state.phase is Phase.OPEN and not because(course)
+    assert course.state.phase is Phase.OPEN
+    assert not because(course)
     assert [event.motor for event in course.events if isinstance(event, ServiceMove)] == [True]
 
 
@@ -209,13 +210,15 @@ def test_a_press_on_a_running_pen_turns_it_off_and_none_ever_starts_it() -> None
     assert made.send == SendSetpoint(False, 0, 0, course.state.seen.pen_time_ms)
     assert course.state.phase is Phase.ARMED
     made = say(course, button_presses=2)
-    assert made.send is None and course.state.phase is Phase.ARMED
+    assert made.send is None
+    assert course.state.phase is Phase.ARMED
 
 
 def test_the_pen_ended_its_lease() -> None:
     course = moving()
     made = say(course, lease=0, state=PenState.RETRACTING)
-    assert isinstance(made.send, SendStop) and because(course) == ["stopped"]
+    assert isinstance(made.send, SendStop)
+    assert because(course) == ["stopped"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,8 @@ def test_silence_on_purpose_sends_nothing_and_ends_when_the_pen_stopped_itself()
         assert course.take(Tick(), 50).send is None
         say(course)
     say(course, lease=0, state=PenState.RETRACTING, faults=Fault.DEAD_MAN)
-    assert course.state.phase is Phase.OPEN and not because(course)
+    assert course.state.phase is Phase.OPEN
+    assert not because(course)
     assert isinstance(course.events[-1], ServiceMove)
 
 
@@ -250,7 +254,8 @@ def test_a_pen_that_does_not_stop_by_itself_is_told_to() -> None:
     while sent is None:
         say(course, after_ms=50)
         sent = course.take(Tick()).send
-    assert isinstance(sent, SendStop) and because(course) == ["fault"]
+    assert isinstance(sent, SendStop)
+    assert because(course) == ["fault"]
     assert course.now_ms - course.state.stopping.since_ms <= 50
 
 
@@ -277,12 +282,29 @@ def test_a_record_that_accepts_nothing_ends_it() -> None:
     assert course.state.ended == "fault"
 
 
+def test_no_word_from_the_pen_for_its_dead_man_time_stops_it() -> None:
+    course = moving()
+    assert isinstance(course.take(Tick(), FACTS.dead_man_ms).send, SendSetpoint)
+    assert isinstance(course.take(Tick(), 1).send, SendStop)
+    assert because(course) == ["pen_lost"]
+
+
+def test_a_move_that_never_settled_is_on_record_as_it_stood() -> None:
+    course = moving()
+    say(course, depth_measured_um=310)
+    course.take(Move(depth_um=1000, rate_mhz=60_000))
+    course.take(Stop(source="somebody"))
+    told = [event for event in course.events if isinstance(event, ServiceMove)]
+    assert [(event.depth_commanded_um, event.depth_measured_um) for event in told] == [(500, 310), (1000, 310)]
+
+
 def test_a_lease_granted_too_late_is_stopped() -> None:
     course = opened()
     course.take(AskLease())
     course.take(Stop(source="somebody"))
     made = course.take(GrantLease(lease=LEASE))
-    assert isinstance(made.send, SendStop) and not course.state.leased
+    assert isinstance(made.send, SendStop)
+    assert not course.state.leased
 
 
 @pytest.mark.parametrize(
@@ -293,7 +315,8 @@ def test_a_lease_granted_too_late_is_stopped() -> None:
 def test_a_move_out_of_range_is_refused_whole(depth_um: int, rate_mhz: int, code: str) -> None:
     course = armed()
     assert course.take(Move(depth_um=depth_um, rate_mhz=rate_mhz)).refusal[0] == code
-    assert course.state.phase is Phase.ARMED and not course.moves
+    assert course.state.phase is Phase.ARMED
+    assert not course.moves
 
 
 def test_a_pen_that_runs_though_nobody_said_so_is_stopped() -> None:
@@ -334,6 +357,9 @@ ASKED = st.sampled_from(
     ]
 )  # fmt: skip
 ACTS = st.one_of(
+    st.tuples(st.just("well"), st.just({}), st.sampled_from([20, 200])),
+    st.tuples(st.just("said"), st.sampled_from([{"on_skin": True}, {"on_skin": None}]), st.just(20)),
+    st.tuples(st.just("asked"), st.sampled_from([Move(depth_um=500, rate_mhz=60_000), Touch()]), st.just(0)),
     st.tuples(st.just("said"), SAID, st.sampled_from([20, 20, 20, 400])),
     st.tuples(st.just("well"), st.just({}), st.just(20)),
     st.tuples(st.just("tick"), st.just({}), st.sampled_from([0, 50, 400, 61_000])),
@@ -358,6 +384,7 @@ def test_whatever_comes_the_motor_runs_only_where_it_may_and_every_move_gets_on_
             course.take(Tick(), after_ms)
         else:
             course.take(what, after_ms)
+        course.take(Tick(), 10)
     course.take(Stop(source="the end"))
     for _ in range(30):
         say(course, lease=0, state=PenState.IDLE, interlocks=OUT)

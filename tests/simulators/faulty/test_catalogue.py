@@ -26,11 +26,11 @@ def test_each_has_what_makes_it_and_no_name_is_there_twice() -> None:
 
 
 def _rows() -> list[tuple[FaultKind, ...]]:
-    from simulators.faults import of_answers, of_firmware, of_host, of_line, of_plant, of_usb  # noqa: PLC0415
+    from simulators.faults import of_answers, of_bench, of_firmware, of_host, of_line, of_plant, of_usb  # noqa: PLC0415
 
     return [
-        of_answers.ANSWER_FAULTS, of_firmware.FIRMWARE_FAULTS, of_host.HOST_FAULTS, of_line.LINE_FAULTS,
-        of_plant.PLANT_FAULTS, of_usb.USB_FAULTS,
+        of_answers.ANSWER_FAULTS, of_bench.BENCH_FAULTS, of_firmware.FIRMWARE_FAULTS, of_host.HOST_FAULTS,
+        of_line.LINE_FAULTS, of_plant.PLANT_FAULTS, of_usb.USB_FAULTS,
     ]  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulators import control
-from simulators.bench import Bench, Cable
 from simulators.control import CLIENTS_MAX, LINE_MAX_BYTES, ControlSocket
 from simulators.control_client import ControlClient
+from simulators.controlled import Cable, ControlledPen
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.errors import ControlRefused, EndpointError, NoControl
@@ -81,7 +81,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         with MemoryEndpoint(live, "controlled") as endpoint:
             path = tmp_path / "control"
             injector = Injector(Parts(live.pen, lines=live.lines, plug=Cable([MemoryPlug(endpoint)])))
-            async with ControlSocket(path, Bench(live.pen, injector)):
+            async with ControlSocket(path, ControlledPen(live.pen, injector)):
                 yield Served(live, endpoint, path)
 
 
@@ -133,9 +133,16 @@ async def test_hands(served: Served) -> None:
         assert not (await truth("cartridge_out"))["cartridge_in"]
         assert (await truth("cartridge_in"))["cartridge_in"]
         await truth("button", held_ms=50)
-        await truth("pedal")
-        await client.ask("wait", **{"for": "lived_ms>0"})
+        pressed = await truth("pedal")
+        assert (await client.ask("wait", **{"for": f"lived_ms>{pressed['lived_ms']}"}))["ok"]
         assert (served.pen.firmware.button_presses, served.pen.firmware.pedal_presses) == (1, 1)
+        for action, field, value, takes in (
+            ("on_skin", "held_ms", 5, "zone"),
+            ("button", "zone", "chin", "held_ms"),
+            ("power_off", "held_ms", 5, "nothing more"),
+        ):
+            refused = (await client.ask("hand", action=action, **{field: value}))["error"]
+            assert f"{action} takes {takes}, not {field}" in refused["sentence"]
         off = await truth("power_off")
         assert (off["powered"], off["awake"]) == (False, False)
         assert (await truth("power_on"))["powered"]
@@ -178,6 +185,33 @@ async def test_whoever_says_no_more_gets_the_whole_answer(served: Served) -> Non
     await writer.wait_closed()
     assert len(answers) == 12
     assert all(json.loads(answer)["ok"] for answer in answers)
+
+
+async def test_whoever_says_no_more_and_waits_gets_the_answer(served: Served) -> None:
+    """As `nc -N` and `socat` do: the request, then the end of what they say."""
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(b'{"do": "wait", "for": "injected=ingress", "within_ms": 60000}\n')
+    writer.write_eof()
+    async with served.client() as other:
+        await asyncio.sleep(0.05)
+        await other.ask("inject", fault="ingress")
+    async with asyncio.timeout(5):
+        answers = (await reader.read()).splitlines()
+    writer.close()
+    await writer.wait_closed()
+    assert [json.loads(answer)["ok"] for answer in answers] == [True]
+
+
+async def test_whoever_waits_and_leaves_frees_the_seat(served: Served) -> None:
+    for _ in range(CLIENTS_MAX):
+        _, writer = await asyncio.open_unix_connection(served.path)
+        writer.write(b'{"do": "wait", "for": "injected=ingress", "within_ms": 600000}\n')
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.close()
+        await writer.wait_closed()
+    async with served.client() as client:
+        assert (await client.ask("truth"))["ok"]
 
 
 async def test_clearing_everything_clears_what_was_to_come(served: Served) -> None:
@@ -261,11 +295,11 @@ async def test_what_cannot_be_done_is_said_and_the_client_stays(
 async def test_it_is_its_owners_alone_and_goes_with_the_pen(tmp_path: Path) -> None:
     path = tmp_path / "control"
     async with simulator() as live:
-        bench = Bench(live.pen, Injector(live.pen))
-        async with ControlSocket(path, bench):
+        controlled = ControlledPen(live.pen, Injector(live.pen))
+        async with ControlSocket(path, controlled):
             assert stat.S_IMODE(path.lstat().st_mode) == 0o600
             with pytest.raises(EndpointError, match="another simulated pen"):
-                async with ControlSocket(path, bench):
+                async with ControlSocket(path, controlled):
                     pass
             assert path.exists()
         assert not path.exists()
@@ -274,24 +308,24 @@ async def test_it_is_its_owners_alone_and_goes_with_the_pen(tmp_path: Path) -> N
 async def test_a_socket_left_behind_is_taken_over_and_a_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "control"
     async with simulator() as live:
-        bench = Bench(live.pen, Injector(live.pen))
-        left = ControlSocket(path, bench)
+        controlled = ControlledPen(live.pen, Injector(live.pen))
+        left = ControlSocket(path, controlled)
         await left.__aenter__()
         kept = os.dup(left._server.sockets[0].fileno())  # type: ignore[union-attr]
         left._inode = 0
         await left.__aexit__()
         os.close(kept)
         assert path.exists()
-        async with ControlSocket(path, bench):
+        async with ControlSocket(path, controlled):
             pass
         path.write_text("mine")
         with pytest.raises(EndpointError, match="is no socket"):
-            async with ControlSocket(path, bench):
+            async with ControlSocket(path, controlled):
                 pass
         assert path.read_text() == "mine"
         for wrong in (tmp_path / "none" / "control", tmp_path / ("x" * 200)):
             with pytest.raises(EndpointError, match="Name a short path"):
-                async with ControlSocket(wrong, bench):
+                async with ControlSocket(wrong, controlled):
                     pass
 
 
@@ -392,13 +426,11 @@ def test_whatever_is_said_every_line_has_an_answer(lines: list[bytes]) -> None:
 
     async def play() -> None:
         async with simulator() as live:
-            socket = ControlSocket(Path("unused"), Bench(live.pen, Injector(live.pen)))
-            reader = asyncio.StreamReader()
-            reader.feed_eof()
+            socket = ControlSocket(Path("unused"), ControlledPen(live.pen, Injector(live.pen)))
             for line in lines:
                 try:
                     async with asyncio.timeout(2):
-                        answer = await socket._answer(line, reader)
+                        answer = await socket._answer(line, lambda: True)
                 except ConnectionResetError:
                     continue  # it waited for something, and nobody was there any more
                 assert isinstance(answer["ok"], bool)

@@ -8,6 +8,7 @@ import pytest
 from firmware_bridge.wire.framing import Deframer
 from firmware_bridge.wire.messages import Contact, Fault, Message, PenState, Refusal, Status
 from firmware_bridge.wire.operations import (
+    CALIBRATION_WRITE,
     CARTRIDGE_READ,
     Nothing,
 )
@@ -87,6 +88,7 @@ IN_TREATMENT: dict[str, Check] = {
     "cartridge_off": lambda t, _was: t.pen.cartridge is None,
     "cartridge_blunt": lambda t, _was: t.pen.truth.rate_hz < RATE_HZ * 0.85,
     "cartridge_worn": lambda t, _was: t.pen.truth.strokes > 500_000,
+    "pen_swapped": lambda t, was: t.pen.model.serial != was.serial,
     "host_stall": lambda t, was: len(t.rig.inputs) == was.inputs,
     "host_clock_forward": lambda t, was: (t.rig.today - was.today).days == 1,
     "host_clock_back": lambda t, was: (t.rig.today - was.today).days == -400,
@@ -99,7 +101,7 @@ def moment(t: Heard) -> SimpleNamespace:
     return SimpleNamespace(
         pen_time_ms=t.pen.firmware.pen_time_ms, count=len(t.statuses), lease=t.pen.truth.lease, today=t.rig.today,
         tick=t.pen.firmware.tick, inputs=len(t.rig.inputs), presses=t.pen.firmware.button_presses,
-        boot_id=t.pen.firmware.boot_id,
+        boot_id=t.pen.firmware.boot_id, serial=t.pen.model.serial,
     )  # fmt: skip
 
 
@@ -140,6 +142,7 @@ MOMENTARY: dict[str, Check] = {
     "firmware_internal": faulty(Fault.INTERNAL),
     "firmware_clock_ahead": lambda t, was: 5000 < t.pen.firmware.pen_time_ms - was.pen_time_ms < 5200,
     "firmware_clock_back": lambda t, was: (t.pen.firmware.pen_time_ms - was.pen_time_ms) % 2**32 > 2**32 - 5000,
+    "knock": lambda t, _was: t.pen.memory.lifetime.shocks > 0,
     "host_second_stop": lambda t, _was: not t.pen.truth.lease,
     "host_forged_setpoint": lambda t, _was: t.pen.firmware.refusal == Refusal.LEASE,
 }
@@ -307,6 +310,20 @@ def test_another_cartridge_put_in_meanwhile_stays_and_is_not_worn(make_bench) ->
     assert bench.pen.truth.strokes == 0
 
 
+def test_a_supply_that_fails_in_the_midst_of_a_write_and_one_that_is_mended_before(make_bench) -> None:
+    bench = make_bench()
+    bench.connect()
+    injector, boot_id = Injector(bench.pen), bench.pen.firmware.boot_id
+    injector.inject("power_cut_in_write")
+    injector.clear_all()
+    written = bench.pen.memory.calibration._replace(depth_offset_um=5)
+    assert bench.request(CALIBRATION_WRITE, written).refusal == 0
+    injector.inject("power_cut_in_write", step=1)
+    assert bench.request(CALIBRATION_WRITE, written._replace(depth_offset_um=6)) is None
+    assert bench.pen.firmware.boot_id != boot_id
+    assert bench.pen.memory.calibration.depth_offset_um == 5
+
+
 def test_a_second_host(make_bench) -> None:
     bench = make_bench()
     injector = Injector(bench.pen)
@@ -323,7 +340,7 @@ def test_every_fault_but_those_of_line_and_usb_is_looked_at() -> None:
     alone = {
         "firmware_lies_running", "firmware_refuses_stop", "firmware_no_dead_man", "firmware_late_answer",
         "firmware_no_answer", "firmware_wrong_answer", "firmware_busy", "firmware_refuses_arm",
-        "firmware_consume_fails",
+        "firmware_consume_fails", "power_cut_in_write",
         "firmware_calibration_lost", "firmware_calibration_due", "firmware_old_version", "firmware_wrong_nonce",
         "depth_stuck", "depth_slow", "depth_play", "contact_stuck_on", "battery_flat", "cartridge_used",
         "cartridge_expired", "cartridge_short", "cartridge_blank", "host_second_hello", "host_second_arm",

@@ -35,7 +35,7 @@ class UsbPen:
 
     def __init__(self, live: LivePen, endpoint: VirtualUsbEndpoint, url: str) -> None:
         self.pen, self.endpoint, self.url = live.pen, endpoint, url
-        self.injector = Injector(Parts(live.pen, lines=live.lines, usb=endpoint))
+        self.injector = Injector(Parts(live.pen, lines=live.lines, usb=endpoint, bus=endpoint))
 
     @property
     def address(self) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from proving.scenario.course import Broken, Course, Failure, Line
+from proving.scenario.from_session import replay
 from proving.scenario.loading import Loaded
 from proving.scenario.on_rig import POLL_MS, RigStage
-from proving.scenario.recorded import replay
 from proving.violations import Violation
 
 Speed = Literal["max", "real"]

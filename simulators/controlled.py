@@ -1,4 +1,4 @@
-"""A served pen on the bench of whoever tests: what is really so, faults, and hands. Behind the control socket."""
+"""A served pen in the hands of whoever tests: what is really so, faults, and hands. Behind the control socket."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -15,7 +15,11 @@ from simulators.pen import PRESS_MS, SimulatedPen
 Data = dict[str, Any]
 """As JSON has it."""
 
+Hand = Callable[[Mapping[str, Any]], None]
+"""Something a hand does, as the request that asks for it says."""
+
 PRESS_MAX_MS = 60_000
+AGE_MAX = 10_000
 
 
 class Cable:
@@ -66,23 +70,41 @@ def active_as_data(fault: ActiveFault) -> Data:
     return {"fault": fault.name, "parameters": dict(fault.parameters)}
 
 
-class Bench:
-    """The bench of one pen. Everything here takes effect at once and does not wait."""
+class ControlledPen:
+    """One pen in the hands of whoever tests. Everything here takes effect at once and does not wait.
 
-    def __init__(self, pen: SimulatedPen, injector: Injector) -> None:
+
+    ``more_hands`` is what hands can do to what stands beside the pen; none of it takes a field.
+    """
+
+    def __init__(
+        self,
+        pen: SimulatedPen,
+        injector: Injector,
+        more_hands: Mapping[str, Hand] | None = None,
+    ) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "on_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True),
-            "off_skin": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False),
-            "treat": lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)),
-            "button": lambda asked: pen.press_button(whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)),
-            "pedal": lambda asked: pen.press_pedal(whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)),
-            "cartridge_out": lambda _asked: _ignored(pen.remove_cartridge()),
-            "cartridge_in": lambda _asked: _ignored(pen.insert_cartridge()),
-            "power_off": lambda _asked: pen.switch_off(),
-            "power_on": lambda _asked: pen.switch_on(),
+        self._hands: dict[str, tuple[Hand, tuple[str, ...]]] = {
+            "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), ("zone",)),
+            "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), ("zone",)),
+            "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), ("zone",)),
+            "button": (lambda asked: pen.press_button(_held(asked)), ("held_ms",)),
+            "pedal": (lambda asked: pen.press_pedal(_held(asked)), ("held_ms",)),
+            "cartridge_out": (lambda _asked: _ignored(pen.remove_cartridge()), ()),
+            "cartridge_in": (lambda _asked: _ignored(pen.insert_cartridge()), ()),
+            "power_off": (lambda _asked: pen.switch_off(), ()),
+            "power_on": (lambda _asked: pen.switch_on(), ()),
+            "charge": (lambda _asked: pen.charge_battery(), ()),
+            "age": (
+                lambda asked: pen.age(
+                    whole(asked, "hours", 0, AGE_MAX, 1), cycles=whole(asked, "cycles", 0, AGE_MAX, 0)
+                ),
+                ("hours", "cycles"),
+            ),
+            **{name: (hand, ()) for name, hand in (more_hands or {}).items()},
         }
+        """What hands can do, each with the fields that it takes."""
 
     @property
     def hands(self) -> tuple[str, ...]:
@@ -103,15 +125,25 @@ class Bench:
     def hand(self, asked: Mapping[str, Any]) -> None:
         """A hand does something. Raises BadRequest, UnknownZone, NoSuchPart."""
         action = _text(asked, "action", "")
-        does = self._hands.get(action)
-        if does is None:
+        found = self._hands.get(action)
+        if found is None:
             near = get_close_matches(action, self._hands, n=3) or self.hands
             raise BadRequest(f"No hand can do {action[:40]!r}. Nearest: {', '.join(near)}.")
+        does, takes = found
+        for field in asked:
+            if field != "action" and field not in takes:
+                raise BadRequest(
+                    f"{action} takes {' and '.join(takes) or 'nothing more'}, not {field[:40]}. Nothing was done."
+                )
         does(asked)
 
 
 def _ignored(_given: object) -> None:
     return
+
+
+def _held(asked: Mapping[str, Any]) -> int:
+    return whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)
 
 
 def _text(asked: Mapping[str, Any], name: str, otherwise: str) -> str:

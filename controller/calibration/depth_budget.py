@@ -1,0 +1,135 @@
+"""The lines of depth's budgets: what each measured quantity is uncertain by, with a name for each source."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+from controller.calibration.fit import Line
+from controller.calibration.references import DepthGauge, ReferenceCartridge
+from controller.calibration.scatter import Scatter
+from controller.calibration.setup import DepthSetup, Environment
+from controller.calibration.uncertainty import Contribution
+from controller.service_events import Direction
+
+REFERENCE_TEMPERATURE_DC = 200
+"""20 °C, at which lengths are stated (ISO 1:2022)."""
+PPM = 1_000_000
+
+Key = tuple[int, Direction]
+
+
+def reference_lines(
+    reference_um: float, gauge: DepthGauge, cartridge: ReferenceCartridge, environment: Environment,
+    alignment_mrad: int, expansion_ppb_per_k: int,
+) -> list[Contribution]:  # fmt: skip
+    """What one reading of that size is uncertain by, beside repeats; in µm.
+
+    Alignment is one-sided (a tilted gauge only reads too much); as a half-width to both sides it is taken too large.
+    """
+    length_um = abs(reference_um)
+    certificate_um = (gauge.expanded_nm + gauge.expanded_ppm * length_um / 1000) / 1000
+    return [
+        Contribution("gauge: its certificate", "B", "normal", certificate_um),
+        Contribution("gauge: its last digit", "B", "rectangular", gauge.resolution_nm / 2000),
+        Contribution("reference cartridge: needles off the nominal", "B", "rectangular", float(cartridge.tolerance_um)),
+        Contribution("gauge not along the needles", "B", "rectangular", length_um * _tilt(alignment_mrad)),
+        Contribution(
+            "temperature off 20 °C", "B", "rectangular", _off_k(environment), length_um * expansion_ppb_per_k / 1e9
+        ),
+    ]
+
+
+def key_lines(reference_um: float, factor: float, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the mean error of one point from one direction is uncertain by."""
+    return [
+        Contribution("repeatability of the mean", "A", "student", found.repeatability, factor, found.degrees),
+        *_references(reference_um, setup),
+        _shown_step(setup),
+    ]
+
+
+def mean_lines(reference_um: float, point: int, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the mean error of one point, of all directions it was read from, is uncertain by."""
+    readings = setup.method.repeats * len(setup.method.directions)
+    off_h = sum(found.means[point, direction].off_h for direction in setup.method.directions)
+    factor = sqrt(1 / readings + (off_h / len(setup.method.directions) * found.off_factor_h) ** 2)
+    return [
+        Contribution("repeatability of the mean", "A", "student", found.repeatability, factor, found.degrees),
+        *_references(reference_um, setup),
+        _shown_step(setup),
+    ]
+
+
+def hysteresis_lines(found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the mean difference between directions is uncertain by. What the references add is in both and cancels.
+
+    Down is read later than up: the less is known of the drift, the less of the difference.
+    """
+    points = len(setup.method.points_um)
+    later_h = sum(mean.off_h if key[1] == "down" else -mean.off_h for key, mean in found.means.items()) / points
+    factor = sqrt(2 / (setup.method.repeats * points) + (later_h * found.off_factor_h) ** 2)
+    return [
+        Contribution("repeatability of a mean difference", "A", "student", found.repeatability, factor, found.degrees)
+    ]
+
+
+def line_offset_lines(line: Line, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the line's error at 0 is uncertain by, as the line through these points; a bend is no part of it."""
+    return [
+        Contribution("repeatability of the line", "A", "student", line.offset_standard, degrees=found.degrees),
+        *_references(0.0, setup),
+        _shown_step(setup),
+    ]
+
+
+def line_gain_lines(line: Line, found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the line's gain is uncertain by, in ppm: what is the same at every depth does not touch it."""
+    method = setup.method
+    return [
+        Contribution("repeatability of the line", "A", "student", line.slope_standard, PPM, found.degrees),
+        Contribution("gauge: its certificate", "B", "normal", float(setup.gauge.expanded_ppm)),
+        Contribution("gauge not along the needles", "B", "rectangular", PPM * _tilt(method.alignment_mrad)),
+        Contribution(
+            "temperature off 20 °C", "B", "rectangular", _off_k(setup.environment), method.expansion_ppb_per_k / 1000
+        ),
+    ]
+
+
+def left_lines(
+    line: Line, shown_um: float, differences: Sequence[float], found: Scatter[Key], setup: DepthSetup
+) -> list[Contribution]:
+    """What one setting at a depth, from either direction, is uncertain by when the line is all that is known."""
+    lines = [
+        Contribution("repeatability of one setting", "A", "student", found.repeatability, degrees=found.degrees),
+        Contribution("repeatability of the line", "A", "student", line.standard_at(shown_um), degrees=found.degrees),
+        Contribution("what a line does not follow", "A", "student", line.left, degrees=line.degrees_between),
+        *_references(line.error(shown_um) + shown_um, setup),
+        _shown_step(setup),
+        Contribution("whole µm in what the pen holds", "B", "rectangular", 0.5),
+    ]
+    if differences:
+        square = sum(each**2 for each in differences) / len(differences)
+        by_chance = 2 * found.repeatability**2 / setup.method.repeats
+        lines.append(Contribution("direction of approach", "A", "two_valued", sqrt(max(0.0, square - by_chance)), 0.5))
+    if found.slope is not None:
+        lines.append(Contribution("drift while it was read", "A", "rectangular", abs(found.slope), found.hours / 2))
+    return lines
+
+
+def _references(reference_um: float, setup: DepthSetup) -> list[Contribution]:
+    method = setup.method
+    return reference_lines(
+        reference_um, setup.gauge, setup.cartridge, setup.environment, method.alignment_mrad, method.expansion_ppb_per_k
+    )
+
+
+def _shown_step(setup: DepthSetup) -> Contribution:
+    return Contribution("pen: its last digit", "B", "rectangular", setup.shown_step_um / 2)
+
+
+def _tilt(alignment_mrad: int) -> float:
+    """How much too long a gauge reads that stands askew by that angle, as a fraction: 1 - cos, to second order."""
+    return (alignment_mrad / 1000) ** 2 / 2
+
+
+def _off_k(environment: Environment) -> float:
+    return abs(environment.temperature_dc - REFERENCE_TEMPERATURE_DC) / 10

@@ -1,0 +1,89 @@
+"""How repeated errors scatter: means of groups, pooled repeatability, and drift over the series. Internal, in floats.
+
+A group is a point read from one direction. With times, one straight drift over the whole series is taken out by
+analysis of covariance (one slope, a mean for each group), always and not only when it looks large: a test first would
+make the stated uncertainty wrong. Means then stand for the middle of the series.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Generic, TypeVar
+
+Group = TypeVar("Group", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean(Generic[Group]):
+    """The mean error of a group, and the factor that makes its standard uncertainty of the pooled repeatability.
+
+    ``off_h``: how much later than the middle of the series it was read, in hours; 0 without times.
+    """
+
+    group: Group
+    value: float
+    readings: int
+    factor: float
+    spread: float
+    off_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(Generic[Group]):
+    """``repeatability`` is the standard deviation of one reading. ``slope`` is per hour, None without times.
+
+    ``slope_standard`` is its standard uncertainty; ``hours`` how long the series took.
+    """
+
+    means: Mapping[Group, Mean[Group]]
+    repeatability: float
+    degrees: int
+    slope: float | None
+    slope_standard: float
+    hours: float
+
+    @property
+    def off_factor_h(self) -> float:
+        """What an hour off the middle of the series adds to the standard uncertainty, of the repeatability."""
+        return self.slope_standard / self.repeatability if self.repeatability > 0.0 else 0.0
+
+
+def scatter(items: Sequence[tuple[Group, float | None, float]]) -> Scatter[Group]:
+    """Of (group, hours since the series began or None, error). Needs more readings than groups, plus one with times."""
+    groups: dict[Group, list[tuple[float | None, float]]] = {}
+    for group, hours, error in items:
+        groups.setdefault(group, []).append((hours, error))
+    times = [hours for _, hours, _ in items if hours is not None]
+    timed = len(times) == len(items)
+    middles = {group: _mean([hours or 0.0 for hours, _ in rows]) for group, rows in groups.items()}
+    plain = {group: _mean([error for _, error in rows]) for group, rows in groups.items()}
+    along = sum(((hours or 0.0) - middles[group]) ** 2 for group, hours, _ in items)
+    degrees = len(items) - len(groups)
+    slope: float | None = None
+    if timed and along > 0.0 and degrees > 1:
+        slope = sum(((hours or 0.0) - middles[group]) * (error - plain[group]) for group, hours, error in items) / along
+        degrees -= 1
+    left = sum(
+        (error - plain[group] - (slope or 0.0) * ((hours or 0.0) - middles[group])) ** 2
+        for group, hours, error in items
+    )
+    repeatability = sqrt(left / degrees)
+    middle = _mean(times) if timed else 0.0
+    means = {}
+    for group, rows in groups.items():
+        off = middles[group] - middle if timed else 0.0
+        spread = sqrt(sum((error - plain[group]) ** 2 for _, error in rows) / (len(rows) - 1)) if len(rows) > 1 else 0.0
+        factor = sqrt(1 / len(rows) + (off**2 / along if slope is not None else 0.0))
+        means[group] = Mean(group, plain[group] - (slope or 0.0) * off, len(rows), factor, spread, off)
+    return Scatter(
+        means=means,
+        repeatability=repeatability,
+        degrees=degrees,
+        slope=slope,
+        slope_standard=repeatability / sqrt(along) if slope is not None else 0.0,
+        hours=max(times) - min(times) if timed else 0.0,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
