@@ -292,6 +292,11 @@ class StationSettings(BaseSettings):
         return self.state_dir / "ledger.sqlite"
 
     @property
+    def pens_path(self) -> Path:
+        """Which pens are in quarantine, as far as this station knows."""
+        return self.state_dir / "pens.sqlite"
+
+    @property
     def accounts_path(self) -> Path:
         """Who may sign in. Apart from the journal, for this user alone."""
         return self.state_dir / "accounts.sqlite"

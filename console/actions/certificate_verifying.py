@@ -25,6 +25,9 @@ from logger.store.store import Store
 from station.record.station_key import public_key_at
 from station.settings import StationSettings
 
+_TELLING = ("station_key", "certificate_issued")
+"""The entries that tell of keys and of certificates."""
+
 
 def verify(settings: StationSettings, which: str, *, keys: Sequence[str], code: str | None, as_json: bool) -> int:
     """Prints what came of it: exit code 0 genuine, 1 anything else, 2 where there was nothing that could be checked."""
@@ -92,12 +95,8 @@ def _entries(settings: StationSettings) -> Iterator[tuple[Entry, str]]:
         except RecordError:
             return  # `needlework verify` says what is wrong with a journal
         try:
-            last = reader.last()
-            for type_ in ("station_key", "certificate_issued"):
-                entry = reader.newest(type_, last[0]) if last else None
-                while entry is not None:
-                    yield entry, "the journal here"
-                    entry = reader.newest(type_, entry.sequence - 1)
+            for entry in reader.entries_of(_TELLING):
+                yield entry, "the journal here"
         finally:
             reader.close()
     if "://" not in settings.store_place and Path(settings.store_place).is_file():
@@ -107,10 +106,10 @@ def _entries(settings: StationSettings) -> Iterator[tuple[Entry, str]]:
             return
         try:
             for span in store.stations():
-                for type_ in ("station_key", "certificate_issued"):
-                    entry = store.newest(span.station, type_, span.contiguous)
-                    while entry is not None:
-                        yield entry, "the store here"
-                        entry = store.newest(span.station, type_, entry.sequence - 1)
+                for type_ in _TELLING:
+                    told = store.newest(span.station, type_, span.contiguous)
+                    while told is not None:
+                        yield told, "the store here"
+                        told = store.newest(span.station, type_, told.sequence - 1)
         finally:
             store.close()

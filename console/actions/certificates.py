@@ -11,6 +11,7 @@ from console.exits import Code
 from console.render.certificate import certificate_view, certificates_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
+from logger.certificate.canonical import MAX_BYTES
 from logger.certificate.document import Body
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.label import BEGINS, read_label
@@ -24,7 +25,6 @@ from logger.report.label import LabelFormat
 from logger.report.label import label as label_of
 from station.settings import StationSettings
 
-_MAX_BYTES = 4_000_001
 _FORMS: dict[str, LabelFormat] = {".pdf": "pdf", ".svg": "svg", ".png": "png"}
 
 
@@ -127,7 +127,7 @@ def found(settings: StationSettings, which: str) -> Found:
     path = Path(which)
     if path.is_file():
         with path.open("rb") as file:
-            return Found(path, file.read(_MAX_BYTES))
+            return Found(path, file.read(MAX_BYTES + 1))
     digest = ""
     if which.upper().startswith(BEGINS):
         number, digest = read_label(which)

@@ -152,12 +152,7 @@ def untold(folder: CertificateFolder, reader: JournalReader) -> list[Certificate
 
     Damaged files, and those that another station issued, are left out. Raises JournalError, OSError.
     """
-    told: set[str] = set()
-    last = reader.last()
-    entry = reader.newest("certificate_issued", last[0]) if last else None
-    while entry is not None:
-        told.add(str(json.loads(entry.body)["number"]))
-        entry = reader.newest("certificate_issued", entry.sequence - 1)
+    told = {str(json.loads(entry.body)["number"]) for entry in reader.entries_of(("certificate_issued",))}
     return [
         issued_event(Sealed(kept.path.read_bytes(), kept.certificate))
         for kept in folder.all()

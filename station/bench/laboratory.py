@@ -7,7 +7,7 @@ from logger.certificate.document import Address
 
 
 class Laboratory(DataModel):
-    """The file: a name, the lines of an address, and how to reach it."""
+    """The file, and a customer in another: a name, the lines of an address, and how to reach it."""
 
     name: Words
     address: tuple[Words, ...] = ()
@@ -16,7 +16,9 @@ class Laboratory(DataModel):
 
 def laboratory(path: Path | None) -> Address | None:
     """The laboratory in a file; None where no file is set. Raises DataError with line and reason."""
-    if path is None:
-        return None
-    said = parse_data(Laboratory, read_bounded(path), str(path))
+    return None if path is None else address_of(parse_data(Laboratory, read_bounded(path), str(path)))
+
+
+def address_of(said: Laboratory) -> Address:
+    """As it stands in a certificate."""
     return Address(name=said.name, lines=said.address, contact=said.contact or "")

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from controller.calibration.readings import accuracy_depth_plan, accuracy_rate_p
 from controller.calibration.setup import accuracy_setup
 from controller.errors import DataError
 from controller.service_events import CertificateIssued
-from logger.certificate.document import Address
+from logger.certificate.document import Address, Replaces
 from logger.certificate.folder import CertificateFolder
+from logger.certificate.sealing import Sealed
 from logger.certificate.verify import verify_certificate
 from logger.errors import CertificateRefused
 from logger.journal.journal import Journal
@@ -22,6 +24,8 @@ from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.certificate_parts import Named
 from station.bench.certifying import draw_number, issue, issued_event, untold
 from station.bench.laboratory import laboratory
+from station.bench.parties import read_parties
+from station.bench.reissuing import parties_of, reissue
 from station.bench.standards import references_of
 from tests.station.bench_work import (
     AIR,
@@ -141,6 +145,44 @@ def test_issued_again_after_a_crash_with_the_same_salt_it_is_the_same_file(tmp_p
 
     assert once() == once()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_path: Path) -> None:
+    old = issued(tmp_path)
+    folder = CertificateFolder(tmp_path)
+    path = tmp_path / "parties.yaml"
+    path.write_text("customer:\n  name: Practice for Skin, Dr. Joan Example\n  address: [12 Needle Street]\n")
+    parties = read_parties(path, parties_of(old.sealed))
+    how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY, "folder": folder}
+    new = reissue(old.sealed, parties, number="C261127-0000000R", reason="The name was mistyped.", **how)
+    assert old.path.read_bytes() == old.sealed.content
+    body, private = new.sealed.certificate.body, new.sealed.certificate.private
+    assert private is not None
+    assert body.replaces == Replaces(number=old.event.number, sha256=old.sealed.sha256)
+    assert (body.results, body.ended_at) == (old.sealed.certificate.body.results, old.sealed.certificate.body.ended_at)
+    assert private.customer is not None
+    assert "Joan" in private.customer.name
+    assert private.condition == PARTIES.condition
+    assert "mistyped" in certificate_data(printed_of(new.sealed, ID))["warnings"][0]
+    result = verify_certificate(new.sealed.content, "a", known={ID: "here"}, today=TODAY)
+    assert result.outcome == "genuine"
+    assert any(f"takes the place of {old.event.number}" in note for note in result.notes)
+    for reason, changed in ((" ", parties), ("again", parties_of(old.sealed))):
+        with pytest.raises(CertificateRefused):
+            reissue(old.sealed, changed, number="C261127-0000000R", reason=reason, **how)
+    public = old.sealed.certificate.model_copy(update={"private": None})
+    with pytest.raises(CertificateRefused, match="no names in it"):
+        parties_of(Sealed(old.sealed.content, public))
+
+
+def test_a_file_of_parties_is_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "parties.yaml"
+    path.write_text("customer:\n  name: Practice\ndue_on: next year\n")
+    with pytest.raises(DataError, match=r"parties\.yaml:3: due_on: .*not a date"):
+        read_parties(path)
+    path.write_text("customer:\n  name: Practice\ndue_on: 2027-11-26\nremarks: [In air.]\n")
+    read = read_parties(path)
+    assert (read.customer, read.due_on, read.remarks) == (Address(name="Practice"), "2027-11-26", ("In air.",))
 
 
 def test_an_accuracy_test_passes_a_true_pen_and_fails_one_that_is_off(tmp_path: Path) -> None:
