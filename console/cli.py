@@ -14,6 +14,7 @@ from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
 from console.gauge_app import gauge_app
+from console.health_app import pen_health, pens_health
 from console.library_app import library_app
 from console.pen_app import pen_app
 from console.people_app import account_app, approve
@@ -59,6 +60,10 @@ app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 app.add_typer(gauge_app, name="gauge")
 app.add_typer(pen_app, name="pen")
+pen_app.command("health")(pen_health)
+pens_app = typer.Typer(help="What is plugged in here, and how the clinic's pens do.", no_args_is_help=False)
+app.add_typer(pens_app, name="pens")
+pens_app.command("health")(pens_health)
 app.command()(amend)
 app.command()(approve)
 app.command()(conform)
@@ -260,12 +265,18 @@ def record(
 # The machine ----------------------------------------------------------------------------------------------------------
 
 
-@app.command()
+@pens_app.callback(invoke_without_command=True)
 def pens(
+    context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", help="Go on and tell what comes and goes, until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port."""
+    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port.
+
+    `needlework pens health` is a page over all pens of the record.
+    """
+    if context.invoked_subcommand is not None:
+        return
     with Troubles(as_json=as_json):
         from console.actions import machine  # noqa: PLC0415 imported when it runs
 

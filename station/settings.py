@@ -128,6 +128,8 @@ class StationSettings(BaseSettings):
     """Who may operate, and how deep; none means the examples shipped."""
     profiles: Path | None = None
     """Data sheets of pens and cartridges; none means those shipped."""
+    health: Path | None = None
+    """From when on a pen's wear is worth a word; none means the example shipped."""
     retention: Path | None = None
     """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
     site_key: Path | None = None
