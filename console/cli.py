@@ -286,19 +286,24 @@ def pens(
 @app.command()
 def doctor(
     pen: Annotated[list[str] | None, typer.Option("--pen", help="Look at this pen's port too.", metavar="URL")] = None,
+    soak: Annotated[
+        float | None,
+        typer.Option("--soak", help="Listen to each pen for so long, and judge its line.", metavar="SECONDS", min=1),
+    ] = None,
     broker: Broker = None,
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Look at ports, permissions, broker, disk, clock and priority; each finding with its remedy.
+    """Look at ports, permissions, power saving, broker, disk, clock and priority; each finding with its remedy.
 
-    Exit code 1: a finding prevents treating.
+    With --soak it listens to each pen that is named here or in the settings: damaged frames, a histogram of how long
+    answers take, gaps, the pen's clock. Nothing moves. Exit code 1: a finding prevents treating.
     """
     with Troubles(as_json=as_json):
         settings = _settings(pens=pen or None, broker=broker or None, state_dir=state)
         from console.actions.machine import doctor as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(settings, as_json=as_json))
+        raise typer.Exit(act(settings, soak_s=soak, as_json=as_json))
 
 
 @app.command()

@@ -1,10 +1,10 @@
 """A plot in the characters of a terminal: eight dots a character, in layers that cover each other. Pure."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
-import itertools
 
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The dot of a Braille character at a row and column."""

@@ -1,5 +1,6 @@
 """How many minutes of treating are left in a battery, from what treatments took out of it before."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -8,7 +9,6 @@ from typing import NamedTuple
 
 from controller.health.policy import BatteryPolicy
 from controller.health.student import two_sided
-import itertools
 
 _S_PER_MIN = 60
 _SAME_DAY_S = 6 * 3600

@@ -8,6 +8,7 @@ was left. One stretch says nothing about chance, so it counts for what its two m
 that. A stretch over which somebody opened the pen or dropped it is no wear, and left out.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -16,7 +17,6 @@ from typing import NamedTuple
 from controller.health.policy import ForecastPolicy
 from controller.health.student import beyond, two_sided
 from controller.health.trend import Forecast
-import itertools
 
 
 class Calibrated(NamedTuple):

@@ -41,15 +41,15 @@ def beyond(t: float, freedom: int | None) -> float:
         return NormalDist().cdf(-t)
     if t < 0:
         return 1 - beyond(-t, freedom)
-    return _beta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
+    return beta_share(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
 
 
-def _beta(x: float, a: float, b: float) -> float:
+def beta_share(x: float, a: float, b: float) -> float:
     """The regularised incomplete beta function I_x(a, b), 0 ≤ x ≤ 1."""
     if x <= 0 or x >= 1:
         return min(max(x, 0.0), 1.0)
     if x > (a + 1) / (a + b + 2):  # the fraction converges quickly below this, the other one above
-        return 1 - _beta(1 - x, b, a)
+        return 1 - beta_share(1 - x, b, a)
     front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(1 - x)) / a
     c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
     total = d

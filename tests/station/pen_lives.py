@@ -42,7 +42,8 @@ def read(model: str, serial: str, **changed: object) -> HealthRead:
         "pen": f"{model}/{serial}", "serial": serial, "firmware": "1.4.0", "run_s": 3600, "strokes": 360_000,
         "shocks": 0, "run_since_s": 3600, "strokes_since": 360_000, "shocks_since": 0, "battery_cycles": 10,
         "battery_capacity_permille": 950, "battery_resistance_mohm": 300, "battery_permille": 800,
-        "temperature_dc": 340, "motor_current_ma": 420, "load": "skin 100 Hz 0.50 mm", "frames": 30_000, "frames_damaged": 0,
+        "temperature_dc": 340, "motor_current_ma": 420, "load": "skin 100 Hz 0.50 mm", "frames": 30_000,
+        "frames_damaged": 0,
     }  # fmt: skip
     return HealthRead.model_validate({**given, **changed})
 
