@@ -27,6 +27,7 @@ from console.simulator_app import simulator_app
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.store_option import StorePlace
+from console.support_app import support
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
 from console.verify_app import verify
@@ -74,6 +75,7 @@ app.command()(sbom)
 app.add_typer(simulator_app, name="simulator")
 app.command(cls=BareOptionsCommand)(simulate)
 app.command()(verify)
+app.command()(support)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -36,7 +36,7 @@ LOOK_AGAIN_S = 10.0
 PLOTS = (".svg", ".png", ".pdf")
 
 
-class _Record:
+class Record:
     """What the record says of pens, and by which data it is judged."""
 
     def __init__(self, settings: StationSettings, journal: Path | None, store: str | None) -> None:
@@ -94,7 +94,7 @@ def one_pen(
             )  # fmt: skip
         if not force:
             check_free([plot])
-    record = _Record(settings, journal, store)
+    record = Record(settings, journal, store)
     pen = _named(record.look(), name)
     now = datetime.now(UTC)
     if plot is not None:
@@ -114,7 +114,7 @@ def one_pen(
 
 def all_pens(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
     """Prints a page over all pens. Raises RecordError, ConsoleError."""
-    record = _Record(settings, journal, store)
+    record = Record(settings, journal, store)
     pens = record.look()
     if as_json:
         print_json([as_data(pen) for pen in pens])
@@ -126,7 +126,7 @@ def all_pens(settings: StationSettings, *, journal: Path | None, store: str | No
 
 def watch_pens(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
     """Keeps the page up to date until a signal ends it; a line of JSON each time with ``as_json``."""
-    record = _Record(settings, journal, store)
+    record = Record(settings, journal, store)
     pens = record.look()
     console = out()
 

@@ -4,7 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from random import SystemRandom
+from typing import Any
 
 from rich.progress import Progress
 
@@ -14,9 +16,11 @@ from console.render.machine import PortLine, change_line, findings_view, pens_vi
 from console.screen import err, out, print_json, say
 from console.trouble import ConsoleError, Told
 from controller.health.policy import load_health_policy
+from controller.health.share import rank
 from firmware_bridge.discovery import FoundPort, FoundUsbPen, list_pens
 from firmware_bridge.errors import WireError
 from firmware_bridge.hotplug import PlugChange, watch_plugs
+from firmware_bridge.line_quality import GAP_EDGES_MS
 from station.monitoring.doctor import examine
 from station.monitoring.doctor_line import check_line
 from station.monitoring.findings import Finding, Level, worst
@@ -62,6 +66,34 @@ def watch_pens(*, as_json: bool) -> int:
     return Code.DONE
 
 
+def looked_at(
+    settings: StationSettings, soak_s: float | None, *, quiet: bool
+) -> tuple[list[Finding], list[dict[str, Any]]]:
+    """The findings, and in numbers what was heard of each pen. Raises ConsoleError where no pen is named to soak."""
+    findings, soaks = _examined(settings, soak_s, quiet=quiet)
+    told = []
+    for heard in soaks:
+        numbers = asdict(heard)
+        trips = numbers.pop("round_trips_ms")
+        ranks = {f"round_trip_p{share}_ms": rank(trips, share / 100) for share in (50, 95, 99)} if trips else {}
+        told.append({**numbers, **ranks, "gap_edges_ms": GAP_EDGES_MS})
+    return findings, told
+
+
+def _examined(settings: StationSettings, soak_s: float | None, *, quiet: bool) -> tuple[list[Finding], list[Soak]]:
+    soaks: list[Soak] = []
+    findings = list(examine(probe(settings)))
+    if soak_s is not None:
+        policy = load_health_policy(settings.health).line
+        for heard in _soaked(settings, soak_s, quiet=quiet):
+            if isinstance(heard, Finding):
+                findings.append(heard)
+            else:
+                soaks.append(heard)
+                findings += check_line(heard, policy)
+    return findings, soaks
+
+
 def _soaked(settings: StationSettings, soak_s: float, *, quiet: bool) -> Iterator[Soak | Finding]:
     """What was heard of each pen of the settings, one after the other; a finding for one that is not reached."""
     if not settings.pens:
@@ -95,16 +127,7 @@ def doctor(settings: StationSettings, *, soak_s: float | None = None, as_json: b
 
     With ``soak_s`` each pen of the settings is listened to for so long. Raises ConsoleError where none is named.
     """
-    soaks: list[Soak] = []
-    findings = list(examine(probe(settings)))
-    if soak_s is not None:
-        policy = load_health_policy(settings.health).line
-        for heard in _soaked(settings, soak_s, quiet=as_json):
-            if isinstance(heard, Finding):
-                findings.append(heard)
-            else:
-                soaks.append(heard)
-                findings += check_line(heard, policy)
+    findings, soaks = _examined(settings, soak_s, quiet=as_json)
     if as_json:
         print_json([{**finding.model_dump(), "level": Level(finding.level).name.lower()} for finding in findings])
     else:
