@@ -16,6 +16,7 @@ from console.render.health import pen_health_view, pens_health_view
 from console.render.health_svg import health_svg
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
+from controller.calibration.policy import CalibrationPolicy, load_policy
 from controller.datafile import nearest
 from controller.health.assess import Load, PenHealth
 from controller.health.policy import HealthPolicy, load_health_policy
@@ -43,6 +44,7 @@ class Record:
         self.settings = settings
         self.policy: HealthPolicy = load_health_policy(settings.health)
         self.profiles: Profiles = load_profiles(settings.profiles)
+        self.calibration: CalibrationPolicy = load_policy()
         self.where = ""
         self._journal = journal
         self._store = store
@@ -58,7 +60,14 @@ class Record:
         self.where = " and ".join(names)
         entries = [found[key] for key in sorted(found)]
         loads = asyncio.run(_loads(self.settings))
-        return health_of_pens(entries, now=datetime.now(UTC), policy=self.policy, profiles=self.profiles, loads=loads)
+        return health_of_pens(
+            entries,
+            now=datetime.now(UTC),
+            policy=self.policy,
+            profiles=self.profiles,
+            calibration=self.calibration,
+            loads=loads,
+        )
 
 
 async def _loads(settings: StationSettings) -> dict[str, Load]:

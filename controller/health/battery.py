@@ -7,8 +7,8 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from controller.calibration.student import t_factor
 from controller.health.policy import BatteryPolicy
-from controller.health.student import two_sided
 
 _S_PER_MIN = 60
 _SAME_DAY_S = 6 * 3600
@@ -59,7 +59,7 @@ def minutes_left(
     usable = max(0, charge_permille - policy.reserve_permille)
     load = fmean(taken)
     if len(taken) >= 3:
-        reach = two_sided(confidence_percent / 100, len(taken) - 1) * stdev(taken) * sqrt(1 + 1 / len(taken))
+        reach = t_factor(confidence_percent / 100, len(taken) - 1) * stdev(taken) * sqrt(1 + 1 / len(taken))
         because = f"{len(taken)} treatments took {load:.1f} ‰ a minute"
     else:
         reach = load * policy.load_spread_percent / 100

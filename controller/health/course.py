@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from controller.calibration.student import t_factor
 from controller.health.drift import Drift
-from controller.health.student import two_sided
 from controller.health.trend import Forecast, Reading, line
 
 _STEPS = 60
@@ -40,7 +40,7 @@ def of_drift(found: Drift | None, coming: Forecast, *, today: float) -> tuple[Ex
     """The expected error with its band since the newest calibration."""
     if found is None:
         return ()
-    factor = two_sided(coming.confidence_percent / 100, found.freedom)
+    factor = t_factor(coming.confidence_percent / 100, found.freedom)
     days = _days(found.day, today, coming, found.days / found.stretches)
     return tuple(
         Expected(day, found.error(day), found.error(day) - edge, found.error(day) + edge)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
+from controller.calibration.student import NORMAL_FROM, t_below, t_factor
 from controller.health.policy import ForecastPolicy
-from controller.health.student import beyond, two_sided
 from controller.health.trend import Forecast
 
 
@@ -32,8 +32,8 @@ class Calibrated(NamedTuple):
 class Drift:
     """What is known of a pen's wandering since ``day``, where ``left`` was its error.
 
-    ``per_day`` and its standard uncertainty; ``chance`` the standard deviation that a day adds; ``freedom`` None where
-    all that is known is the uncertainty of measuring.
+    ``per_day`` and its standard uncertainty; ``chance`` the standard deviation that a day adds; ``freedom`` are the
+    degrees of freedom, ``NORMAL_FROM`` where all that is known is the uncertainty of measuring.
     """
 
     day: float
@@ -44,7 +44,7 @@ class Drift:
     per_day: float
     per_day_standard: float
     chance: float
-    freedom: int | None
+    freedom: float
 
     def error(self, day: float) -> float:
         """The error expected on a day."""
@@ -60,9 +60,8 @@ class Drift:
         expected, deviation = self.error(day), self.deviation(day)
         if deviation == 0:
             return float(abs(expected) > tolerance)
-        return beyond((tolerance - expected) / deviation, self.freedom) + beyond(
-            (tolerance + expected) / deviation, self.freedom
-        )
+        above = 1 - t_below((tolerance - expected) / deviation, self.freedom)
+        return above + t_below((-tolerance - expected) / deviation, self.freedom)
 
 
 def drift(calibrations: Sequence[Calibrated], broken: Sequence[float] = ()) -> Drift | None:
@@ -79,7 +78,7 @@ def drift(calibrations: Sequence[Calibrated], broken: Sequence[float] = ()) -> D
     per_day = sum(change for _, change, _ in stretches) / days
     measured = sqrt(sum(standard**2 for _, _, standard in stretches)) / days
     newest = calibrations[-1]
-    freedom, chance, doubt = None, 0.0, measured
+    freedom, chance, doubt = float(NORMAL_FROM), 0.0, measured
     if len(stretches) > 1:
         freedom = len(stretches) - 1
         chance = sqrt(sum((change - per_day * length) ** 2 / length for length, change, _ in stretches) / freedom)
@@ -99,9 +98,9 @@ def leaves_tolerance(found: Drift | None, tolerance: float, *, now: float, polic
         )  # fmt: skip
     several = f"{found.stretches} stretches" if found.stretches > 1 else "one stretch"
     rests = f"{several} between calibrations, {found.days:.0f} days"
-    if found.freedom is None:
+    if found.stretches == 1:
         rests += "; of one stretch only the uncertainty of measuring is known"
-    factor = two_sided(confidence_percent / 100, found.freedom)
+    factor = t_factor(confidence_percent / 100, found.freedom)
     marks: dict[str, float | None] = {"earliest": None, "day": None, "latest": None}
     until = policy.until(now, found.days)
     for ahead in range(int(until - now) + 1):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controller.health.student import beta_share
+from controller.calibration.student import incomplete_beta
 
 
 def at_most(bad: int, of: int, confidence: float) -> float:
@@ -17,7 +17,7 @@ def at_most(bad: int, of: int, confidence: float) -> float:
     low, high = bad / of, 1.0
     while high - low > 1e-9:
         middle = (low + high) / 2
-        if beta_share(middle, bad + 1, of - bad) < confidence:
+        if incomplete_beta(middle, bad + 1, of - bad) < confidence:
             low = middle
         else:
             high = middle

@@ -12,7 +12,7 @@ from math import sqrt
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from controller.health.student import two_sided
+from controller.calibration.student import t_factor
 
 
 class Reading(NamedTuple):
@@ -40,7 +40,7 @@ class Line:
 
     def half_width(self, day: float, confidence: float) -> float:
         """How far the line itself may lie from :meth:`at`, both sides."""
-        t = two_sided(confidence, self.readings - 2)
+        t = t_factor(confidence, self.readings - 2)
         return t * self.scatter * sqrt(1 / self.readings + (day - self.mean_day) ** 2 / self.spread)
 
 
@@ -86,7 +86,7 @@ def meeting(found: Line, limit: float, confidence: float) -> tuple[float, float]
 
     A slope that is not told from none at this confidence gives None.
     """
-    reach = two_sided(confidence, found.readings - 2) * found.scatter
+    reach = t_factor(confidence, found.readings - 2) * found.scatter
     gap = limit - found.mean_value
     # (gap − b·x)² = reach²·(1/n + x²/S) in x = day − mean_day
     a = found.per_day**2 - reach**2 / found.spread
