@@ -41,7 +41,7 @@ def read(model: str, serial: str, **changed: object) -> HealthRead:
     given: dict[str, object] = {
         "pen": f"{model}/{serial}", "serial": serial, "firmware": "1.4.0", "run_s": 3600, "strokes": 360_000,
         "shocks": 0, "run_since_s": 3600, "strokes_since": 360_000, "shocks_since": 0, "battery_cycles": 10,
-        "battery_capacity_permille": 950, "battery_resistance_mohm": 300, "battery_permille": 800,
+        "battery_capacity_permille": 950, "battery_resistance_mohm": 150, "battery_permille": 800,
         "temperature_dc": 340, "motor_current_ma": 420, "load": "skin 100 Hz 0.50 mm", "frames": 30_000,
         "frames_damaged": 0,
     }  # fmt: skip
@@ -68,7 +68,7 @@ def life(
     begin = until - timedelta(days=30 * months)
     told: list[Told] = [(begin, connected(model, serial), None)]
     run_s = strokes = 0
-    error, capacity, resistance = 0.0, 1000.0, 260.0
+    error, capacity, resistance = 0.0, 1000.0, 130.0
     at, number = begin, 0
     while at < until:
         years = (at - begin) / timedelta(days=365)
@@ -78,10 +78,10 @@ def life(
                 fitted_lot="B2", fitted_serial="", by="tech-1", on=at.date().isoformat(),
             )  # fmt: skip
             told.append((at, part, None))
-            capacity, resistance = 1000.0, 260.0
+            capacity, resistance = 1000.0, 130.0
         error += chance.gauss(drift_um_a_year / 365, 0.9)
         capacity -= capacity_a_year / 365
-        resistance += capacity_a_year / 365 * 1.4
+        resistance += capacity_a_year / 365 * 0.7
         if certificates and (at - begin).days % 182 == 0:
             number += 1
             left = round(chance.gauss(0, 8))
@@ -101,7 +101,7 @@ def life(
             current = round((420 + current_a_year * years) * chance.gauss(1, 0.02))
             common = {
                 "battery_capacity_permille": round(capacity + chance.gauss(0, 6)),
-                "battery_resistance_mohm": round(resistance + chance.gauss(0, 5)), "shocks": number // 2,
+                "battery_resistance_mohm": round(resistance + chance.gauss(0, 3)), "shocks": number // 2,
             }  # fmt: skip
             before = read(
                 model, serial, run_s=run_s, strokes=strokes, battery_permille=charge, load="", motor_current_ma=None,

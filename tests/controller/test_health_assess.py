@@ -59,7 +59,7 @@ def test_a_pen_in_good_health_is_told_as_that() -> None:
     ("quantity", "given"),
     [
         ("battery_capacity", {"battery_capacity_permille": lambda week: 900 - 7 * week}),
-        ("battery_resistance", {"battery_resistance_mohm": lambda week: 300 + 12 * week}),
+        ("battery_resistance", {"battery_resistance_mohm": lambda week: 150 + 6 * week}),
         ("motor_current", {"motor_current_ma": lambda week: 400 + 5 * week}),
         ("temperature", {"temperature_dc": lambda week: 350 + 6 * week}),
     ],
