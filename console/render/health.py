@@ -26,6 +26,8 @@ _SEVERAL = {"needs attention": "need attention"}
 SPARK_COLUMNS = 16
 PLOT_COLUMNS_MOST = 110
 PLOT_ROWS = 8
+PAGE_COLUMNS = (124, 98)
+"""From these widths on the page over all pens has all its columns, and all but what matters least."""
 TWO_PLOTS_COLUMNS = 120
 SENTENCE_COLUMNS = 125
 """From these widths on two plots go side by side, and what is to come stands in the table."""
@@ -61,23 +63,26 @@ def pens_health_view(pens: Sequence[PenHealth], now: datetime, width: int, *, wh
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
     table.add_column("")
     table.add_column("pen", no_wrap=True)
-    table.add_column("run", justify="right", no_wrap=True)
-    table.add_column("30 days", justify="right", no_wrap=True)
+    wide, middling = width >= PAGE_COLUMNS[0], width >= PAGE_COLUMNS[1]
+    if middling:
+        table.add_column("run", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("30 days", justify="right", no_wrap=True)
     table.add_column("battery", justify="right", no_wrap=True)
     table.add_column("lasts", justify="right", no_wrap=True)
     table.add_column("depth error", no_wrap=True)
     table.add_column("calibration", no_wrap=True)
-    table.add_column("first to leave its limit", ratio=1)
+    table.add_column("first to leave its limit")
     for pen in pens:
         mark, style, _ = LEVELS[pen.level]
         table.add_row(
             Text(mark, style=style),
             Text(pen.pen, style="bold" if pen.level == "act" else ""),
-            hours(pen.run_s),
-            hours(pen.run_month_s),
+            *([hours(pen.run_s)] if middling else []),
+            *([hours(pen.run_month_s)] if wide else []),
             _battery(pen),
             _left(pen),
-            _depth(pen),
+            _depth(pen, limited=wide),
             _calibration(pen, now),
             _first(pen, now),
         )
@@ -146,12 +151,13 @@ def _row_of(pen: PenHealth, quantity: str) -> HealthRow | None:
     return next((row for row in pen.rows if row.quantity == quantity), None)
 
 
-def _depth(pen: PenHealth) -> Text:
+def _depth(pen: PenHealth, *, limited: bool) -> Text:
     row = _row_of(pen, "depth_error")
     if row is None:
         return Text(NOT_KNOWN, style="dim")
     style = LEVELS[row.level][1] if row.level in {"act", "watch"} else ""
-    return Text(f"{amount(row, row.value, sign=True)} of {limit_of(row)}", style=style)
+    of = f" of {limit_of(row)}" if limited else ""
+    return Text(f"{amount(row, row.value, sign=True)}{of}", style=style)
 
 
 def _calibration(pen: PenHealth, now: datetime) -> Text:

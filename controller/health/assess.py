@@ -67,7 +67,8 @@ class HealthRow:
 class PenHealth:
     """One pen today. Run time in s and strokes are the pen's own count (``counted_by`` *pen*) or the record's sums.
 
-    ``out_when_due`` is the chance (0 to 1) that its depth is out of tolerance on the day its calibration is due.
+    ``out_when_due`` is the chance (0 to 1) that its depth is out of tolerance on the day its calibration is due, None
+    where too little is known.
     """
 
     pen: str
@@ -129,7 +130,7 @@ def assess(
         shocks=newest.shocks if newest else None,
         counted_by="pen" if counted else "record",
         calibration_due=history.calibration_due,
-        out_when_due=_out_when_due(wandering, history.calibration_due, limits.depth_tolerance_um),
+        out_when_due=_out_when_due(wandering, history.calibration_due, limits.depth_tolerance_um, policy),
         quarantined=history.quarantined,
         failed_parts=history.failed_parts,
         rows=tuple(rows),
@@ -172,7 +173,7 @@ def _depth(
     expected = wandering.error(max(today, days(at))) if wandering else float(left)
     drawn = course.of_drift(wandering, coming, today=today)
     row = _row("depth_error", "µm", expected, tolerance_um, None, points, coming, policy, today, drawn)
-    chance = _out_when_due(wandering, history.calibration_due, tolerance_um)
+    chance = _out_when_due(wandering, history.calibration_due, tolerance_um, policy)
     if chance is None or chance * 100 <= policy.forecast.out_when_due_most_percent or row.level == "act":
         return row
     return replace(row, level="watch", sentence=f"{row.sentence} {before_due(chance, coming)}")
@@ -194,8 +195,12 @@ def _rate(history: PenHistory, today: float, policy: HealthPolicy, tolerance_ppm
     return _row("rate_error", "ppm", points[-1].value, tolerance_ppm, None, points, coming, policy, today)
 
 
-def _out_when_due(wandering: Drift | None, due: str | None, tolerance_um: int | None) -> float | None:
+def _out_when_due(
+    wandering: Drift | None, due: str | None, tolerance_um: int | None, policy: HealthPolicy
+) -> float | None:
     if wandering is None or due is None or tolerance_um is None:
+        return None
+    if wandering.stretches < policy.forecast.least_stretches:
         return None
     due_day = (date.fromisoformat(due) - date(1970, 1, 1)).days
     return wandering.chance_out(due_day, tolerance_um) if due_day >= wandering.day else None

@@ -12,7 +12,8 @@ class ForecastPolicy(DataModel):
     """What a forecast has to rest on, how far it goes, and from when on it calls for somebody.
 
     It looks ahead ``horizon_days``, and no longer than ``reach_times`` as long as was looked back. A calibration due
-    with a greater chance than ``out_when_due_most_percent`` to find the pen out of tolerance is worth a word.
+    with a greater chance than ``out_when_due_most_percent`` to find the pen out of tolerance is worth a word; such a
+    chance is told from ``least_stretches`` between calibrations on.
     """
 
     confidence_percent: int = Field(ge=50, le=99)
@@ -23,6 +24,7 @@ class ForecastPolicy(DataModel):
     reach_times: int = Field(ge=1, le=20)
     soon_days: int = Field(ge=1, le=365)
     out_when_due_most_percent: int = Field(ge=1, le=50)
+    least_stretches: int = Field(ge=2, le=20)
 
     def until(self, now: float, looked_back_days: float) -> float:
         """The day as far as which a forecast looks that rests on so many days."""

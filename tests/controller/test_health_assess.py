@@ -98,9 +98,9 @@ def test_current_is_compared_at_equal_loads_only() -> None:
 def test_depth_is_forecast_from_calibrations_and_told_against_its_due_date() -> None:
     due = date(2027, 10, 1)
     told = [
-        (NOW - timedelta(days=30 + 180 * (3 - number)), certificate(
+        (NOW - timedelta(days=30 + 180 * (4 - number)), certificate(
             "NW-2", "0007", str(number), found_um=0 if number == 0 else found, left_um=0, on=date(2026, 1, 1), due=due))
-        for number, found in enumerate((0, 58, 62, 60))
+        for number, found in enumerate((0, 58, 62, 60, 61))
     ]  # fmt: skip
     pen = judged([*told])
     found = row(pen, "depth_error")
@@ -111,7 +111,7 @@ def test_depth_is_forecast_from_calibrations_and_told_against_its_due_date() -> 
     assert 0.0 < pen.out_when_due < 0.35
     opened = PenRepaired(pen="NW-2/0007", serial="0007", what="opened", ends_calibration=True, by="t", on="2026-08-01")
     without = judged([*told, (told[2][0] + timedelta(days=9), opened)])
-    assert "2 stretches" in row(without, "depth_error").forecast.because
+    assert "3 stretches" in row(without, "depth_error").forecast.because
 
 
 def test_a_model_without_a_data_sheet_has_no_depth_row() -> None:
