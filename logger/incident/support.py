@@ -36,10 +36,22 @@ MAX_EVENTS: Final = 5_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
-_URL: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://[^\s,;\"'<>)]+")
-_LOCAL_URLS: Final = ("serial", "usb", "pty", "memory")
-_PATH: Final = re.compile(r"(?<![\w/.])/(?!dev/|sys/|proc/|run/udev/|etc/udev/|lib/|usr/)[^\s:,;\"'<>)]+")
-_TOLD: Final = "(a path)"
+_LOCAL: Final = ("serial", "usb", "pty", "memory")
+"""Kinds of address that lead to this machine's own ports."""
+_OF_THE_SYSTEM: Final = ("/dev/", "/sys/", "/proc/", "/run/udev/", "/etc/udev/", "/lib/", "/usr/")
+_PLACE: Final = re.compile(
+    r"(?P<kind>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s,;\"'<>)]+)|(?<![\w/.])(?P<path>/[^\s:,;\"'<>)]+)"
+)
+_PATH_TOLD: Final = "(a path)"
+
+
+def _place(found: re.Match[str]) -> str:
+    """What is told of an address or a path."""
+    kind, rest = found["kind"], found["rest"] or found["path"]
+    if kind is not None and kind not in _LOCAL:
+        return f"{kind}://(an address)"
+    kept = rest if not rest.startswith("/") or rest.startswith(_OF_THE_SYSTEM) else _PATH_TOLD
+    return kept if kind is None else f"{kind}://{kept}"
 
 
 class Scrubber:
@@ -51,9 +63,7 @@ class Scrubber:
 
     def text(self, words: str) -> str:
         """A text without them: addresses keep their kind, paths of the system stay, all others go."""
-        words = self._words.sub(_TOLD, words)
-        words = _URL.sub(lambda found: found[0] if found[1] in _LOCAL_URLS else f"{found[1]}://(an address)", words)
-        return _PATH.sub(_TOLD, words)
+        return _PLACE.sub(_place, self._words.sub(_PATH_TOLD, words))
 
     def data(self, value: Any) -> Any:
         """The same for every text in a structure, keys too."""
