@@ -56,8 +56,10 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[zipfile.
     state.mkdir(parents=True)
     library = state.parent / f"{MARK}.yaml"
     library.write_text(f"title: the library of {MARK}\n")
+    operators = state.parent / "operators.yaml"
+    operators.write_text(f"format: needlework-operators/2\noperators:\n  anna-{MARK}: {{rolle: 1}}\n")
     for name, value in (
-        ("LIBRARY", library), ("OPERATORS", library), ("SITE", MARK), ("STATION", f"room-{MARK}"),
+        ("LIBRARY", library), ("OPERATORS", operators), ("SITE", f"{MARK}-praxis"), ("STATION", f"room-{MARK}"),
         ("BROKER", f"mqtts://{MARK}@{MARK}.example"), ("STORE", state / f"{MARK}.sqlite"),
     ):  # fmt: skip
         monkeypatch.setenv(f"NEEDLEWORK_{name}", str(value))
