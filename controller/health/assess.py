@@ -130,7 +130,7 @@ def assess(
         shocks=newest.shocks if newest else None,
         counted_by="pen" if counted else "record",
         calibration_due=history.calibration_due,
-        out_when_due=_out_when_due(wandering, history.calibration_due, limits.depth_tolerance_um, policy),
+        out_when_due=_out_when_due(wandering, _due_day(history.calibration_due), limits.depth_tolerance_um, policy),
         quarantined=history.quarantined,
         failed_parts=history.failed_parts,
         rows=tuple(rows),
@@ -173,8 +173,11 @@ def _depth(
     expected = wandering.error(max(today, days(at))) if wandering else float(left)
     drawn = course.of_drift(wandering, coming, today=today)
     row = _row("depth_error", "µm", expected, tolerance_um, None, points, coming, policy, today, drawn)
-    chance = _out_when_due(wandering, history.calibration_due, tolerance_um, policy)
-    if chance is None or chance * 100 <= policy.forecast.out_when_due_most_percent or row.level == "act":
+    due = _due_day(history.calibration_due)
+    chance = _out_when_due(wandering, due, tolerance_um, policy)
+    likely = chance is not None and chance * 100 > policy.forecast.out_when_due_most_percent
+    expected_before = coming.day is not None and due is not None and coming.day < due
+    if row.level == "act" or not (likely or expected_before):
         return row
     return replace(row, level="watch", sentence=f"{row.sentence} {before_due(chance, coming)}")
 
@@ -195,15 +198,18 @@ def _rate(history: PenHistory, today: float, policy: HealthPolicy, tolerance_ppm
     return _row("rate_error", "ppm", points[-1].value, tolerance_ppm, None, points, coming, policy, today)
 
 
+def _due_day(due: str | None) -> float | None:
+    return None if due is None else float((date.fromisoformat(due) - date(1970, 1, 1)).days)
+
+
 def _out_when_due(
-    wandering: Drift | None, due: str | None, tolerance_um: int | None, policy: HealthPolicy
+    wandering: Drift | None, due: float | None, tolerance_um: int | None, policy: HealthPolicy
 ) -> float | None:
     if wandering is None or due is None or tolerance_um is None:
         return None
-    if wandering.stretches < policy.forecast.least_stretches:
+    if wandering.stretches < policy.forecast.least_stretches or due < wandering.day:
         return None
-    due_day = (date.fromisoformat(due) - date(1970, 1, 1)).days
-    return wandering.chance_out(due_day, tolerance_um) if due_day >= wandering.day else None
+    return wandering.chance_out(due, tolerance_um)
 
 
 # What a pen counts ----------------------------------------------------------------------------------------------------

@@ -64,9 +64,11 @@ def _until(coming: Forecast) -> str:
     return on_day(coming.until or 0).isoformat()
 
 
-def before_due(chance: float, coming: Forecast) -> str:
+def before_due(chance: float | None, coming: Forecast) -> str:
     """What to do where a pen will hardly stay in tolerance until it is due; ``chance`` 0 to 1 of being out by then."""
     by = f" before {on_day(coming.earliest).isoformat()}" if coming.earliest is not None else ""
+    if chance is None:
+        return f"That is before it is due: calibrate it{by}."
     return f"Out of tolerance when it is due with a chance of {chance * 100:.0f} %: calibrate it{by}."
 
 

@@ -114,6 +114,18 @@ def test_depth_is_forecast_from_calibrations_and_told_against_its_due_date() -> 
     assert "3 stretches" in row(without, "depth_error").forecast.because
 
 
+def test_a_pen_that_is_expected_to_leave_before_it_is_due_is_worth_a_word() -> None:
+    told = [
+        (NOW - timedelta(days=10 + 180 * (1 - number)), certificate(
+            "NW-2", "0007", str(number), found_um=110 * number, left_um=0, on=date(2026, 1, 1), due=date(2027, 11, 1)))
+        for number in range(2)
+    ]  # fmt: skip
+    found = judged([*told])
+    depth = row(found, "depth_error")
+    assert (depth.level, found.out_when_due) == ("watch", None)
+    assert "That is before it is due: calibrate it before 2027-" in depth.sentence
+
+
 def test_a_model_without_a_data_sheet_has_no_depth_row() -> None:
     pen = judged([(NOW, certificate("NW-X", "1", "1", found_um=5, left_um=1, on=NOW.date()))], limits=PenLimits())
     assert [one.quantity for one in pen.rows] == ["connections_lost"]
