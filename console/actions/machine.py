@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from random import SystemRandom
 from typing import Any
@@ -101,11 +101,13 @@ def _soaked(settings: StationSettings, soak_s: float, *, quiet: bool) -> Iterato
         raise ConsoleError(told, Code.USAGE)
     for pen in settings.pens:
         with Progress(console=err(), transient=True, disable=quiet) as shown:
-            task = shown.add_task(f"listening to {pen.name}", total=soak_s)
             listening = soak(
-                pen.url, soak_s, monotonic_s=time.monotonic, random=SystemRandom(),
-                progress=lambda done_s, bar=shown, of=task: bar.update(of, completed=done_s),  # type: ignore[misc]
-            )  # fmt: skip
+                pen.url,
+                soak_s,
+                monotonic_s=time.monotonic,
+                random=SystemRandom(),
+                progress=_bar(shown, pen.name, soak_s),
+            )
             try:
                 yield asyncio.run(listening)
             except WireError as error:
@@ -116,6 +118,15 @@ def _soaked(settings: StationSettings, soak_s: float, *, quiet: bool) -> Iterato
                     means="Its line could not be listened to.",
                     remedy="A pen that a station drives is listened to when that station has ended.",
                 )
+
+
+def _bar(shown: Progress, name: str, soak_s: float) -> Callable[[float], None]:
+    task = shown.add_task(f"listening to {name}", total=soak_s)
+
+    def done(seconds: float) -> None:
+        shown.update(task, completed=seconds)
+
+    return done
 
 
 def _plugged_in() -> list[FoundPort | FoundUsbPen]:

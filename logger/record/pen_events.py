@@ -10,7 +10,6 @@ from typing import Final
 from pydantic import ValidationError
 
 from controller.events import Event, PenArmed, PenConnected, PenLost, SessionClosed, SessionOpened
-from controller.service_events import ServiceEvent
 from logger.journal.entry import Entry
 
 TYPES: Final = (
@@ -57,8 +56,6 @@ def _pen_of(event: Event, entry: Entry, whose: dict[tuple[str, str], str]) -> st
             return event.pen
         case PenArmed() | SessionClosed():
             return whose.get(session, "")
-        case _ if isinstance(event, ServiceEvent):
+        case _:  # of a technician's bench: each names its pen
             pen, serial = getattr(event, "pen", ""), getattr(event, "serial", "")
             return pen if not serial or pen.endswith(f"/{serial}") else f"{pen}/{serial}"
-        case _:
-            return ""

@@ -34,7 +34,7 @@ def planted(state: Path) -> list[Told]:
         elif isinstance(event, SessionClosed):
             event = event.model_copy(update={"reason": f"{MARK} fainted"})  # noqa: PLW2901 as above
         elif isinstance(event, PenLost):
-            cause = f"serial:///home/{MARK}/pen went; see {state}/captures/x and mqtt://{MARK}@{MARK}.example:1883/x."
+            cause = f"serial:///srv/{MARK}/pen went; see {state}/captures/x and mqtt://{MARK}@{MARK}.example:1883/x."
             event = event.model_copy(update={"cause": cause})  # noqa: PLW2901 as above
         elif isinstance(event, CertificateIssued):
             event = event.model_copy(update={"technician": MARK, "document": f'{{"customer": "{MARK}"}}'})  # noqa: PLW2901
@@ -152,7 +152,7 @@ def test_own_words_go_wherever_they_stand(word: str, around: str) -> None:
         ("/srv/anna/clinic.yaml:3: wrong", "(a path):3: wrong"),
         ("mqtts://anna@broker.example:8883 refused", "mqtts://(an address) refused"),
         ("serial:///dev/serial/by-id/pen?baud=9600", "serial:///dev/serial/by-id/pen?baud=9600"),
-        ("serial:///home/anna/pty", "serial://(a path)"),
+        ("serial:///srv/anna/pty", "serial://(a path)"),
         ("60 % and/or more", "60 % and/or more"),
     ],
 )
