@@ -241,9 +241,9 @@ def _current(history: PenHistory, today: float, policy: HealthPolicy) -> HealthR
     """The motor's current at the load that was measured most often, against its first readings at that load."""
     since = history.replaced("motor")
     by_load: dict[str, list[Reading]] = {}
-    for at, one in history.readings:
-        if one.load and one.motor_current_ma is not None and (since is None or at >= since):
-            by_load.setdefault(one.load, []).append(Reading(days(at), one.motor_current_ma))
+    for at, load, current_ma in history.currents():
+        if since is None or at >= since:
+            by_load.setdefault(load, []).append(Reading(days(at), current_ma))
     if not by_load:
         return None
     load, points = max(by_load.items(), key=lambda item: len(item[1]))

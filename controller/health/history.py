@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from statistics import median_low
 
 from controller.events import Event, PenArmed, PenConnected, PenLost, SessionClosed
+from controller.health.reading import load_name
 from controller.service_events import (
     CalibrationWritten,
     CertificateIssued,
@@ -15,6 +17,7 @@ from controller.service_events import (
     PenReleased,
     PenRepaired,
     PenSelfTested,
+    ServiceMove,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,12 +51,26 @@ class PenHistory:
     repairs: list[tuple[datetime, PenRepaired]] = field(default_factory=list)
     sessions: list[tuple[datetime, int, int]] = field(default_factory=list)
     """When each session ended, with the motor's time in ms and the strokes."""
+    moves: dict[tuple[str, str], list[tuple[datetime, int]]] = field(default_factory=dict)
+    """Moves in service mode with the motor on, by piece of work and load: when, and the current in mA."""
     lost: list[datetime] = field(default_factory=list)
     failed_parts: tuple[str, ...] = ()
 
     def replaced(self, word: str) -> datetime | None:
         """When a part whose name has this word in it was last replaced."""
         return next((at for at, part in reversed(self.parts) if word in part.part), None)
+
+    def currents(self) -> list[tuple[datetime, str, int]]:
+        """Every current that was measured at a named load: when, the load, mA; of one piece of work the middle one."""
+        at_work = [
+            (at, one.load, one.motor_current_ma)
+            for at, one in self.readings
+            if one.load and one.motor_current_ma is not None
+        ]
+        on_the_bench = [
+            (moves[0][0], load, median_low(current for _, current in moves)) for (_, load), moves in self.moves.items()
+        ]
+        return sorted([*at_work, *on_the_bench])
 
     def broken_days(self) -> list[float]:
         """Days on which something was done that is no wear: repairs that end a calibration, parts, knocks."""
@@ -89,6 +106,9 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
                 found.calibration_due = event.due_on or found.calibration_due
             case CalibrationWritten():
                 found.calibration_due = event.due_on
+            case ServiceMove() if event.motor and event.motor_current_ma is not None:
+                load = load_name(on_skin=False, rate_mhz=event.rate_commanded_mhz, depth_um=event.depth_commanded_um)
+                found.moves.setdefault((event.series, load), []).append((at, event.motor_current_ma))
             case PartReplaced():
                 found.parts.append((at, event))
             case PenRepaired():

@@ -15,7 +15,7 @@ from logger.journal.entry import Entry
 TYPES: Final = (
     "pen_connected", "pen_lost", "session_opened", "pen_armed", "session_closed", "health_read", "certificate_issued",
     "calibration_written", "part_replaced", "pen_repaired", "pen_self_tested", "firmware_changed", "pen_quarantined",
-    "pen_released",
+    "pen_released", "service_opened", "service_move",
 )  # fmt: skip
 """Types of events that a pen's life is told by."""
 
@@ -29,7 +29,7 @@ def pen_events(entries: Iterable[Entry]) -> dict[str, list[tuple[datetime, Event
     record, are left out. Neither who opened a session nor whose it was goes with it.
     """
     found: dict[str, list[tuple[datetime, Event]]] = {}
-    whose: dict[tuple[str, str], str] = {}
+    whose: dict[tuple[str, str], str] = {}  # by session, and by piece of work on the bench: both are random ids
     for entry in entries:
         if entry.type not in TYPES:
             continue
@@ -56,6 +56,12 @@ def _pen_of(event: Event, entry: Entry, whose: dict[tuple[str, str], str]) -> st
             return event.pen
         case PenArmed() | SessionClosed():
             return whose.get(session, "")
-        case _:  # of a technician's bench: each names its pen
+        case _:  # of a technician's bench: each names its pen, or the piece of work that began with one
+            series = (entry.station, getattr(event, "series", ""))
             pen, serial = getattr(event, "pen", ""), getattr(event, "serial", "")
-            return pen if not serial or pen.endswith(f"/{serial}") else f"{pen}/{serial}"
+            if not pen:
+                return whose.get(series, "")
+            name = pen if not serial or pen.endswith(f"/{serial}") else f"{pen}/{serial}"
+            if event.type == "service_opened":
+                whose[series] = name
+            return name

@@ -11,7 +11,8 @@ from controller.health.battery import Charge, loads, minutes_left, minutes_left_
 from controller.health.history import history_of
 from controller.health.policy import load_health_policy
 from controller.health.words import NAMES
-from controller.service_events import PartTest, PenQuarantined, PenReleased, PenRepaired, PenSelfTested
+from controller.service_events import PartTest, PenQuarantined, PenReleased, PenRepaired, PenSelfTested, ServiceMove
+from controller.units import Micrometres, Millihertz
 from tests.pen_lives import certificate, life, read
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -93,6 +94,23 @@ def test_current_is_compared_at_equal_loads_only() -> None:
     found = row(judged([*light, *hard]), "motor_current")
     assert (found.at, found.value, found.limit, found.level) == ("skin 100 Hz 0.50 mm", 400, 520, "good")
     assert row(judged(light), "motor_current").at == "skin 100 Hz 0.50 mm"
+
+
+def test_moves_on_the_bench_are_loads_in_air_one_value_a_piece_of_work() -> None:
+    moves: list[tuple[datetime, Event]] = [
+        (NOW - timedelta(days=20 * (8 - series), minutes=-number), ServiceMove(
+            series=f"s{series}", motor=motor, depth_commanded_um=Micrometres(500),
+            rate_commanded_mhz=Millihertz(60_000),
+            depth_measured_um=500, rate_measured_mhz=60_000, motor_current_ma=300 + 20 * series + number,
+            temperature_dc=None))
+        for series in range(8) for number, motor in enumerate((True, True, True, False))
+    ]  # fmt: skip
+    found = row(judged(moves), "motor_current")
+    assert (found.at, [point.value for point in found.points]) == (
+        "air 60 Hz 0.50 mm",
+        [301 + 20 * n for n in range(8)],
+    )
+    assert found.level == "act"
 
 
 def test_depth_is_forecast_from_calibrations_and_told_against_its_due_date() -> None:

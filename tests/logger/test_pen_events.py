@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.events import SessionClosed
+from controller.service_events import ServiceMove, ServiceOpened
+from controller.units import Micrometres, Millihertz
 from logger.journal.reader import JournalReader
 from logger.record.pen_events import TYPES, pen_events
 from logger.store.store import Store
@@ -43,3 +45,22 @@ def test_what_cannot_be_read_and_whose_pen_is_not_known_is_left_out(tmp_path: Pa
     found = pen_events(reader.entries_of(TYPES))
     reader.close()
     assert not any(isinstance(event, SessionClosed) for _, event in found["NW-2/0007"])
+
+
+def test_moves_on_the_bench_belong_to_the_pen_their_work_began_with(tmp_path: Path) -> None:
+    opened = ServiceOpened(
+        series="w1", pen="NW-2", serial="0007", firmware="1", technician="t", purpose="inspection", off_skin="sensed",
+        depth_ceiling_um=Micrometres(2000), rate_ceiling_mhz=Millihertz(150_000),
+    )  # fmt: skip
+    move = ServiceMove(
+        series="w1", motor=True, depth_commanded_um=Micrometres(500), rate_commanded_mhz=Millihertz(60_000),
+        depth_measured_um=500, rate_measured_mhz=60_000, motor_current_ma=300, temperature_dc=None,
+    )  # fmt: skip
+    strange = move.model_copy(update={"series": "w2"})
+    journal_of(tmp_path / "journal.sqlite", [(NOW, opened, None), (NOW, move, None), (NOW, strange, None)])
+    reader = JournalReader(tmp_path / "journal.sqlite")
+    found = pen_events(reader.entries_of(TYPES))
+    reader.close()
+    assert {pen: [event.type for _, event in events] for pen, events in found.items()} == {
+        "NW-2/0007": ["service_opened", "service_move"]
+    }
