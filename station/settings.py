@@ -132,6 +132,8 @@ class StationSettings(BaseSettings):
     """When pens are due, which firmware they may run, how they are calibrated; none means the example shipped."""
     laboratory: Path | None = None
     """Who answers for certificates: the laboratory's name and address as they are printed; none names nobody."""
+    health: Path | None = None
+    """From when on a pen's wear is worth a word; none means the example shipped."""
     retention: Path | None = None
     """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
     site_key: Path | None = None

@@ -287,6 +287,9 @@ def of_the_page_for_ci(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
+    (r"needlework pens? health\b.*", examined),  # no record yet: it says so
+    (r"needlework support -o \S+", examined),
+    (r"needlework support .* --soak .*", parsed),  # no pen is there
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
