@@ -27,7 +27,8 @@ def _rising(values: tuple[int, ...], where: str) -> None:
 class DepthMethod(DataModel):
     """How depth is calibrated: every point ``repeats`` times from each direction, motor turning at ``rate_mhz``.
 
-    ``tolerance_um``: greatest error, true minus shown, of a pen in order. ``absurd_um``: a reading farther from what
+    A pass that goes down begins ``overshoot_um`` beyond its deepest point, so that this one, too, is come to from
+    deeper. ``tolerance_um``: greatest error, true minus shown, of a pen in order. ``absurd_um``: a reading farther from what
     the pen shows is a mistake in reading. A straight line is given up for pieces when its lack of fit is significant
     at ``bend_significance_permille`` *and* it misses a point by more than ``bend_matters_um``. ``alignment_mrad``:
     greatest angle between gauge and needles; ``expansion_ppb_per_k``: of the needles beside the gauge, per kelvin off
@@ -41,6 +42,7 @@ class DepthMethod(DataModel):
     repeats: int = Field(ge=2, le=30)
     rate_mhz: FromHz = Field(alias="rate_hz", gt=0)
     settle_ms: FromS = Field(alias="settle_s")
+    overshoot_um: FromMm = Field(alias="overshoot_mm", gt=0)
     tolerance_um: FromMm = Field(alias="tolerance_mm", gt=0)
     absurd_um: FromMm = Field(alias="absurd_mm", gt=0)
     bend_significance_permille: Annotated[int, Field(ge=1, le=100)]

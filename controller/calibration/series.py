@@ -35,7 +35,8 @@ Source = Literal["typed", "file", "gauge"]
 
 
 class TakenReading(Record):
-    """One reading that was taken. ``at_ms`` counts from the beginning of the work; ``boot_id`` is the pen's then."""
+    """One reading that was taken, ``at`` a moment (UTC, ISO). ``at_ms`` counts from the beginning of the work, or of
+    the file it came from, None where nobody noted it; ``boot_id`` is the pen's then."""
 
     stage: Stage
     what: What
@@ -45,6 +46,7 @@ class TakenReading(Record):
     shown: int
     reference: int
     at_ms: int | None
+    at: str
     source: Source
     boot_id: int
 
@@ -95,7 +97,6 @@ class CalibrationUnderWay(Record):
     begun_at: str
     found: Table
     readings: tuple[TakenReading, ...] = ()
-    stages_at: tuple[tuple[Stage, What, str, str], ...] = ()
     quarantined: bool = False
     adjust: bool | None = None
     wanted: Table | None = None
@@ -207,7 +208,8 @@ def taken(
     *,
     shown: int,
     reference: int,
-    at_ms: int | None,
+    at_ms: int,
+    at: str,
     source: Source,
     boot_id: int,
 ) -> CalibrationUnderWay:
@@ -221,6 +223,7 @@ def taken(
         shown=shown,
         reference=reference,
         at_ms=at_ms,
+        at=at,
         source=source,
         boot_id=boot_id,
     )
@@ -230,7 +233,7 @@ def taken(
 
 
 def taken_whole(
-    work: CalibrationUnderWay, stage: Stage, what: What, readings: Sequence[Reading], boot_id: int
+    work: CalibrationUnderWay, stage: Stage, what: What, readings: Sequence[Reading], *, at: str, boot_id: int
 ) -> CalibrationUnderWay:
     """The work with a whole series out of a file. Raises ReadingRefused where some of it was read already."""
     if work.of(stage, what):
@@ -250,6 +253,7 @@ def taken_whole(
             shown=each.shown,
             reference=each.reference,
             at_ms=each.at_ms,
+            at=at,
             source="file",
             boot_id=boot_id,
         )
