@@ -70,8 +70,10 @@ def _key(text: str) -> str:
 
 
 def _record(settings: StationSettings) -> tuple[dict[str, str], list[Issue], list[str]]:
-    """Keys that this machine knows, each with where from; what its record says was issued; and what of that record could
-    not be read. No network is used."""
+    """Keys that this machine knows, each with where from; what its record says was issued; what of it could not be read.
+
+    No network is used.
+    """
     known: dict[str, str] = {}
     issues: list[Issue] = []
     unread: list[str] = []
