@@ -70,7 +70,7 @@ def _key(text: str) -> str:
 
 
 def _record(settings: StationSettings) -> tuple[dict[str, str], list[Issue], list[str]]:
-    """Keys that this machine knows, each with where from; what its record says was issued; what of it could not be read.
+    """Keys that this machine knows, each with where from; what its record says was issued; what of it was not read.
 
     No network is used.
     """
