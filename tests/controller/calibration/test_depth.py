@@ -106,8 +106,13 @@ def test_an_error_of_the_reference_moves_every_error_and_nothing_else(seed: int,
     for row, other in zip(found.rows, moved.rows, strict=True):
         assert other.error_um - row.error_um == pytest.approx(shift, abs=1)
     assert moved.repeatability == found.repeatability
-    assert moved.hysteresis == found.hysteresis
-    assert moved.drift == found.drift
+    assert moved.hysteresis is not None
+    assert found.hysteresis is not None
+    assert moved.hysteresis.mean_nm == pytest.approx(found.hysteresis.mean_nm, abs=1)
+    assert moved.hysteresis.interval_95_nm == pytest.approx(found.hysteresis.interval_95_nm, abs=1)
+    assert moved.drift is not None
+    assert found.drift is not None
+    assert moved.drift.nm_per_h == pytest.approx(found.drift.nm_per_h, abs=1)
 
 
 @settings(max_examples=30)
