@@ -11,8 +11,8 @@ PAGE = Path(__file__).parent / "calibration.md"
 BEGIN, END = "<!-- coverage: written by `make coverage` -->", "<!-- end of coverage -->"
 MODEL = "NW-2"
 OVER_THE_WIRE = """\
-The same asked of a simulated pen over the wire: service lease, setpoints, what STATUS shows; its own drive, play and sensor noise;
-the adjustment written to it, read back, and everything read again."""
+The same asked of a simulated pen over the wire: service lease, setpoints, what STATUS shows; its own drive, play and
+sensor noise; the adjustment written to it and read back, and everything read again."""
 
 
 def table(rows: tuple[Covered, ...]) -> list[str]:

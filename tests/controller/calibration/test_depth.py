@@ -148,6 +148,18 @@ def test_a_guard_band_makes_the_doubtful_fail() -> None:
     assert calibrate_depth(readings, simple).verdict.outcome == "passed"
 
 
+def test_one_point_that_scatters_more_than_the_rest_is_named() -> None:
+    random = Random(5)
+
+    def error(shown: int, direction: str, _: int) -> float:
+        return random.gauss(0, 60 if (shown, direction) == (1000, "down") else 4)
+
+    found = calibrate_depth(series(PLAN, error), SETUP).repeatability
+    assert (found.widest_point, found.widest_direction, found.even) == (3, "down", False)
+    assert found.chance_ppm < 10_000
+    assert calibrate_depth(noisy(7), SETUP).repeatability.even
+
+
 def test_a_series_that_is_not_sound_is_refused_whole() -> None:
     readings = series(PLAN, lambda *_: 0.0)
     with pytest.raises(ReadingRefused, match=r"line 36: 35 readings of 36"):
