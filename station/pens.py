@@ -7,7 +7,9 @@ from datetime import date
 from random import Random
 from typing import Literal
 
+from controller.calibration.due import Due
 from controller.errors import ControlRefused
+from controller.events import Event
 from controller.history import Approval
 from controller.inputs import Approved, Command
 from controller.plan import SessionPlan
@@ -48,7 +50,7 @@ class StationPen:
         self._monotonic_ms = monotonic_ms
         self._tried = asyncio.Event()
         self._plugged_in = asyncio.Event()
-        self.calibration_due: date | None = None
+        self.calibration_due: Callable[[date], Due] | None = None
         self.calibration_known = False
         self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random, tap=tap)
 
@@ -74,6 +76,15 @@ class StationPen:
         """Waits for the first try to connect; why it failed, None when it did not."""
         await self._tried.wait()
         return self._driver.connect_problem
+
+    @property
+    def link(self) -> Link | None:
+        """The connection that is up, None while there is none."""
+        return self._supervisor.link
+
+    def note(self, event: Event) -> None:
+        """Journals an event that belongs to no session."""
+        self._sink.emit(event, session=None)
 
     # What is so -------------------------------------------------------------------------------------------------------
 

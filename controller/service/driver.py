@@ -36,7 +36,7 @@ from controller.service.state import (
 from controller.service_events import ServicePurpose
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.errors import RequestUncertain
-from firmware_bridge.link import refusal_name
+from firmware_bridge.refusals import refusal_name
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, PenState
 from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask, Operation
@@ -128,6 +128,12 @@ class ServiceDriver(ServiceHost):
         shown = await self.observe(0)
         self._apply(settled(shown))
         return shown
+
+    async def give_back(self) -> None:
+        """Gives the lease back; service mode stays open. Raises ServiceEnded."""
+        self._ask(GiveBack())
+        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
+        self._check_open()
 
     async def observe(self, for_ms: int) -> Shown:
         """What the pen shows over the next ``for_ms``, at least one status. Raises ServiceEnded, ControlRefused."""
@@ -250,9 +256,7 @@ class ServiceDriver(ServiceHost):
             )
         if state.leased and state.lease_until_ms - self._clock.monotonic_ms() > for_ms:
             return
-        self._ask(GiveBack())
-        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
-        self._check_open()
+        await self.give_back()
         await self._proven()
         self._ask(AskLease())
         pen = self.pen

@@ -19,7 +19,7 @@ OWN_PARTS = ("retract", "depth sensor", "rate sensor", "current", "battery", "me
 
 PARTS = (
     "own test", "retract", "end stops", "encoder", "motor current", "battery", "battery under load",
-    "battery resistance", "dead-man: motor off", "dead-man: needles out", "button", "pedal", "log",
+    "battery resistance", "dead-man: motor off", "dead-man: needles out", "button", "pedal", "contact", "log",
 )  # fmt: skip
 """Every part of a self-test, in the order in which they are told."""
 
@@ -168,6 +168,13 @@ def pressed(name: str, before: int, after: int) -> PartTest:
     count = (after - before) % 256
     said = f"Counted: {count}." if count else "No press was counted in time."
     return part(name, count, "presses", said, at_least=1, at_most=max(1, count))
+
+
+def contact(touched: bool, let_go: bool) -> PartTest:
+    """Whether the pen's sensor said *skin* when it was touched, and *off skin* when it was let go."""
+    if not touched:
+        return plain("contact", False, "No touch was sensed in time: a sensor that never says skin protects nobody.")
+    return plain("contact", let_go, "Sensed, and let go." if let_go else "Sensed, and goes on being so.")
 
 
 def event_log(before: int, newest: int, numbers: Sequence[int], *, expected: int) -> PartTest:

@@ -70,6 +70,7 @@ class SelfTest:
             (("dead-man: motor off", "dead-man: needles out"), self._dead_man),
             (("button",), lambda: self._press("button", Capability.BUTTON, "Press the pen's button once.")),
             (("pedal",), lambda: self._press("pedal", Capability.PEDAL, "Press the foot pedal once.")),
+            (("contact",), self._contact),
             (("log",), lambda: self._log(log)),
         ]
 
@@ -163,6 +164,19 @@ class SelfTest:
         self.ask(words)
         await self.driver.until_seen(lambda _seen: self._presses(name) != before, self.limits.press_within_ms)
         return (part_tests.pressed(name, before, self._presses(name)),)
+
+    async def _contact(self) -> tuple[PartTest, ...]:
+        if not self.driver.state.can(Capability.CONTACT_SENSED):
+            return (untested("contact", "This pen does not sense skin."),)
+        if self.ask is None:
+            return (untested("contact", "Nobody was asked to touch it (--hands asks)."),)
+        await self.driver.give_back()  # a lease would end on the touch, and service mode with it
+        self.ask("Touch the pen's tip with a finger, then let go; no needle is out.")
+        touched = await self.driver.until_seen(lambda seen: seen.on_skin is True, self.limits.press_within_ms)
+        let_go = touched and await self.driver.until_seen(
+            lambda seen: seen.on_skin is False, self.limits.press_within_ms
+        )
+        return (part_tests.contact(touched, let_go),)
 
     def _presses(self, name: str) -> int:
         seen = self.driver.state.seen

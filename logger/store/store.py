@@ -24,11 +24,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.journal.entry import GENESIS, Entry, follows, rises
 from logger.record.lookback import Asked, SessionUsed, Used, kept
+from logger.record.pens import PEN_TYPES, PenName, Told
 from logger.store import raw_rows
 from logger.store.conflicts import Conflict, conflict_of, keep_conflict, keep_notices, select_conflicts
 from logger.store.key_pins import KeyPins
 from logger.store.place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
-from logger.store.projections import project, select_sessions, select_uses
+from logger.store.projections import project, select_sessions, select_told, select_uses
 from logger.store.reading import Reading
 from logger.store.rows import insert_entries
 from logger.store.schema import HEAD, migrate, revision_of
@@ -212,6 +213,18 @@ class Store:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
+    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
+        """Every entry of some types, in order, one station after the other, in pages. Raises StoreUnusable."""
+        for span in self.stations():
+            mine = select(*ENTRY_COLUMNS).where(ENTRIES.c.station == span.station, ENTRIES.c.type.in_(types))
+            yield from self._pages(mine, 0)
+
+    def type_counts(self) -> dict[str, int]:
+        """How many entries there are of each type, of all stations. Raises StoreUnusable."""
+        query = select(ENTRIES.c.type, func.count()).where(ENTRIES.c.sequence > 0).group_by(ENTRIES.c.type)
+        with self._reading() as connection:
+            return {str(type_): int(number) for type_, number in connection.execute(query.order_by(ENTRIES.c.type))}
+
     def every_row(self, station: str) -> Iterator[Entry]:
         """As :meth:`entries`, and whatever else is there, of whatever kind: for whoever verifies."""
         if self._engine.dialect.name != "sqlite":
@@ -296,6 +309,11 @@ class Store:
         """The sessions that fit, oldest first, with what was used in them. Raises StoreUnusable."""
         with self._reading() as connection:
             return select_sessions(connection, asked)
+
+    def told_of_pens(self, pen: PenName | None = None, types: Sequence[str] = PEN_TYPES) -> list[Told]:
+        """What the record tells of a pen itself, or of every one; oldest first. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return select_told(connection, pen, types)
 
     def last_opened(self, patient: str) -> int | None:
         """When the last session of a pseudonym was opened, at any station (µs since 1970 UTC). Raises StoreUnusable."""

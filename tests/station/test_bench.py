@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
@@ -193,6 +194,40 @@ async def test_a_bench_that_is_killed_leaves_a_pen_at_rest(settings: StationSett
         assert pen.truth.needles_out
         await opened(settings, url)
     assert [body["because"] for name, body in entries(settings) if name == "service_closed"] == ["interrupted"]
+
+
+async def test_the_script_in_the_page_does_what_it_says(
+    settings: StationSettings, short_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+    script = page.split("```python\n")[1].split("```")[0].replace("asyncio.run(main())", "")
+    password = short_path / "password"
+    password.write_text(PASSWORD)
+    async with plugged_in() as (_, url):
+        for theirs, ours in (
+            ("/var/lib/needlework", str(settings.state_dir)),
+            ("/etc/needlework/tech-1.password", str(password)),
+            ("serial:///dev/ttyACM0", url),
+            ("state_dir=", f"stop_port=0, calibration=Path({str(quick_policy(short_path))!r}), state_dir="),
+        ):
+            assert theirs in script
+            script = script.replace(theirs, ours)
+        names: dict[str, Any] = {}
+        exec(compile(script, "docs/service.md", "exec"), names)  # the page's own words
+        await names["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["500", "1000", "1500"]
+    assert "failed" not in "".join(lines)
+
+
+def quick_policy(place: Path) -> Path:
+    """The policy shipped, with shorter times for service."""
+    made = place / "calibration.yaml"
+    policy = (Path(__file__).parents[2] / "controller" / "data" / "calibration.yaml").read_text(encoding="utf-8")
+    for name in ("off_skin_s", "settle_s"):
+        policy = re.sub(rf"(?m)^  {name}: .*$", f"  {name}: 0.3", policy)
+    made.write_text(policy, encoding="utf-8")
+    return made
 
 
 async def test_a_pen_without_service_mode_is_refused_and_never_moves(settings: StationSettings) -> None:

@@ -19,7 +19,14 @@ LIMITS = load_policy().self_test
 async def parts_of(bench: Bench, *, hands: bool = False) -> dict[str, PartTest]:
     """Every part, by name."""
 
+    def touch() -> None:
+        bench.pen.hold_on("cheek", touching=True)
+        asyncio.get_running_loop().call_later(0.5, lambda: bench.pen.hold_on("air", touching=False))
+
     def ask(words: str) -> None:
+        if "finger" in words:
+            asyncio.get_running_loop().call_later(0.5, touch)
+            return
         press = bench.pen.press_pedal if "pedal" in words else bench.pen.press_button
         asyncio.get_running_loop().call_later(0.5, press)
 
@@ -45,7 +52,7 @@ async def test_a_pen_in_order_passes_every_part() -> None:
 async def test_without_hands_button_and_pedal_are_not_tested() -> None:
     async with simulated_bench() as bench:
         found = await parts_of(bench)
-        assert {part.outcome for name, part in found.items() if name in ("button", "pedal")} == {"not_tested"}
+        assert {found[name].outcome for name in ("button", "pedal", "contact")} == {"not_tested"}
 
 
 async def test_a_pen_that_does_not_stop_by_itself_fails_and_is_stopped() -> None:
@@ -57,6 +64,14 @@ async def test_a_pen_that_does_not_stop_by_itself_fails_and_is_stopped() -> None
         assert not bench.pen.truth.motor_driven
         assert [event.because for event in bench.of(ServiceClosed)] == ["fault"]
         assert {found[name].outcome for name in ("button", "pedal", "log")} == {"not_tested"}
+
+
+async def test_a_contact_sensor_that_never_says_skin_fails() -> None:
+    async with simulated_bench() as bench:
+        bench.pen.plant.contact_stuck = False
+        found = await parts_of(bench, hands=True)
+        assert found["contact"].outcome == "failed"
+        assert found["button"].outcome == "passed"
 
 
 async def test_a_pen_that_is_slow_to_stop_by_itself_fails() -> None:
