@@ -10,12 +10,15 @@ import typer
 from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
+from console.certificate_app import certificate_app
 from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
+from console.firmware_app import firmware_app
 from console.gauge_app import gauge_app
 from console.library_app import library_app
 from console.pen_app import pen_app
+from console.pen_record_app import add_to, recall
 from console.people_app import account_app, approve
 from console.record_app import amend, patients_app, sessions_sign
 from console.report_app import report_app
@@ -53,12 +56,16 @@ app.add_typer(report_app, name="report")
 app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
+app.add_typer(certificate_app, name="certificate")
 app.add_typer(library_app, name="library")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
+add_to(pen_app)
 app.add_typer(gauge_app, name="gauge")
+pen_app.add_typer(firmware_app, name="firmware")
 app.add_typer(pen_app, name="pen")
+app.command()(recall)
 app.command()(amend)
 app.command()(approve)
 app.command()(conform)

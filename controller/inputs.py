@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from controller.calibration.due import Counted
 from controller.cartridges import ScannedCartridge
 from controller.events import CalibrationSnapshot, CartridgeSnapshot, Record
+from controller.pen_kept import PenKept
 from controller.plan import ResolvedPlan
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.snapshot import PenSnapshot
@@ -108,7 +110,8 @@ class Inspected(Record):
 
     None is *it has none*. ``today`` is an ISO date. ``attest`` says that reuse cannot be checked, and why: then the
     operator's word is needed. ``self_test`` None is a pen that does not test itself, or was not asked yet.
-    ``used_elsewhere``: the ledger has the cartridge in another session, so its mark is not of this one.
+    ``used_elsewhere``: the ledger has the cartridge in another session, so its mark is not of this one. ``counted``
+    None is a pen that counts nothing; ``kept`` None is a site that was not asked, as in records from before it was.
     """
 
     type: Literal["inspected"] = "inspected"
@@ -121,6 +124,8 @@ class Inspected(Record):
     attest: str = ""
     cartridge_because: str = "cartridge"
     used_elsewhere: bool = False
+    counted: Counted | None = None
+    kept: PenKept | None = None
 
 
 class ExchangeCartridge(Record):

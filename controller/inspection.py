@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
+from controller.calibration.due import Counted
 from controller.cartridges import NotSerialised, Unreachable, Unused, UsedBy, fit_problem, mismatch
 from controller.events import CalibrationSnapshot, CartridgeSnapshot
 from controller.inputs import Inspected, PenFacts, SelfTest
+from controller.pen_kept import PenKept
 from controller.plan import ResolvedPlan
 from controller.ports import Pen, UseLedger
 from controller.profiles import Profiles
@@ -22,6 +24,7 @@ from firmware_bridge.wire.operations import (
     CartridgeTag,
     SelfTestData,
 )
+from firmware_bridge.wire.service_operations import LIFETIME_READ, LifetimeData
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 
@@ -81,11 +84,14 @@ async def examine(
     ledger: UseLedger,
     session: str,
     profiles: Profiles,
+    kept: PenKept,
     today: date,
     with_self_test: bool,
 ) -> Examination:
-    """Everything that is read from a pen before it is armed. Raises RequestError."""
+    """Everything that is read from a pen before it is armed; ``kept`` is what the site says of it. Raises
+    RequestError."""
     calibration = await read_calibration(pen)
+    counted = await read_counted(pen)
     read = await read_cartridge(pen, plan, ledger, session, profiles)
     tested = await self_test(pen) if with_self_test else None
     given = Inspected(
@@ -98,6 +104,8 @@ async def examine(
         calibration=calibration,
         self_test=tested,
         used_elsewhere=read.elsewhere,
+        counted=counted,
+        kept=kept,
     )
     return Examination(given, claimed=read.claimed, marked=read.marked)
 
@@ -118,12 +126,24 @@ def calibration_snapshot(data: CalibrationData) -> CalibrationSnapshot | None:
     return CalibrationSnapshot(
         certificate=_text(data.certificate),
         calibrated_on=_day(data.calibrated_day),
-        due_on=_day(data.due_day),
+        due_on=_day(data.due_day) if data.due_day else "",
         depth_gain_ppm=data.depth_gain_ppm,
         depth_offset_um=data.depth_offset_um,
         depth_uncertainty_um=Micrometres(data.depth_uncertainty_um),
         rate_gain_ppm=data.rate_gain_ppm,
     )
+
+
+async def read_counted(pen: Pen) -> Counted | None:
+    """What the pen counted since it was calibrated, or None when it counts nothing. Raises RequestError."""
+    if not pen.welcome.capabilities & Capability.LIFETIME:
+        return None
+    return counted_since(await pen.request(LIFETIME_READ))
+
+
+def counted_since(data: LifetimeData) -> Counted:
+    """What a pen counted since it was calibrated, as the machine judges it."""
+    return Counted(run_s=data.run_since_s, strokes=data.strokes_since, shocks=data.shocks_since)
 
 
 async def self_test(pen: Pen) -> SelfTest | None:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from controller.calibration.due import Due
+
 SOON_DAYS = 30
-"""Time enough to have a pen calibrated or a library signed without losing a day of treatment."""
+"""Time enough to have a library signed without losing a day of treatment; of a calibration the clinic says when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,18 @@ def start_of_day(
     library: str,
     library_signed: bool,
     library_valid_until: date | None,
-    calibrations_due: Mapping[str, date | None],
+    calibrations: Mapping[str, Due | None],
     broker_problem: str,
     waiting_entries: int,
 ) -> tuple[Notice, ...]:
     """What to tell before the first patient, what stops treatment first.
 
-    ``calibrations_due`` maps a pen to the day its calibration ends, None where it holds no valid one.
+    ``calibrations`` maps a pen to how its calibration stands today, None where it holds no valid one.
     ``broker_problem`` is empty when the broker answers; ``waiting_entries`` of the record wait to be taken over.
     """
     notices = [
         *_library(today, library, signed=library_signed, until=library_valid_until),
-        *(notice for pen, due in calibrations_due.items() for notice in _calibration(today, pen, due)),
+        *(notice for pen, stands in calibrations.items() for notice in _calibration(pen, stands)),
         *_broker(broker_problem, waiting_entries),
     ]
     return tuple(sorted(notices, key=lambda notice: not notice.stops))
@@ -70,18 +72,15 @@ def _library(today: date, library: str, *, signed: bool, until: date | None) -> 
     return tuple(told)
 
 
-def _calibration(today: date, pen: str, due: date | None) -> tuple[Notice, ...]:
-    if due is None:
+def _calibration(pen: str, stands: Due | None) -> tuple[Notice, ...]:
+    if stands is None:
         sentence = f"The pen {pen} holds no valid calibration, so it is not armed. Have it calibrated."
         return (Notice("calibration", sentence, stops=True),)
-    if due <= today:
-        sentence = f"The calibration of {pen} ended on {due.isoformat()}, so it is not armed. Have it calibrated."
+    if stands.state == "over":
+        sentence = f"The calibration of {pen} {stands.sentence}, so it is not armed. Have it calibrated."
         return (Notice("calibration", sentence, stops=True),)
-    if (due - today).days <= SOON_DAYS:
-        sentence = (
-            f"The calibration of {pen} ends on {due.isoformat()}, {_days(due, today)}. Have it calibrated by then."
-        )
-        return (Notice("calibration", sentence),)
+    if stands.state == "soon":
+        return (Notice("calibration", f"The calibration of {pen} {stands.sentence}. Have it calibrated by then."),)
     return ()
 
 

@@ -7,6 +7,7 @@ from controller.cartridges import CartridgeUse
 from controller.errors import ControllerError
 from controller.events import CartridgeSnapshot, Event
 from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
+from controller.pen_kept import Standing
 from firmware_bridge.line_quality import LineQuality
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Welcome
@@ -55,6 +56,13 @@ class UseLedger(Protocol):
 
     async def claim(self, cartridge: CartridgeSnapshot, session: str) -> None:
         """Notes that a session uses it; the same session may say so again. Raises ControlRefused."""
+
+
+class PenRegister(Protocol):
+    """What the site's record says of its pens."""
+
+    async def standing(self, model: str, serial: str) -> Standing:
+        """Whether a pen is in quarantine; answers within a few seconds and raises nothing."""
 
 
 class Pen(Protocol):

@@ -6,13 +6,14 @@ A check that reads the pen is *open* until the pen was read; arming reads it ane
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Literal
 
 from controller.cartridges import expiry_problem
 from controller.envelope import depth_limit, lease_ceilings
 from controller.events import CartridgeSnapshot, ReadinessRow
+from controller.fitness import calibration_row, firmware_row, quarantine_row
 from controller.inputs import Inspected, PenFacts
 from controller.plan import ResolvedPlan
+from controller.readiness_rows import UNREAD, judged, row
 from controller.starting import seat_sentence
 from controller.state import MachineState
 from controller.transitions import fault_names
@@ -30,16 +31,13 @@ RETRACT_BIT = 0x01
 PARTS = ("retract", "depth sensor", "rate sensor", "current sensor", "battery", "memory")
 """The parts of a self-test, by bit, as the message table has them."""
 
-UNREAD = "Not read from the pen yet."
 ANEW = "The session has been open since before that: close it, and prepare one by what holds today."
-
-Outcome = Literal["passes", "note", "open", "fails"]
 
 
 def first_failure(rows: tuple[ReadinessRow, ...], *, open_counts: bool) -> ReadinessRow | None:
     """The first check that stands in the way of arming; with ``open_counts`` also one whose answer is not there."""
     bad = {"fails", "open"} if open_counts else {"fails"}
-    return next((row for row in rows if row.outcome in bad), None)
+    return next((one for one in rows if one.outcome in bad), None)
 
 
 def readiness(state: MachineState, now_ms: int) -> tuple[ReadinessRow, ...]:
@@ -50,26 +48,15 @@ def readiness(state: MachineState, now_ms: int) -> tuple[ReadinessRow, ...]:
     pen, seen = state.pen, state.seen
     if pen is None or seen is None or now_ms - state.seen_at_ms > pen.dead_man_ms:
         words = "The pen is not connected or says nothing. Check the cable, then arm again."
-        return (_row("pen", "no_pen", "fails", words), *_paper(state, plan))
+        return (row("pen", "no_pen", "fails", words), *_paper(state, plan))
     return (
         *_pen(state, pen, seen),
+        *_allowed(state, pen),
         _self_test(state, pen, now_ms),
         _battery(plan, seen),
         *_read(state, plan),
         *_paper(state, plan),
     )
-
-
-def _row(check: str, because: str, outcome: Outcome, sentence: str) -> ReadinessRow:
-    return ReadinessRow(check=check, because=because, outcome=outcome, sentence=sentence)
-
-
-def _check(check: str, good: str, *troubles: tuple[bool, str, str]) -> ReadinessRow:
-    """A row from conditions that must not hold, (it holds, because, sentence), the first of them deciding."""
-    for holds, because, sentence in troubles:
-        if holds:
-            return _row(check, because, "fails", sentence)
-    return _row(check, "", "passes", good)
 
 
 # The pen --------------------------------------------------------------------------------------------------------------
@@ -78,7 +65,7 @@ def _check(check: str, good: str, *troubles: tuple[bool, str, str]) -> Readiness
 def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[ReadinessRow]:
     has = Capability(pen.capabilities)
     this_pen = f"{pen.model}/{pen.serial}"
-    yield _check(
+    yield judged(
         "pen",
         f"{this_pen} answers; it stops by itself after {pen.dead_man_ms} ms of silence.",
         (
@@ -109,7 +96,7 @@ def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[Read
         ),
         (seen.lease != 0, "lease_alive", "The pen still holds an earlier lease. STOP it, then arm again."),
     )
-    yield _check(
+    yield judged(
         "fluid ingress",
         "The pen senses no fluid." if has & Capability.INGRESS_SENSED else "Confirmed by eye; this pen has no sensor.",
         (
@@ -121,23 +108,30 @@ def _pen(state: MachineState, pen: PenFacts, seen: PenSnapshot) -> Iterator[Read
     )
 
 
+def _allowed(state: MachineState, pen: PenFacts) -> Iterator[ReadinessRow]:
+    """What the site keeps and decides of this very pen."""
+    kept = state.inspection.kept if state.inspection is not None else None
+    yield quarantine_row(kept)
+    yield firmware_row(kept, pen)
+
+
 def _self_test(state: MachineState, pen: PenFacts, now_ms: int) -> ReadinessRow:
     """The pen's test of its own parts, with the proof that its needles are in."""
     check = "self-test"
     if not pen.capabilities & Capability.SELF_TEST:
         words = "This pen does not test itself; its home switch says that the needles are in."
-        return _row(check, "", "note", words)
+        return row(check, "", "note", words)
     result = state.inspection.self_test if state.inspection is not None else None
     if result is None or now_ms - state.inspected_at_ms > SELF_TEST_GOOD_MS:
-        return _row(check, "self_test", "open", UNREAD)
+        return row(check, "self_test", "open", UNREAD)
     if result.problem:
-        return _row(check, "self_test", "fails", f"The self-test was not done: {result.problem} Arm again.")
+        return row(check, "self_test", "fails", f"The self-test was not done: {result.problem} Arm again.")
     failed = [part for bit, part in enumerate(PARTS) if result.tested & ~result.passed & 1 << bit]
     if failed or not result.passed & RETRACT_BIT:
         what = ", ".join(failed) or "retract"
-        return _row(check, "self_test", "fails", f"The pen's self-test failed: {what}. Have the pen repaired.")
+        return row(check, "self_test", "fails", f"The pen's self-test failed: {what}. Have the pen repaired.")
     tested = [part for bit, part in enumerate(PARTS) if result.tested & 1 << bit]
-    return _row(check, "", "passes", f"Passed: {', '.join(tested)}; needles proved in.")
+    return row(check, "", "passes", f"Passed: {', '.join(tested)}; needles proved in.")
 
 
 def _battery(plan: ResolvedPlan, seen: PenSnapshot) -> ReadinessRow:
@@ -145,13 +139,13 @@ def _battery(plan: ResolvedPlan, seen: PenSnapshot) -> ReadinessRow:
     check = "battery"
     life_ms, charge = plan.profile.battery_life_ms, seen.battery_permille
     if charge is None or life_ms is None:
-        return _row(check, "", "note", "The pen does not say its charge; begin with a full one.")
+        return row(check, "", "note", "The pen does not say its charge; begin with a full one.")
     left_ms = charge * life_ms // 1000
     needed_ms = plan.planned_ms
     words = f"{charge / 10:.0f} %: {left_ms // 60_000} minutes at full load, {_minutes(needed_ms)} planned"
     if left_ms < needed_ms:
-        return _row(check, "battery", "fails", f"{words}. Charge the pen first, or plan fewer zones.")
-    return _row(check, "", "passes", f"{words}.")
+        return row(check, "battery", "fails", f"{words}. Charge the pen first, or plan fewer zones.")
+    return row(check, "", "passes", f"{words}.")
 
 
 def _minutes(ms: int) -> str:
@@ -164,18 +158,18 @@ def _minutes(ms: int) -> str:
 def _read(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     seen, given = state.seen, state.inspection
     if seen is not None and not seen.cartridge_present:
-        yield _row(
+        yield row(
             "cartridge", "cartridge_missing", "fails", "No cartridge is inserted. Insert a new one, then arm again."
         )
         given = given.model_copy(update={"cartridge": None}) if given is not None else None
     elif given is None:
-        yield _row("cartridge", "cartridge", "open", UNREAD)
+        yield row("cartridge", "cartridge", "open", UNREAD)
     else:
         yield _cartridge(state, plan, given)
     if given is None:
-        yield _row("calibration", "calibration", "open", UNREAD)
+        yield row("calibration", "calibration", "open", UNREAD)
         return
-    yield _calibration(given)
+    yield calibration_row(given)
     yield _clock(state, plan, given)
     yield _reach(state, plan, given)
 
@@ -183,13 +177,13 @@ def _read(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
 def _cartridge(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
     cartridge, today = given.cartridge, date.fromisoformat(given.today)
     if cartridge is None:
-        return _row("cartridge", given.cartridge_because, "fails", given.cartridge_problem)
+        return row("cartridge", given.cartridge_because, "fails", given.cartridge_problem)
     attested, expired = plan.cartridge_attested, expiry_problem(cartridge.expiry, today)
     words = (
         f"{cartridge.name}, {cartridge.needle_count} needles, {format_mm(cartridge.needle_length_um)}"
         f"{_until(cartridge)}: {_newness(state, cartridge)}."
     )
-    return _check(
+    return judged(
         "cartridge",
         words,
         (
@@ -225,31 +219,10 @@ def _until(cartridge: CartridgeSnapshot) -> str:
     return f", until {cartridge.expiry}" if cartridge.expiry is not None else ""
 
 
-def _calibration(given: Inspected) -> ReadinessRow:
-    calibration, today = given.calibration, date.fromisoformat(given.today)
-    if calibration is None:
-        return _row(
-            "calibration",
-            "calibration",
-            "fails",
-            "The pen holds no valid calibration, so its true depth is not known. Have it calibrated before treating.",
-        )
-    return _check(
-        "calibration",
-        f"Certificate {calibration.certificate}, valid until {calibration.due_on}; "
-        f"true depth known to ± {format_mm(calibration.depth_uncertainty_um)}.",
-        (
-            date.fromisoformat(calibration.due_on) <= today,
-            "calibration_due",
-            f"The calibration {calibration.certificate} was valid until {calibration.due_on}. Have the pen calibrated.",
-        ),
-    )
-
-
 def _clock(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
     calibration, today = given.calibration, date.fromisoformat(given.today)
     since = date.fromisoformat(calibration.calibrated_on) if calibration is not None else date.min
-    row = _check(
+    found = judged(
         "clock",
         f"It is {given.today}.",
         (
@@ -265,9 +238,9 @@ def _clock(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Readine
             "set back, so what has expired could count again. Set the clock, or close the session and prepare it anew.",
         ),
     )
-    if row.outcome == "passes" and state.clock_jumped:
-        return _row("clock", "", "note", f"It is {given.today}; the clock was set while this session was open.")
-    return row
+    if found.outcome == "passes" and state.clock_jumped:
+        return row("clock", "", "note", f"It is {given.today}; the clock was set while this session was open.")
+    return found
 
 
 def _reach(state: MachineState, plan: ResolvedPlan, given: Inspected) -> ReadinessRow:
@@ -276,10 +249,10 @@ def _reach(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Readine
     limit = depth_limit(sources, 0)
     depth_um, rate_mhz = lease_ceilings(sources, plan.zones)
     if given.cartridge is None or given.calibration is None:
-        return _row("limits", limit.limited_by, "open", "Known when cartridge and calibration are.")
+        return row("limits", limit.limited_by, "open", "Known when cartridge and calibration are.")
     if depth_um == 0 or rate_mhz == 0:
-        return _row("limits", limit.limited_by, "fails", f"Nothing could be treated. {limit.sentence}")
-    return _row("limits", "", "passes", f"{state.zone}: {limit.sentence}")
+        return row("limits", limit.limited_by, "fails", f"Nothing could be treated. {limit.sentence}")
+    return row("limits", "", "passes", f"{state.zone}: {limit.sentence}")
 
 
 # What is on paper -----------------------------------------------------------------------------------------------------
@@ -288,7 +261,7 @@ def _reach(state: MachineState, plan: ResolvedPlan, given: Inspected) -> Readine
 def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     unanswered = plan.screening.asked - plan.screening.answered
     accepted = plan.screening.accepted_soft + plan.screening.prescribed
-    yield _check(
+    yield judged(
         "contraindications",
         f"{plan.screening.asked} questions answered"
         + (f", {accepted} treated with a reason or a physician's approval." if accepted else "."),
@@ -299,12 +272,12 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
             "assumed: ask them, then prepare the session with the answers.",
         ),
     )
-    yield _check(
+    yield judged(
         "checklist",
         f"{len(plan.checklist)} points confirmed.",
         (bool(plan.missing), "checklist", f"Not confirmed yet: {', '.join(plan.missing)}. Confirm each, then arm."),
     )
-    yield _check(
+    yield judged(
         "consent",
         "A reference to the signed consent is kept at the site.",
         (
@@ -318,12 +291,12 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     today = state.inspection.today if state.inspection is not None else ""
     if _past(plan.library_until, today):
         words = f"{library} was valid until {plan.library_until}, and it is {today}. {ANEW}"
-        yield _row("library", "library_expired", "fails", words)
+        yield row("library", "library_expired", "fails", words)
     elif plan.demo:
-        yield _row("library", "", "note", f"{library}: demo only, nobody signed its numbers.")
+        yield row("library", "", "note", f"{library}: demo only, nobody signed its numbers.")
     else:
-        yield _row("library", "", "passes", f"{library}.")
-    yield _check(
+        yield row("library", "", "passes", f"{library}.")
+    yield judged(
         "operator",
         f"{plan.operator}: {plan.operator_scope}.",
         (not state.attended, "seat", seat_sentence(state)),
@@ -338,7 +311,7 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
             f"An approval this session goes by ended before today, {today}. {ANEW}",
         ),
     )
-    yield _check(
+    yield judged(
         "journal",
         "The record accepts.",
         (
@@ -349,7 +322,7 @@ def _paper(state: MachineState, plan: ResolvedPlan) -> Iterator[ReadinessRow]:
     )
     if state.latched:
         words = "What interrupted the treatment has not been cleared yet."
-        yield _row("interruption", "interruption", "fails", words)
+        yield row("interruption", "interruption", "fails", words)
 
 
 def _past(last_day: str | None, today: str) -> bool:
@@ -361,12 +334,12 @@ def _interval(plan: ResolvedPlan) -> ReadinessRow:
     course = plan.course
     where = f"Session {course.number}" + (f" of {course.sessions}" if course.sessions is not None else "")
     if plan.interval_open:
-        return _row("course", "interval", "fails", plan.interval_open)
+        return row("course", "interval", "fails", plan.interval_open)
     if plan.interval_reason:
-        return _row("course", "", "note", f"{where}, earlier than planned, for the reason {plan.interval_reason}.")
+        return row("course", "", "note", f"{where}, earlier than planned, for the reason {plan.interval_reason}.")
     if plan.resumes:
-        return _row("course", "", "note", f"{where}, resumed: the dose of {plan.resumes} counts on.")
+        return row("course", "", "note", f"{where}, resumed: the dose of {plan.resumes} counts on.")
     last = f"; the last was on {course.last_on}" if course.last_on else ""
     if course.sessions is not None and course.number > course.sessions:
-        return _row("course", "", "note", f"{where}: more than the course has{last}.")
-    return _row("course", "", "passes", f"{where}{last}.")
+        return row("course", "", "note", f"{where}: more than the course has{last}.")
+    return row("course", "", "passes", f"{where}{last}.")

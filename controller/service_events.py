@@ -151,7 +151,7 @@ class ErrorAtDepth(Record):
 
 
 class PenQuarantined(EventBase):
-    """A pen is not to be armed at any station of the site until somebody releases it.
+    """A pen is not to be armed at any station of the site until somebody releases it. ``quarantine`` is its random id.
 
     ``last_in_tolerance`` is the certificate up to which it is known to have been right, empty where there is none;
     ``since`` its day. ``errors`` is what was found, for the sessions in between.
@@ -159,6 +159,7 @@ class PenQuarantined(EventBase):
 
     durable: ClassVar[bool] = True
     type: Literal["pen_quarantined"] = "pen_quarantined"
+    quarantine: str
     pen: str
     serial: str
     because: Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
@@ -170,10 +171,15 @@ class PenQuarantined(EventBase):
 
 
 class PenReleased(EventBase):
-    """A quarantine ended: who signed for it, and on which certificate."""
+    """Quarantines ended, by their ids: who signed for it, and on which certificate.
+
+    Ids and not times say which: stations tell of it in any order. ``sessions_reviewed`` are those with a depth error
+    that the releasing person looked through.
+    """
 
     durable: ClassVar[bool] = True
     type: Literal["pen_released"] = "pen_released"
+    quarantines: tuple[str, ...]
     pen: str
     serial: str
     by: str

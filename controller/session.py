@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from random import Random
 from typing import Literal
 
+from controller.calibration.due import Due, due
 from controller.errors import ControllerError, ControlRefused
 from controller.events import CartridgeSnapshot
 from controller.history import CourseState, PatientHistory
@@ -27,7 +29,7 @@ from controller.inputs import (
     Prepare,
     Stop,
 )
-from controller.inspection import Examination, consume, examine, read_calibration
+from controller.inspection import Examination, consume, examine, pen_facts, read_calibration, read_counted
 from controller.plan import SessionPlan, prepare_refused
 from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.readiness import readiness
@@ -98,10 +100,13 @@ class SessionDriver(MachineHost):
         scan = self._site.scanned(code, self._clock.utc().date())
         return await self.ask(ExchangeCartridge(source=source, scan=scan))
 
-    async def calibration_due(self) -> date | None:
-        """The day the connected pen's calibration ends; None where it holds no valid one. Raises WireError."""
-        calibration = await read_calibration(self._connected("be read"))
-        return None if calibration is None else date.fromisoformat(calibration.due_on)
+    async def calibration_due(self) -> Callable[[date], Due] | None:
+        """How the connected pen's calibration stands on a day; None where it holds no valid one. Raises WireError."""
+        pen = self._connected("be read")
+        calibration, counted = await read_calibration(pen), await read_counted(pen)
+        if calibration is None:
+            return None
+        return partial(due, calibration, counted, self._site.rules_of(pen_facts(pen.welcome).model).due)
 
     async def examine(self) -> PenView:
         """Reads the pen, with a self-test, for the table of what arming needs. Raises ControlRefused, WireError."""
@@ -179,12 +184,14 @@ class SessionDriver(MachineHost):
         pen, plan, session = self._connected("be read"), self.state.plan, self.state.session
         if plan is None or session is None:
             raise ControlRefused("stopped", "The session was closed meanwhile. The pen is not armed.")
+        facts = pen_facts(pen.welcome)
         found = await examine(
             pen,
             plan,
             ledger=self._site.ledger,
             session=session,
             profiles=self._site.data.profiles,
+            kept=await self._site.kept_of(facts.model, facts.serial),
             today=self._clock.utc().date(),
             with_self_test=with_self_test,
         )

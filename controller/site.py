@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from controller.calibration.policy import CalibrationPolicy
 from controller.cartridges import CodeUnreadable, ScannedCartridge, read_code
 from controller.errors import ControllerError, ControlRefused
 from controller.history import CourseState, OpenedSession, PatientHistory, course_state
 from controller.library import LoadedLibrary
 from controller.operators import Operators
+from controller.pen_kept import PenKept, PenRules, rules_of
 from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
-from controller.ports import SiteMemory, UseLedger
+from controller.ports import PenRegister, SiteMemory, UseLedger
 from controller.profiles import Profiles
 
 
@@ -21,6 +23,7 @@ class ClinicData:
     library: LoadedLibrary
     operators: Operators
     profiles: Profiles
+    calibration: CalibrationPolicy
     mode: Literal["demo", "clinic"]
 
 
@@ -31,6 +34,7 @@ class Site:
     data: ClinicData
     memory: SiteMemory
     ledger: UseLedger
+    pens: PenRegister
     scanner_sends_separators: bool = False
 
     def scanned(self, code: str, today: date) -> ScannedCartridge | None:
@@ -52,6 +56,14 @@ class Site:
             name: course_state(history, protocol.course, today, protocol=name)
             for name, protocol in self.data.library.protocols.items()
         }
+
+    async def kept_of(self, model: str, serial: str) -> PenKept:
+        """What the site's record says of a pen now, and by which rules it may be used."""
+        return PenKept(standing=await self.pens.standing(model, serial), rules=self.rules_of(model))
+
+    def rules_of(self, model: str) -> PenRules:
+        """What the clinic asks of a pen of a model."""
+        return rules_of(self.data.calibration, model)
 
     async def resolve(self, plan: SessionPlan, *, model: str, now: datetime) -> ResolvedPlan:
         """A plan with everything looked up, for a pen of ``model``. Raises ControlRefused."""

@@ -3,11 +3,23 @@
 from itertools import count
 from typing import Any
 
-from controller import after_step, arming, closed_loop, commands, envelope, machine, preparing, readiness, starting
+from controller import (
+    after_step,
+    arming,
+    closed_loop,
+    commands,
+    envelope,
+    fitness,
+    machine,
+    preparing,
+    readiness,
+    starting,
+)
 from controller.alarms import AlarmBook
 from controller.dose import DoseTally
 from controller.envelope import Granted
 from controller.evolving import replace
+from controller.pen_kept import PenRules, Standing
 from controller.state import MachineState, Phase, SendSetpoint, SendStop, Step
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
@@ -226,7 +238,21 @@ CORE = (
     Defect("expired cartridge accepted", "core", "a cartridge out of date is armed",
            lambda: planted((readiness, "_cartridge", _inspected(cartridge__expiry=None)))),
     Defect("calibration due accepted", "core", "a pen whose calibration was due is armed",
-           lambda: planted((readiness, "_calibration", _inspected(calibration__due_on="2099-01-01")))),
+           lambda: planted((readiness, "calibration_row", _inspected(calibration__due_on="2099-01-01")))),
+    Defect("clinic's interval ignored", "core", "a calibration is as good as its own date, whatever the clinic says",
+           lambda: planted((fitness, "due", lambda original: lambda made, counted, rules, today: original(
+               made, counted, rules.model_copy(update={"interval_days": None}), today)))),
+    Defect("use ignored", "core", "what the pen counted ends no calibration",
+           lambda: planted((fitness, "due", lambda original: lambda made, _counted, rules, today: original(
+               made, None, rules, today))),
+           test="tests/controller/test_fitness.py::test_what_the_pen_counted_ends_its_calibration",
+           why="the pens of stories count nothing over their lives, which are a minute long"),
+    Defect("quarantine ignored", "core", "a pen in quarantine is armed",
+           lambda: planted((readiness, "quarantine_row", lambda original: lambda kept: original(
+               kept and kept.model_copy(update={"standing": Standing()}))))),
+    Defect("any firmware", "core", "a pen is armed whatever version it runs",
+           lambda: planted((readiness, "firmware_row", lambda original: lambda kept, pen: original(
+               kept and kept.model_copy(update={"rules": PenRules()}), pen)))),
     Defect("checklist not asked", "core", "a pen is armed with the checklist open",
            lambda: planted((readiness, "_paper", _checklist_open))),
     Defect("pause keeps the motor", "core", "a pause is told and the motor stays on",

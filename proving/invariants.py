@@ -156,8 +156,20 @@ class Watch(People):
         calibration = pen.memory.calibration
         if not calibration.valid or calibration.due_day <= (self.today_at_arming or today):
             self.fail(2, "a valid calibration", "the pen's calibration is not valid or was due")
+        self._kept(rig, self.today_at_arming or today)
         if self.open_points:
             self.fail(2, "a passed checklist", f"not confirmed: {', '.join(sorted(self.open_points))}")
+
+    def _kept(self, rig: Rig, today: int) -> None:
+        """What site and clinic say of the pen lets it treat."""
+        standing, rules = rig.kept.standing, rig.kept.rules
+        if standing.quarantined is not None or not standing.known:
+            self.fail(2, "no motor in quarantine", "the motor went on, and the site keeps the pen out of use")
+        if rules.firmware is not None and self.pen.model.firmware not in rules.firmware:
+            self.fail(2, "an allowed firmware", f"the motor went on, and the pen runs {self.pen.model.firmware}")
+        interval = rules.due.interval_days
+        if interval is not None and self.pen.memory.calibration.calibrated_day + interval < today:
+            self.fail(2, "a valid calibration", f"calibrated longer than the clinic's {interval} days ago")
 
     def _driven(self, rig: Rig) -> None:
         """The motor was driven within the time that has just passed."""

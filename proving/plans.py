@@ -4,8 +4,10 @@ from datetime import date, timedelta
 from functools import cache
 from random import Random
 
+from controller.calibration.due import DueRules
 from controller.library import LoadedLibrary, load_library
 from controller.operators import Operators, load_operators
+from controller.pen_kept import PenKept, PenRules, Quarantined, Standing
 from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
 from controller.profiles import Profiles, load_profiles
 from proving.oracle import Calibrated
@@ -68,6 +70,20 @@ def pen_of(setting: Setting, random: Random) -> SimulatedPen:
     pen.plant.drive_gain = setting.gain_ppm / 1_000_000
     pen.plant.drive_offset_um = float(setting.offset_um + setting.error_um)
     return pen
+
+
+def kept_of(setting: Setting) -> PenKept:
+    """What the site says of the pen when it is asked."""
+    match setting.kept:
+        case "quarantine":
+            found = Quarantined(quarantine="q-1", because="shock", by="tech-1", on=TODAY.isoformat(), station="room-2")
+            return PenKept(standing=Standing(quarantined=found), rules=PenRules())
+        case "firmware":
+            return PenKept(standing=Standing(), rules=PenRules(firmware=("another",)))
+        case "interval":  # shorter than the days since the pen was calibrated
+            return PenKept(standing=Standing(), rules=PenRules(due=DueRules(interval_days=1)))
+        case _:
+            return PenKept(standing=Standing(), rules=PenRules())
 
 
 def calibrated(setting: Setting) -> Calibrated:

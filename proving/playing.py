@@ -12,7 +12,7 @@ from proving.breaking import Breaker
 from proving.coverage import Coverage
 from proving.invariants import Watch
 from proving.operator import Operator
-from proving.plans import TODAY, calibrated, pen_of, plan_of
+from proving.plans import TODAY, calibrated, kept_of, pen_of, plan_of
 from proving.rig import Rig
 from proving.stories import FAULTS, Action, Story
 from proving.violations import Violation
@@ -48,6 +48,7 @@ class Player:
         self.passed = self.watch.passed
         self.sent = self.watch.sent
         self.rig = Rig(self.pen, random=random, today=TODAY, observer=self)
+        self.rig.kept = kept_of(setting)
         self.coverage = Coverage(stories=1)
         self.operator = Operator(self.rig, self.plan, self.watch)
         self.breaker = Breaker(self.rig)

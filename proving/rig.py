@@ -26,8 +26,16 @@ from controller.inputs import (
     StatusSeen,
     Tick,
 )
-from controller.inspection import CartridgeRead, calibration_snapshot, cartridge_read, named_cartridge, pen_facts
+from controller.inspection import (
+    CartridgeRead,
+    calibration_snapshot,
+    cartridge_read,
+    counted_since,
+    named_cartridge,
+    pen_facts,
+)
 from controller.machine import step
+from controller.pen_kept import PenKept, PenRules, Standing
 from controller.profiles import load_profiles
 from controller.readiness import SELF_TEST_GOOD_MS
 from controller.state import MachineState, Phase, Send, SendDisarm, SendSetpoint, SendStop, Step
@@ -63,6 +71,7 @@ from firmware_bridge.wire.operations import (
     Operation,
     SelfTestData,
 )
+from firmware_bridge.wire.service_operations import LIFETIME_READ
 from simulators.line import Line
 from simulators.pen import SimulatedPen
 
@@ -91,7 +100,7 @@ class Rig:
     """A treatment between a machine and a simulated pen. Time is whatever :meth:`advance` makes pass, in ms.
 
     ``after_ms`` is called after every millisecond, ``observer`` whenever something may have changed. ``today`` is the
-    date by this computer's clock.
+    date by this computer's clock, ``kept`` what the site says of the pen when it is asked.
     """
 
     def __init__(
@@ -105,6 +114,7 @@ class Rig:
     ) -> None:
         self.pen = pen
         self.today = today
+        self.kept = PenKept(standing=Standing(), rules=PenRules())
         self.heard_ms = 0
         self.line = Line()
         self.state = MachineState()
@@ -264,6 +274,10 @@ class Rig:
         if data is not None:
             calibration = calibration_snapshot(unpack(CALIBRATION_READ.data, data.data))
         plan, welcome = self.state.plan, self._welcome
+        counted = None
+        if welcome is not None and welcome.capabilities & Capability.LIFETIME:
+            data = self._ask(LIFETIME_READ, Nothing())
+            counted = counted_since(unpack(LIFETIME_READ.data, data.data)) if data is not None else None
         if welcome is not None and not welcome.capabilities & Capability.CARTRIDGE_IDENTIFIED and plan is not None:
             read = named_cartridge(plan, _profiles())
         elif (data := self._ask(CARTRIDGE_READ, Nothing())) is not None:
@@ -285,6 +299,8 @@ class Rig:
                 attest="it has no serial number of its own." if read.cartridge and not read.cartridge.tag else "",
                 calibration=calibration,
                 self_test=tested,
+                counted=counted,
+                kept=self.kept,
             )
         )
 

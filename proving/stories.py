@@ -31,6 +31,7 @@ CARTRIDGES = ("fresh", "same", "used", "expired", "short")
 MODELS = ("NW-1", "NW-1", "NW-1", "NW-1", "NW-1", "NW-BLIND", "NW-DIAL")
 OPERATORS = ("demo-aesthetician", "demo-master-aesthetician", "demo-physician")
 SKINS = ("thin", "thick")
+KEPT = ("quarantine", "firmware", "interval")
 ABSURD_UM = (-1, 1, 49, 777, 2501, 5000, 65_535, 10**9)
 ABSURD_MHZ = (-1, 1, 999, 19_999, 150_001, 10**9)
 
@@ -49,7 +50,8 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Who treats whom with which pen. The calibration is what the pen's memory says; the pen's true error lies within
-    its uncertainty: ``error_um`` from what the calibration tells."""
+    its uncertainty: ``error_um`` from what the calibration tells. ``kept`` is why the site or the clinic would not have
+    the pen armed: one of ``KEPT``, empty for no reason."""
 
     model: str = "NW-1"
     operator: str = "demo-physician"
@@ -63,6 +65,7 @@ class Setting:
     uncertainty_um: int = 50
     error_um: int = 0
     calibration_due_days: int = 700
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ def story(seed: int, index: int) -> Story:
     """The story of this seed and index, always the same."""
     random = Random(f"{seed}/{index}")
     length_ms = random.randrange(20_000, 75_000)
-    setting = _setting(random)
+    # By a chance of its own, so that the rest of a story stays what it was before this was thought of.
+    kept = Random(f"{seed}/{index}/kept").choice((*[""] * 20, *KEPT))
+    setting = replace(_setting(random), kept=kept)
     rough = max(0.0, random.uniform(-0.5, 1.0))  # a third are calm: an operator, a good pen, little else
     actions = [
         *_course(random, length_ms),

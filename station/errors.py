@@ -117,6 +117,14 @@ class BenchRefused(StationError):
     """The technician's bench cannot be opened."""
 
 
+class PenUnknown(StationError):
+    """No pen on record is meant by a name."""
+
+
+class PenPaperRefused(StationError):
+    """What was asked of a pen's record cannot be done as it stands."""
+
+
 class ProcessError(StationError):
     """A supervised process did not come up, or keeps ending. ``exit_code`` is what the whole should end with."""
 

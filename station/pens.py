@@ -7,6 +7,7 @@ from datetime import date
 from random import Random
 from typing import Literal
 
+from controller.calibration.due import Due
 from controller.errors import ControlRefused
 from controller.history import Approval
 from controller.inputs import Approved, Command
@@ -48,7 +49,7 @@ class StationPen:
         self._monotonic_ms = monotonic_ms
         self._tried = asyncio.Event()
         self._plugged_in = asyncio.Event()
-        self.calibration_due: date | None = None
+        self.calibration_due: Callable[[date], Due] | None = None
         self.calibration_known = False
         self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random, tap=tap)
 

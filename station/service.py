@@ -52,6 +52,7 @@ from station.site.keymap_file import KeyMapFile
 from station.site.ledger import SiteLedger, compare_regularly
 from station.site.patients import Patients
 from station.site.places import approve, load_data, make_directories, new_token, open_people
+from station.site.quarantine import SitePens, hear_regularly
 from station.site.retention import load_retention
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
@@ -103,15 +104,15 @@ class Station:
             keeper = HistoryKeeper(memory, journal)
             patients = await self._open_patients(people, memory, journal)
             last.push_async_callback(patients.close)
-            ledger = SiteLedger(self._settings.ledger_path, site=self._settings.ledger, utc_now=self._clock.utc)
-            last.callback(ledger.close)
             amendments = Amendments(self._settings.amendments_path)
             last.push_async_callback(amendments.close)
-            site = Site(data, memory, ledger, self._settings.scanner_sends_separators)
+            ledger, pens_kept = self._records_of_site(last)
+            site = Site(data, memory, ledger, pens_kept, self._settings.scanner_sends_separators)
             pens = self._make_pens(journal, site, keeper, checkpoints, last)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
                 "checkpoints": checkpoints.run,
+                "quarantines": partial(hear_regularly, pens_kept),
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(
@@ -249,6 +250,14 @@ class Station:
                 ),
                 Exit.JOURNAL,
             )
+
+    def _records_of_site(self, last: AsyncExitStack) -> tuple[SiteLedger, SitePens]:
+        settings = self._settings
+        ledger = SiteLedger(settings.ledger_path, site=settings.ledger, utc_now=self._clock.utc)
+        last.callback(ledger.close)
+        pens = SitePens(settings.pens_path, site=settings.ledger, utc_now=self._clock.utc)
+        last.callback(pens.close)
+        return ledger, pens
 
     async def _open_patients(self, people: People, memory: SiteHistory, journal: Journal) -> Patients:
         settings = self._settings

@@ -130,6 +130,8 @@ class StationSettings(BaseSettings):
     """Data sheets of pens and cartridges; none means those shipped."""
     calibration: Path | None = None
     """When pens are due, which firmware they may run, how they are calibrated; none means the example shipped."""
+    laboratory: Path | None = None
+    """Who answers for certificates: the laboratory's name and address as they are printed; none names nobody."""
     retention: Path | None = None
     """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
     site_key: Path | None = None
@@ -290,6 +292,11 @@ class StationSettings(BaseSettings):
         return self.state_dir / "ledger.sqlite"
 
     @property
+    def pens_path(self) -> Path:
+        """Which pens are in quarantine, as far as this station knows."""
+        return self.state_dir / "pens.sqlite"
+
+    @property
     def accounts_path(self) -> Path:
         """Who may sign in. Apart from the journal, for this user alone."""
         return self.state_dir / "accounts.sqlite"
@@ -298,6 +305,11 @@ class StationSettings(BaseSettings):
     def station_key_path(self) -> Path:
         """The key by which this station signs its journal; see `station.record.station_key`."""
         return self.state_dir / "station.key"
+
+    @property
+    def certificates_path(self) -> Path:
+        """The certificates this station issued, names of customers among them; see `logger.certificate.folder`."""
+        return self.state_dir / "certificates"
 
     @property
     def amendments_path(self) -> Path:

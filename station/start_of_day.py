@@ -19,7 +19,11 @@ def before_the_first_patient(
         library=library.title,
         library_signed=library.signed,
         library_valid_until=library.valid_until,
-        calibrations_due={pen.name: pen.calibration_due for pen in pens if pen.calibration_known},
+        calibrations={
+            pen.name: pen.calibration_due(today) if pen.calibration_due is not None else None
+            for pen in pens
+            if pen.calibration_known
+        },
         broker_problem=(bus.problem or "") if bus is not None and not bus.connected else "",
         waiting_entries=max(0, waiting_entries),
     )

@@ -2,10 +2,16 @@
 
 from typing import Literal
 
+from controller.calibration.policy import load_policy
 from controller.cartridges import CartridgeUse, NotSerialised, Unused, UsedBy
 from controller.errors import ControlRefused, DataError
 from controller.events import CartridgeSnapshot
 from controller.history import Approval, ClosedSession, OpenedSession, PatientHistory
+from controller.library import LoadedLibrary, load_library
+from controller.operators import load_operators
+from controller.pen_kept import Quarantined, Standing
+from controller.profiles import load_profiles
+from controller.site import ClinicData
 
 
 class Memory:
@@ -53,3 +59,26 @@ class Ledger:
         if cartridge.serial:
             self.uses[cartridge.serial] = session
             self.found[cartridge.serial] = "verified" if cartridge.unused == "verified" else "attested"
+
+
+def clinic(library: LoadedLibrary | None = None) -> ClinicData:
+    """What the examples shipped say, as a clinic that demonstrates has them."""
+    return ClinicData(library or load_library(), load_operators(), load_profiles(), load_policy(), "demo")
+
+
+class Pens:
+    """A site's record of its pens, in memory."""
+
+    def __init__(self) -> None:
+        self.standings: dict[tuple[str, str], Standing] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    async def standing(self, model: str, serial: str) -> Standing:
+        self.asked.append((model, serial))
+        return self.standings.get((model, serial), Standing())
+
+    def quarantine(self, model: str, serial: str) -> None:
+        found = Quarantined(
+            quarantine="q-1", because="out_of_tolerance", by="tech-kim", on="2026-01-01", station="room-2"
+        )
+        self.standings[model, serial] = Standing(quarantined=found)

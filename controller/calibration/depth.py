@@ -25,7 +25,7 @@ from controller.calibration.depth_results import (
     Repeatability,
     SeriesDrift,
 )
-from controller.calibration.fit import At, Demand, DepthFit, Line, knots, straight, tested
+from controller.calibration.fit import At, Demand, DepthFit, Line, demanded, knots, straight
 from controller.calibration.readings import Reading, depth_plan, held_complete
 from controller.calibration.scatter import Scatter, scatter
 from controller.calibration.setup import DepthSetup
@@ -127,7 +127,7 @@ def _points(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthS
 def _fit(line: Line, points: Sequence[At], found: Scatter[Key], setup: DepthSetup) -> DepthFit:
     method, student_below = setup.method, setup.rule.student_below_degrees
     demand = Demand(method.bend_significance_permille, method.bend_matters_um, "µm", "a line", "pieces")
-    pieces, test = tested(line, found.degrees, demand)
+    pieces, test = demanded(line, found.degrees, demand)
     gain = budget("gain of the line", "ppm", line_gain_lines(line, found, setup), student_below)
     offset = budget("offset of the line", "um", line_offset_lines(line, found, setup), student_below)
     return DepthFit(

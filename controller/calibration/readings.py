@@ -145,13 +145,22 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
             "the line is of another point. Nothing was taken; read this point again.",
         )  # fmt: skip
     if abs(reading.reference - reading.shown) > limit:
-        hint = _unit_hint(reading, plan, limit)
+        hint = _unit_hint(reading, plan, near=limit // 4)
         raise ReadingRefused(
             "reading_unit" if hint else "reading_absurd", line,
             f"the reference reads {plan.shown(reading.reference)} where the pen shows {plan.shown(reading.shown)}, "
             f"farther off than {plan.shown(limit)}{hint}. Nothing was taken; look at the gauge and read this point "
             "again.",
         )  # fmt: skip
+    jump = 0 if before is None else reading.reference - reading.shown - (before.reference - before.shown)
+    if before is not None and abs(jump) > limit // 4:
+        hint = _unit_hint(reading, plan, near=limit // 16, error=before.reference - before.shown)
+        if hint:
+            raise ReadingRefused(
+                "reading_unit", line,
+                f"the reference reads {plan.shown(reading.reference)}, and the one before was not as far off{hint}. "
+                "Nothing was taken; look at the gauge and read this point again.",
+            )  # fmt: skip
     if before is not None and before.direction == reading.direction and before.repeat == reading.repeat:
         rises = reading.point > before.point
         if reading.point != before.point and (reading.reference > before.reference) != rises:
@@ -163,12 +172,13 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
             )  # fmt: skip
 
 
-def _unit_hint(reading: Reading, plan: SeriesPlan, limit: int) -> str:
-    near = limit // 4
+def _unit_hint(reading: Reading, plan: SeriesPlan, near: int, error: int = 0) -> str:
+    """Which other unit, or sign, brings a reading near what was shown and the error that is expected; or nothing."""
+    expected = reading.shown + error
     for unit in _MISTAKEN[plan.quantity]:
-        if abs(reading.reference * unit.factor - reading.shown) <= near:
+        if abs(reading.reference * unit.factor - expected) <= near:
             return f"; it would fit if it was read in {unit.name}: set the gauge's unit"
-    if abs(-reading.reference - reading.shown) <= near:
+    if abs(-reading.reference - expected) <= near:
         return "; it would fit with the other sign: turn the gauge's counting direction round"
     return ""
 

@@ -36,7 +36,7 @@ from controller.service.state import (
 from controller.service_events import ServicePurpose
 from controller.units import Micrometres, Millihertz
 from firmware_bridge.errors import RequestRefused, RequestUncertain
-from firmware_bridge.link import refusal_name
+from firmware_bridge.refusals import refusal_name
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, PenState
 from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask, Operation

@@ -12,6 +12,7 @@ from logger.journal.entry import Entry, rises
 from logger.journal.file import DATABASE_ERRORS, check_is_journal
 from logger.journal.rows import COLUMNS, entry_of, loose_text, value_of
 from logger.record.lookback import TYPES, Asked, SessionUsed, sessions_used
+from logger.record.pens import PEN_TYPES, PenName, Told, told_of_pens
 from logger.sqlite_files import read_only_uri
 
 _PAGE_ENTRIES = 200  # a page of a streamed read: bounds memory, and the time a read transaction holds the log back
@@ -194,6 +195,10 @@ class JournalReader:
         Raises JournalUnusable.
         """
         return [session for session in sessions_used(self.entries_of(TYPES)) if session.fits(asked)]
+
+    def told_of_pens(self, pen: PenName | None = None, types: Sequence[str] = PEN_TYPES) -> list[Told]:
+        """What the journal tells of a pen itself, or of every one; oldest first. Raises JournalUnusable."""
+        return [told for told in told_of_pens(self.entries_of(types)) if pen in (None, told.pen)]
 
     def open_sessions(self) -> list[str]:
         """Sessions that were opened and never closed, oldest first: what a crash leaves behind.

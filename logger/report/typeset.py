@@ -39,6 +39,11 @@ def pictures(template: str, data: dict[str, Any], *, paper: Paper, ppi: int) -> 
     return [made] if isinstance(made, bytes) else list(made)
 
 
+def vector(template: str, data: dict[str, Any]) -> bytes:
+    """What a template of one page makes, as SVG. Raises ReportExtraMissing, ReportError."""
+    return bytes(_compiled(template, data, "a4", format="svg"))
+
+
 def typesetter() -> Any:
     """What reports are typeset with. Raises ReportExtraMissing where it is not installed."""
     try:

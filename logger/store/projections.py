@@ -4,7 +4,7 @@ They are filled in the transaction that stores the entries, and made anew from t
 question then costs the same however long the record has grown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, ins
 
 from logger.journal.entry import Entry
 from logger.record.lookback import TYPES, Asked, Closed, Connected, Fact, Follower, Opened, SessionUsed, Used, kept
-from logger.store.tables import CARTRIDGE_USES, ENTRIES, ENTRY_COLUMNS, PENS_CONNECTED, SESSIONS_USED
+from logger.record.pens import PEN_TYPES, PenName, Told, told_of_pens
+from logger.store.tables import CARTRIDGE_USES, ENTRIES, ENTRY_COLUMNS, PENS_CONNECTED, PENS_TOLD, SESSIONS_USED
 
 SERIAL_START_CHARS: Final = 16
 """What uses are looked up by: as much of a serial number as a pen can hold. Who asks decides which are meant."""
@@ -21,18 +22,23 @@ _USE: Final = tuple(Used.__dataclass_fields__)
 _SESSION: Final = tuple(name for name in SessionUsed.__dataclass_fields__ if name != "uses")
 _TELLING: Final = (
     select(*ENTRY_COLUMNS)
-    .where(ENTRIES.c.type.in_(TYPES), ENTRIES.c.sequence > 0)
+    .where(ENTRIES.c.type.in_((*TYPES, *PEN_TYPES)), ENTRIES.c.sequence > 0)
     .order_by(ENTRIES.c.station, ENTRIES.c.sequence)
 )
-PROJECTIONS: Final = (CARTRIDGE_USES, SESSIONS_USED, PENS_CONNECTED)
+PROJECTIONS: Final = (CARTRIDGE_USES, SESSIONS_USED, PENS_CONNECTED, PENS_TOLD)
 _TABLES: Final = {Used: CARTRIDGE_USES, Opened: SESSIONS_USED, Connected: PENS_CONNECTED}
-_WHAT: Final = {CARTRIDGE_USES: "cartridges used", SESSIONS_USED: "sessions", PENS_CONNECTED: "pens"}
+_WHAT: Final = {
+    CARTRIDGE_USES: "cartridges used",
+    SESSIONS_USED: "sessions",
+    PENS_CONNECTED: "pens",
+    PENS_TOLD: "quarantines, repairs and certificates",
+}
 
 _Row = dict[str, object]
 
 
-def project(connection: Connection, entries: Iterable[Entry]) -> None:
-    """Notes what entries that were just stored say of what was used. Raises SQLAlchemyError."""
+def project(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Notes what entries that were just stored say of what was used, and of pens. Raises SQLAlchemyError."""
 
     def pen_before(station: str, session: str) -> str:
         table = SESSIONS_USED.c
@@ -46,6 +52,8 @@ def project(connection: Connection, entries: Iterable[Entry]) -> None:
 
     for fact in Follower(pen_before, serial_before).facts(entries):
         _note(connection, fact)
+    for told in told_of_pens(entries):
+        connection.execute(insert(PENS_TOLD).values(_row_of_pen(told)))
 
 
 def project_again(connection: Connection) -> None:
@@ -61,7 +69,11 @@ def differences(connection: Connection) -> list[str]:
     Raises SQLAlchemyError.
     """
     ought: dict[Table, dict[tuple[object, ...], _Row]] = {table: {} for table in PROJECTIONS}
-    for fact in Follower().facts(Entry(*row) for row in connection.execute(_TELLING)):
+    entries = [Entry(*row) for row in connection.execute(_TELLING)]
+    for told in told_of_pens(entries):
+        row = _row_of_pen(told)
+        ought[PENS_TOLD][_key(PENS_TOLD, row)] = row
+    for fact in Follower().facts(entries):
         if isinstance(fact, Closed):
             opened = ought[SESSIONS_USED].get((fact.station, fact.session))
             if opened is not None:
@@ -98,6 +110,17 @@ def _row(fact: Used | Opened | Connected) -> _Row:
     if isinstance(fact, Opened):
         return asdict(fact) | {"closed_utc_us": None, "outcome": None}
     return asdict(fact)
+
+
+def _row_of_pen(told: Told) -> _Row:
+    return {
+        "station": told.station,
+        "sequence": told.sequence,
+        "utc_us": told.utc_us,
+        "type": told.event.type,
+        "model": told.pen.model,
+        "serial": told.pen.serial,
+    }
 
 
 def _end(fact: Closed) -> _Row:
@@ -146,6 +169,18 @@ def select_sessions(connection: Connection, asked: Asked) -> list[SessionUsed]:
     rows = connection.execute(query.order_by(sessions.opened_utc_us, sessions.station, sessions.session))
     found = [SessionUsed(*row) for row in rows]
     return [replace(session, uses=tuple(used.get((session.station, session.session), ()))) for session in found]
+
+
+def select_told(connection: Connection, pen: PenName | None, types: Sequence[str]) -> list[Told]:
+    """What is told of a pen, or of every one, by events of some types; oldest first. Raises SQLAlchemyError."""
+    told = PENS_TOLD.c
+    wanted: list[ColumnElement[bool]] = [told.type.in_(types)]
+    if pen is not None:
+        wanted += [told.serial == pen.serial, told.model == pen.model]
+    this = and_(ENTRIES.c.station == told.station, ENTRIES.c.sequence == told.sequence)
+    query = select(*ENTRY_COLUMNS).join(PENS_TOLD, this).where(*wanted)
+    rows = connection.execute(query.order_by(told.utc_us, told.station, told.sequence))
+    return list(told_of_pens(Entry(*row) for row in rows))
 
 
 def _uses(connection: Connection, wanted: ColumnElement[bool]) -> list[Used]:

@@ -24,11 +24,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.journal.entry import GENESIS, Entry, follows, rises
 from logger.record.lookback import Asked, SessionUsed, Used, kept
+from logger.record.pens import PEN_TYPES, PenName, Told
 from logger.store import raw_rows
 from logger.store.conflicts import Conflict, conflict_of, keep_conflict, keep_notices, select_conflicts
 from logger.store.key_pins import KeyPins
 from logger.store.place import WRITES, cause, engine_to_read, engine_to_write, shown, url_of
-from logger.store.projections import project, select_sessions, select_uses
+from logger.store.projections import project, select_sessions, select_told, select_uses
 from logger.store.reading import Reading
 from logger.store.rows import insert_entries
 from logger.store.schema import HEAD, migrate, revision_of
@@ -296,6 +297,11 @@ class Store:
         """The sessions that fit, oldest first, with what was used in them. Raises StoreUnusable."""
         with self._reading() as connection:
             return select_sessions(connection, asked)
+
+    def told_of_pens(self, pen: PenName | None = None, types: Sequence[str] = PEN_TYPES) -> list[Told]:
+        """What the record tells of a pen itself, or of every one; oldest first. Raises StoreUnusable."""
+        with self._reading() as connection:
+            return select_told(connection, pen, types)
 
     def last_opened(self, patient: str) -> int | None:
         """When the last session of a pseudonym was opened, at any station (µs since 1970 UTC). Raises StoreUnusable."""

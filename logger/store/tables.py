@@ -94,6 +94,19 @@ PENS_CONNECTED = Table(
     Index("pens_connected_pen", "station", "pen", "sequence"),
 )
 """A projection: which pen answered to a name from an entry on."""
+PENS_TOLD = Table(
+    "pens_told",
+    METADATA,
+    Column("station", _STATION, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("utc_us", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Index("pens_told_serial", "serial", "model"),
+    Index("pens_told_type", "type"),
+)
+"""A projection: which entries tell of a pen itself: quarantine, certificates, repairs, parts, health."""
 ENTRY_COLUMNS = [
     ENTRIES.c[name]
     for name in (

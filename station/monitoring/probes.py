@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 from serial.tools import list_ports
 
+from controller.calibration.policy import load_policy
 from controller.errors import DataError
 from controller.operators import load_operators
 from controller.profiles import load_profiles
@@ -263,7 +264,11 @@ async def broker_of_running(settings: StationSettings) -> str:
 def probe_data(settings: StationSettings) -> DataFacts:
     """Library, operators and data sheets, read as a station reads them when it starts."""
     problems: list[str] = []
-    for load, path in ((load_operators, settings.operators), (load_profiles, settings.profiles)):
+    for load, path in (
+        (load_operators, settings.operators),
+        (load_profiles, settings.profiles),
+        (load_policy, settings.calibration),
+    ):
         try:
             load(path)
         except DataError as error:

@@ -67,6 +67,7 @@ def private_files(settings: StationSettings) -> dict[str, Path]:
         "accounts.sqlite": settings.accounts_path,
         "ledger.sqlite": settings.ledger_path,
         "amendments.sqlite": settings.amendments_path,
+        "pens.sqlite": settings.pens_path,
     }
 
 

@@ -51,7 +51,7 @@ class SiteLedger:
         SQLAlchemy URL, or None where this station is the only one."""
         self._file = LedgerFile(path)
         self._site = site
-        self._shown = "" if site is None else _without_password(site)
+        self._shown = "" if site is None else without_password(site)
         self._utc_now = utc_now
         self._own, self._far = Lane("ledger"), Lane("site-ledger")
 
@@ -162,7 +162,7 @@ async def compare_regularly(ledger: SiteLedger, sink: EventSink) -> None:
         await asyncio.sleep(COMPARED_EVERY_S)
 
 
-def _without_password(site: str) -> str:
+def without_password(site: str) -> str:
     """A place as people may read it. Loads what asking the site takes: at the start, not while somebody waits."""
     from logger.store.place import engine_to_read, shown, url_of  # noqa: PLC0415 as above
     from logger.store.store import Store  # noqa: F401, PLC0415 0.2 s that a station without a site's ledger does not need

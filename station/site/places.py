@@ -3,6 +3,7 @@
 import secrets
 from datetime import date
 
+from controller.calibration.policy import load_policy
 from controller.history import Approval
 from controller.operators import load_operators
 from controller.profiles import load_profiles
@@ -35,6 +36,7 @@ def load_data(settings: StationSettings, today: date) -> ClinicData:
         library=clinic_library(settings, today),
         operators=load_operators(settings.operators),
         profiles=load_profiles(settings.profiles),
+        calibration=load_policy(settings.calibration),
         mode=settings.mode,
     )
 

@@ -10,18 +10,16 @@ from random import Random
 from controller.events import Event
 from controller.inputs import SetDepth, SetRate, Start
 from controller.library import load_library
-from controller.operators import load_operators
 from controller.plan import SessionPlan
 from controller.ports import RecordUnavailable
-from controller.profiles import load_profiles
 from controller.session import SessionDriver
-from controller.site import ClinicData, Site
+from controller.site import Site
 from controller.view import PenView
 from firmware_bridge.supervisor import Supervisor
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
-from tests.site import Ledger, Memory
+from tests.site import Ledger, Memory, Pens, clinic
 
 
 class WallClock:
@@ -72,7 +70,7 @@ class House:
 
     def __init__(self, pen: SimulatedPen, endpoint: PtyEndpoint, sink: MemorySink) -> None:
         self.pen, self.endpoint, self.sink = pen, endpoint, sink
-        self.memory, self.ledger, self.clock = Memory(), Ledger(), WallClock()
+        self.memory, self.ledger, self.pens, self.clock = Memory(), Ledger(), Pens(), WallClock()
         clock = self.clock
         self.driver = SessionDriver(
             endpoint.url,
@@ -80,9 +78,10 @@ class House:
             clock=clock,
             random=Random(2),
             site=Site(
-                ClinicData(load_library(), load_operators(), load_profiles(), "demo"),
+                clinic(),
                 memory=self.memory,
                 ledger=self.ledger,
+                pens=self.pens,
             ),
         )
         self.supervisor = Supervisor(endpoint.url, self.driver, monotonic_ms=clock.monotonic_ms, random=Random(3))

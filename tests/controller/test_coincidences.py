@@ -61,7 +61,7 @@ def what_is_read(rig: Rig, *, used: bool = False) -> Inspected:
     read = cartridge_read(data)
     return Inspected(
         today=TODAY.isoformat(), cartridge=read.cartridge, cartridge_used=read.used, cartridge_problem="",
-        calibration=calibration_snapshot(rig.pen.memory.calibration),
+        calibration=calibration_snapshot(rig.pen.memory.calibration), kept=rig.kept,
     )  # fmt: skip
 
 

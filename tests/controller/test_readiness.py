@@ -41,8 +41,8 @@ def test_a_well_prepared_pen_passes_every_check_and_says_how(make_rig: Treat) ->
     rig = make_rig()
     table = rows(rig)
     assert list(table) == [
-        "pen", "fluid ingress", "self-test", "battery", "cartridge", "calibration", "clock", "limits",
-        "contraindications", "checklist", "consent", "course", "library", "operator", "journal",
+        "pen", "fluid ingress", "quarantine", "firmware", "self-test", "battery", "cartridge", "calibration", "clock",
+        "limits", "contraindications", "checklist", "consent", "course", "library", "operator", "journal",
     ]  # fmt: skip
     assert {row.outcome for row in table.values()} == {"passes", "note"}
     assert table["library"].outcome == "note"  # an example that nobody signed says so everywhere
@@ -75,12 +75,19 @@ def test_what_was_not_read_from_the_pen_is_open_and_never_arms(make_rig: Treat) 
     rig = make_rig()
     rig.state = replace(rig.state, inspection=None)
     table = rows(rig)
-    assert {check for check, row in table.items() if row.outcome == "open"} == {"self-test", "cartridge", "calibration"}
+    assert {check for check, row in table.items() if row.outcome == "open"} == {
+        "quarantine", "firmware", "self-test", "cartridge", "calibration",
+    }  # fmt: skip
     rig.command(ArmAsked(source="x"))
     with pytest.raises(ControlRefused) as caught:  # a pen that tests itself is not armed untested
         rig.command(
             Inspected(
-                today=TODAY.isoformat(), cartridge=None, cartridge_used=False, cartridge_problem="", calibration=None
+                today=TODAY.isoformat(),
+                cartridge=None,
+                cartridge_used=False,
+                cartridge_problem="",
+                calibration=None,
+                kept=rig.kept,
             )
         )
     assert caught.value.because == "self_test"

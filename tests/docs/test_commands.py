@@ -292,6 +292,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
     (r"needlework (store|lookback) .*", examined),
+    (r"needlework certificate .*", examined),  # none was issued yet: it says so
     (r"needlework report .*", examined),  # no record: it says so
     (OF_A_LIBRARY, of_a_library),
     (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so

@@ -17,12 +17,10 @@ from controller.events import Event, InputChunk
 from controller.inputs import DeclareZone, Pause, SetDepth, SetRate, Start
 from controller.library import load_library
 from controller.machine import step
-from controller.operators import load_operators
 from controller.plan import SessionPlan
-from controller.profiles import load_profiles
 from controller.recording import replayed
 from controller.session import SessionDriver
-from controller.site import ClinicData, Site
+from controller.site import Site
 from controller.state import MachineState
 from firmware_bridge.supervisor import Supervisor
 from proving.oracle import Calibrated, Oracle
@@ -31,7 +29,7 @@ from proving.stories import ZONES
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.pen import SimulatedPen
-from tests.site import Ledger, Memory
+from tests.site import Ledger, Memory, Pens, clinic
 
 pytestmark = pytest.mark.looptime
 
@@ -89,7 +87,7 @@ class Room:
         self.driver = SessionDriver(
             self.endpoint.url, sink=self.sink, clock=self.clock, random=Random(seed + 1),
             site=Site(
-                ClinicData(load_library(), load_operators(), load_profiles(), "demo"), memory=Memory(), ledger=Ledger()
+                clinic(), memory=Memory(), ledger=Ledger(), pens=Pens()
             ),
         )  # fmt: skip
         self.supervisor = Supervisor(

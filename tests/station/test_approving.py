@@ -8,11 +8,8 @@ import pytest
 
 from controller.events import ApprovalGiven, ApprovalUsed
 from controller.history import Approval
-from controller.library import load_library
-from controller.operators import load_operators
-from controller.profiles import load_profiles
 from controller.session import SessionDriver
-from controller.site import ClinicData, Site
+from controller.site import Site
 from controller.state import MachineState, Phase
 from logger.journal.reader import JournalReader
 from station.api.models import ApproveAsked
@@ -22,7 +19,7 @@ from station.settings import PenSetting
 from station.site.history_file import HistoryFile
 from tests.controller.conftest import TODAY, resolved
 from tests.controller.house import MemorySink, WallClock
-from tests.site import Ledger, Memory
+from tests.site import Ledger, Memory, Pens, clinic
 from tests.station.conftest import OPERATOR, House, plan
 
 pytestmark = pytest.mark.system
@@ -87,7 +84,7 @@ async def test_an_approval_of_another_patient_widens_nothing_here(house: House) 
 
 @pytest.mark.parametrize(("protocol", "cap_um"), [("", 750), ("facial-rejuvenation", 750), ("scar-treatment", None)])
 async def test_an_approval_counts_for_its_protocol_alone(protocol: str, cap_um: int | None) -> None:
-    site = Site(ClinicData(load_library(), load_operators(), load_profiles(), "demo"), memory=Memory(), ledger=Ledger())
+    site = Site(clinic(), memory=Memory(), ledger=Ledger(), pens=Pens())
     sink = MemorySink()
     driver = SessionDriver("memory://", sink=sink, clock=WallClock(), random=Random(1), site=site)
     driver.state = MachineState(phase=Phase.PREPARED, session="s", plan=resolved(operator=OPERATOR))

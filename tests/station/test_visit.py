@@ -44,7 +44,7 @@ async def closed_session(house: House) -> str:
 async def test_what_matters_tomorrow_is_told_before_the_first_patient_and_is_no_alarm(open_house: OpenHouse) -> None:
     async with open_house() as house:
         house.pen.memory.calibration = house.pen.memory.calibration._replace(
-            due_day=day_number(TODAY + timedelta(days=9))
+            due_day=day_number(TODAY + timedelta(days=10))
         )
         house.pen.reboot()  # so that the station connects anew
         async with asyncio.timeout(8):

@@ -19,16 +19,14 @@ from telling import Failed, PenLine, step
 
 from controller.inputs import SetDepth, SetRate, Start
 from controller.library import load_library
-from controller.operators import load_operators
 from controller.plan import SessionPlan
-from controller.profiles import load_profiles
 from controller.session import SessionDriver
-from controller.site import ClinicData, Site
+from controller.site import Site
 from controller.state import Phase
 from firmware_bridge.supervisor import Supervisor
 from logger.journal.journal import Journal
 from station.record.seam import JournalSink
-from tests.site import Ledger, Memory
+from tests.site import Ledger, Memory, Pens, clinic
 
 SOON_S = 12.0
 """For what is done in well under a second on a processor that is not emulated."""
@@ -55,9 +53,7 @@ class Treatment:
     def __init__(self, line: PenLine, bus_id: str, url: str, journal: Journal) -> None:
         clock = WallClock()
         self.library = load_library()  # takes seconds here, so it is read before anything waits for us
-        site = Site(
-            ClinicData(self.library, load_operators(), load_profiles(), "demo"), memory=Memory(), ledger=Ledger()
-        )
+        site = Site(clinic(self.library), memory=Memory(), ledger=Ledger(), pens=Pens())
         self.way = url.partition(":")[0]
         self.bus_id = bus_id
         self.url = url

@@ -1,0 +1,49 @@
+"""Whether a pen may be released from quarantine, by what is on record of it. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
+from logger.record.pens import Told, in_order, last_in_tolerance
+
+NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock"})
+"""Reasons for which only a calibration shows that the pen is right again."""
+
+
+def ends_calibration(told: Sequence[Told]) -> Told | None:
+    """What was last done to one pen after which only a new calibration counts: repaired, opened, a part replaced."""
+    done = [
+        one
+        for one in in_order(told)
+        if isinstance(one.event, PartReplaced) or (isinstance(one.event, PenRepaired) and one.event.ends_calibration)
+    ]
+    return done[-1] if done else None
+
+
+def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[str, str] | None:
+    """Why one pen, of which this is told, is not released from these quarantines: a stable code and a sentence."""
+    if not quarantines:
+        return "not_in_quarantine", "The pen is in no quarantine. Nothing was released."
+    certificate = last_in_tolerance(told)
+    begun = [one for one in quarantines if isinstance(one.event, PenQuarantined)]
+    needing = [one for one in begun if isinstance(one.event, PenQuarantined) and one.event.because in NEEDS_CERTIFICATE]
+    if needing and (certificate is None or certificate.utc_us < max(one.utc_us for one in needing)):
+        return (
+            "no_certificate",
+            "No calibration on record since the quarantine left the pen in tolerance. Have it calibrated "
+            "(`needlework calibrate`), then release it. It stays in quarantine.",
+        )
+    work = ends_calibration(told)
+    if work is not None and (certificate is None or certificate.utc_us < work.utc_us):
+        return (
+            "no_certificate",
+            f"The pen was worked on on {work.at.date().isoformat()}, and no calibration since then left it in "
+            "tolerance. Have it calibrated (`needlework calibrate`), then release it. It stays in quarantine.",
+        )
+    return None
+
+
+def certificate_of(told: Sequence[Told]) -> str:
+    """The number of the certificate that a release goes by; empty where there is none."""
+    found = last_in_tolerance(told)
+    return found.event.number if found is not None and isinstance(found.event, CertificateIssued) else ""
