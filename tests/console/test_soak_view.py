@@ -38,9 +38,9 @@ def test_each_class_between_the_first_and_the_last_has_its_bar() -> None:
     )
 
 
-@pytest.mark.parametrize("pen", ["serial:///dev/no-such-port", "memory://nobody"])
-def test_a_pen_that_is_not_there_is_a_finding(tmp_path: Path, pen: str) -> None:
-    words = ["doctor", "--pen", pen, "--soak", "1", "--state", str(tmp_path), "--json"]
+@pytest.mark.parametrize("url", ["serial:///dev/no-such-port", "memory://nobody"])
+def test_a_pen_that_is_not_there_is_a_finding(tmp_path: Path, url: str) -> None:
+    words = ["doctor", "--pen", url, "--soak", "1", "--state", str(tmp_path), "--json"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1
     (told,) = [one for one in json.loads(done.output) if one["check"] == "line"]
