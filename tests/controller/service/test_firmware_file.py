@@ -30,8 +30,7 @@ def test_a_byte_changed_anywhere_is_found_here_or_by_whoever_has_the_makers_key(
     raw[place] ^= by
     try:
         read = parse_firmware(bytes(raw), "f")
-    except DataError as error:
-        assert str(error).startswith("f: ")
+    except DataError:
         return
     assert not read.signed_by(maker_public())
 

@@ -1,5 +1,7 @@
-"""Firmware over the wire to a simulated NW-2, with everything that can fail failing: it ends in the new version confirmed
-or in what was there, it is on record which, and giving the same command again goes on where it was."""
+"""Firmware over the wire to a simulated NW-2, with everything that can fail failing.
+
+It ends in the new version confirmed or in what was there, it is on record which, and the same command again goes on.
+"""
 
 import asyncio
 import time
@@ -159,7 +161,7 @@ async def test_a_supply_that_fails_in_confirming_leaves_one_or_the_other_and_say
 async def test_what_is_here_after_a_restart_is_not_sent_again() -> None:
     async with simulated_bench() as bench:
         seen: list[int] = []
-        reboot = once(Next.SEND, lambda: bench.pen.reboot(), from_byte=10 * 192)
+        reboot = once(Next.SEND, bench.pen.reboot, from_byte=10 * 192)
 
         def told(progress: UpdateProgress) -> None:
             if progress.doing is Next.SEND:
