@@ -314,6 +314,11 @@ class StationSettings(BaseSettings):
         return self.state_dir / "certificates"
 
     @property
+    def works_path(self) -> Path:
+        """Calibrations under way, each a file; see `station.bench.work_folder`."""
+        return self.state_dir / "calibrating"
+
+    @property
     def amendments_path(self) -> Path:
         """The texts of amendments, which stay at the site; see `station.site.amendments`."""
         return self.state_dir / "amendments.sqlite"

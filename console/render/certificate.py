@@ -52,7 +52,7 @@ def certificate_view(printed: Printed, *, width: int) -> RenderableType:
     parts: list[RenderableType] = [_heads(printed), Text("")]
     for series in body.results:
         for stage in series.stages:
-            parts += [*_stage(body, series, stage, width), Text("")]
+            parts += [*stage_view(series, stage, width, test=body.kind == "accuracy_test"), Text("")]
     parts += [Text("Measured with", style="bold"), _references(body), Text("")]
     parts.append(Text(f"Decision rule: {body.decision.name}. {body.decision.sentence}", style="dim"))
     parts.append(Text(f"SHA-256 {printed.sha256}, signed by the key {printed.key_id}", style="dim"))
@@ -82,11 +82,12 @@ def _name(address: Address | None) -> str:
     return "nobody named" if address is None else address.name
 
 
-def _stage(body: Body, series: Series, stage: Stage, width: int) -> list[RenderableType]:
-    test = body.kind == "accuracy_test"
+def stage_view(series: Series, stage: Stage, width: int, *, test: bool, only: bool = True) -> list[RenderableType]:
+    """One stage, its errors drawn within their tolerance; ``test`` of an accuracy test. Where ``only`` is False, a
+    single stage is not yet the last word on the pen."""
     scale = scale_of(series.quantity)
     title = stage_title(stage.stage, test=test).lower()
-    if len(series.stages) == 1 and not test:
+    if len(series.stages) == 1 and only and not test:
         title = "as found and as left"
     verdict = ("in tolerance", "bold green") if stage.in_tolerance else ("OUT OF TOLERANCE", "bold red")
     columns = _TRACK if width >= WIDE else _NARROW_TRACK

@@ -4,24 +4,23 @@ Whoever calls decides who is asked and told, through :class:`Hands`; a terminal,
 way. A piece of work survives whatever ends the program: it is on the disk after every reading.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controller.calibration.adjustment import adjustment_for
 from controller.calibration.ending import end_calibration
 from controller.calibration.in_the_pen import read_table, write_calibration, write_table
-from controller.calibration.readings import Reading, ReadingRefused
 from controller.calibration.series import (
     Air,
     CalibrationUnderWay,
-    Do,
     Read,
-    Results,
     Setups,
+    Source,
     Stage,
+    StepName,
     Table,
+    TakenReading,
     What,
     next_step,
     restarted,
@@ -31,25 +30,34 @@ from controller.calibration.series import (
 )
 from controller.calibration.setup import Environment, depth_setup, rate_setup
 from controller.errors import ControlRefused
-from controller.service.errors import MoveNotFollowed, ServiceEnded
-from controller.service_events import AdjustmentWritten, CalibrationWritten, ReferenceRead
+from controller.service_events import (
+    AdjustmentWritten,
+    CalibrationWritten,
+    PenQuarantined,
+    ReferenceRead,
+    ServicePurpose,
+)
 from controller.units import Micrometres
 from firmware_bridge.errors import WireError
-from firmware_bridge.gauges.errors import GaugeError
 from firmware_bridge.wire.messages import Capability
+from logger.certificate.document import Series
 from logger.record.pens import name_of
-from station.bench.approach import Approach
+from station.bench.approach import Course, depth_course, rate_course
 from station.bench.bench import TechnicianBench
 from station.bench.certifying import Issued, Parties
-from station.bench.issuing import Issuing
+from station.bench.hands import Hands
+from station.bench.issuing import Issuing, calibrated_on
+from station.bench.measuring import Take, held_same, measure
 from station.bench.paperwork import paperwork_at
-from station.bench.reference import Reference
 from station.bench.standards import policy_sha256
 from station.bench.work_folder import WorkFolder
 from station.settings import StationSettings
 
-_PURPOSE = {"depth": "depth_calibration", "rate": "rate_calibration", "load": "rate_calibration"}
-_QUANTITY = {"depth": "depth_um", "rate": "rate_mhz", "load": "rate_mhz"}
+_PURPOSE: dict[What, ServicePurpose] = {
+    "depth": "depth_calibration",
+    "rate": "rate_calibration",
+    "load": "rate_calibration",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +69,12 @@ class Instruments:
     tachometer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What a person, or a program in their place, does in a calibration.
-
-    ``again`` hears why a reading or a move did not come about, and says whether to try it once more; ``prepare`` is
-    asked for before each series (the load has to be put on, the gauge be set to its face) and says when it is done;
-    ``adjust`` sees what was found and the table it would be corrected by, and decides; ``heard`` hears of every step
-    and every reading.
-    """
-
-    depth: Reference
-    rate: Reference
-    again: Callable[[str], Awaitable[bool]]
-    prepare: Callable[[Stage, What], Awaitable[None]]
-    adjust: Callable[[Results, Table, Table], Awaitable[bool]]
-    heard: Callable[[CalibrationUnderWay, Read | Do], None] = lambda _work, _step: None
-    files: Mapping[tuple[Stage, What], tuple[Reading, ...]] = field(default_factory=dict)
-
-    def reference(self, what: What) -> Reference:
-        """Who reads this."""
-        return self.depth if what == "depth" else self.rate
-
-
 def setups_for(bench: TechnicianBench, instruments: Instruments, air: Environment) -> Setups:
     """What this pen is calibrated with. Raises ControlRefused: no method, unknown or expired reference, unfit air."""
     today, pen = bench.clock.utc().date(), bench.pen
     return Setups(
-        depth_setup(
-            bench.policy, pen.model, instruments.gauge, instruments.cartridge, air, today, pen.depth_step_um
-        ),
-        rate_setup(bench.policy, pen.model, instruments.tachometer, today, pen.rate_step_mhz),
+        depth_setup(bench.policy, pen.model, instruments.gauge, instruments.cartridge, air, today),
+        rate_setup(bench.policy, pen.model, instruments.tachometer, today),
     )
 
 
@@ -106,7 +89,9 @@ class Calibrating:
         self.setups = setups
         self._settings = settings
         self._folder = WorkFolder(settings.works_path)
-        self._approach = Approach(bench, setups)
+        self._opened = False
+        self.left_out = 0
+        """Readings that a restart of the pen made worthless: their series is read anew."""
 
     async def run(self, hands: Hands, parties: Parties, *, authorised_by: str = "") -> Issued:
         """Goes on from wherever the work is, to the certificate.
@@ -116,29 +101,43 @@ class Calibrating:
         resumed. Raises RecordUnavailable, OSError.
         """
         issuing = Issuing(self.bench, self._settings, parties, authorised_by or self.bench.technician)
+        does: dict[StepName, Callable[[], Awaitable[None]]] = {
+            "quarantine": lambda: self._quarantine(issuing),
+            "decide": lambda: self._decide(hands),
+            "adjust": self._adjust,
+            "calibrate": lambda: self._calibrate(issuing),
+        }
         while True:
             step = next_step(self.work, self.setups)
-            hands.heard(self.work, step)
+            await hands.heard(self.work, step)
             if isinstance(step, Read):
                 await self._read_series(step, hands)
-                continue
-            match step.name:
-                case "quarantine":
-                    await self._quarantine()
-                case "decide":
-                    await self._decide(hands)
-                case "adjust":
-                    await self._adjust()
-                case "calibrate":
-                    await self._calibrate(issuing)
-                case "issue":
-                    issued = await issuing.issue(self._numbered(issuing), self.setups)
-                    self._keep(issued=True)
-                    self._folder.end(self.work)
-                    return issued
-                case "done":
-                    self._folder.end(self.work)
-                    return issuing.kept(self.work)
+            elif step.name in does:
+                await self._at_the_pen(hands, does[step.name])
+            else:
+                issued = await issuing.issue(self._numbered(issuing), self.setups)
+                self._keep(issued=True)
+                self._folder.end(self.work)
+                return issued
+
+    async def series(self) -> tuple[Series, Series]:
+        """Depth and rate as they would stand in the certificate now. Raises ReadingRefused before as found is whole."""
+        return await Issuing(self.bench, self._settings, Parties(), self.bench.technician).results(
+            self.work, self.setups
+        )
+
+    async def _at_the_pen(self, hands: Hands, act: Callable[[], Awaitable[None]]) -> None:
+        """Something that is asked of the pen, or written to it: tried again once the pen is back, where it went."""
+        while True:
+            await self._same_pen(hands)
+            try:
+                return await act()
+            except WireError as error:
+                if not await hands.again(str(error)):
+                    raise
+            except ControlRefused as refused:
+                if refused.because not in {"no_pen", "pen_changed"} or not await hands.again(refused.sentence):
+                    raise
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -146,115 +145,121 @@ class Calibrating:
         """The readings of one series that are still due, in service mode; what was read stays, whatever ends it."""
         stage, what = due.stage, due.what
         from_file = hands.files.get((stage, what))
-        if from_file is not None:
-            self._replace(taken_whole(self.work, stage, what, from_file, at=self._now(), boot_id=self._boot_id()))
-            await self._told_of(stage, what)
+        if from_file is not None and not self.work.of(stage, what):
+            whole = taken_whole(self.work, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
+            await self.bench.record(*(self._read_event(each) for each in whole.of(stage, what)))
+            self._replace(whole)
             return
+        await self._same_pen(hands)
         await hands.prepare(stage, what)
         await self._same_pen(hands)
-        if not self._still_due(due):
-            return
-        async with AsyncExitStack() as service:
-            await service.enter_async_context(
-                self.bench.service(_PURPOSE[what], series=self.work.series, resumed=bool(self.work.readings))  # type: ignore[arg-type]
+        try:
+            await measure(
+                self.bench,
+                self._course(what),
+                hands,
+                purpose=_PURPOSE[what],
+                series=self.work.series,
+                resumed=self._opened or bool(self.work.readings),
+                due=lambda: self._due(stage, what),
+                take=self._taken(hands.reference(what).source),
             )
-            self._approach.forget()
-            step = next_step(self.work, self.setups)
-            while isinstance(step, Read) and (step.stage, step.what) == (stage, what):
-                hands.heard(self.work, step)
-                await self._read(step, hands)
-                step = next_step(self.work, self.setups)
+        except ControlRefused as refused:
+            if refused.because != "pen_restarted" or not await hands.again(refused.sentence):
+                raise
+        finally:
+            self._opened = True
 
-    async def _read(self, due: Read, hands: Hands) -> None:
-        """One reading, tried until it comes about or nobody wants to try again."""
-        while True:
-            try:
-                shown = await self._shown(due)
-                reference = hands.reference(due.what)
-                value = await reference.read(due)
-                self._replace(
-                    taken(
-                        self.work,
-                        due,
-                        self.setups.plan(due.what),
-                        shown=shown,
-                        reference=value,
-                        at_ms=self._at_ms(),
-                        at=self._now(),
-                        source=reference.source,
-                        boot_id=self._boot_id(),
-                    )
-                )
-            except (ReadingRefused, MoveNotFollowed, GaugeError) as error:
-                self._approach.forget()
-                if not await hands.again(str(error)):
-                    raise
-                continue
-            await self._told_of(due.stage, due.what, last_only=True)
-            return
+    def _course(self, what: What) -> Course:
+        plan = self.setups.plan(what)
+        return (
+            depth_course(plan, self.setups.depth.method)
+            if what == "depth"
+            else rate_course(plan, self.setups.rate.method)
+        )
 
-    async def _shown(self, due: Read) -> int:
-        seen = await self._approach.to(due.what, due.place)
-        shown = seen.depth_measured_um if due.what == "depth" else seen.rate_measured_mhz
-        # A pen without a sensor shows what it was set to: that is what a person reads off it.
-        return shown if shown is not None else self.setups.plan(due.what).points[due.place.point]
+    def _due(self, stage: Stage, what: What) -> Read | None:
+        step = next_step(self.work, self.setups)
+        return step if isinstance(step, Read) and (step.stage, step.what) == (stage, what) else None
 
-    async def _told_of(self, stage: Stage, what: What, *, last_only: bool = False) -> None:
-        """Readings go on record."""
-        readings = self.work.of(stage, what)
-        instrument = self.work.gauge if what == "depth" else self.work.tachometer
-        await self.bench.record(
-            *(
-                ReferenceRead(
-                    series=self.work.series,
-                    stage=stage,
-                    quantity="depth_um" if what == "depth" else "rate_mhz",
-                    point=self.setups.plan(what).points[each.point],
-                    direction=each.direction,
-                    repeat=each.repeat,
-                    shown=each.shown,
-                    reference=each.reference,
-                    instrument=instrument,
-                    source=each.source,
-                )
-                for each in (readings[-1:] if last_only else readings)
+    def _taken(self, source: Source) -> Take:
+        async def take(due: Read, shown: int, reference: int) -> None:
+            work = taken(
+                self.work,
+                due,
+                self.setups.plan(due.what),
+                shown=shown,
+                reference=reference,
+                at_ms=self._at_ms(due),
+                at=self._now(),
+                source=source,
+                boot_id=self._boot_id(),
             )
+            # On record first: a reading that a crash keeps out of the work is read again, and the record has both.
+            await self.bench.record(self._read_event(work.readings[-1]))
+            self._replace(work)
+
+        return take
+
+    def _read_event(self, reading: TakenReading) -> ReferenceRead:
+        what, load = reading.what, self.setups.rate.load
+        return ReferenceRead(
+            series=self.work.series,
+            stage=reading.stage,
+            quantity="depth_um" if what == "depth" else "rate_mhz",
+            point=self.setups.plan(what).points[reading.point],
+            direction=reading.direction,
+            repeat=reading.repeat,
+            shown=reading.shown,
+            reference=reading.reference,
+            instrument=self.work.gauge if what == "depth" else self.work.tachometer,
+            source=reading.source,
+            load=load.name if what == "load" and load is not None else "",
         )
 
     async def _same_pen(self, hands: Hands) -> None:
         """The pen of this work is at the bench. One that was restarted begins its series anew; another is refused."""
-        pen = self.bench.pen
+        while True:
+            try:
+                held_same(self.bench)
+            except ControlRefused as refused:
+                if refused.because == "pen_restarted":
+                    self.bench.take_again()
+                elif not await hands.again(refused.sentence):
+                    raise
+            else:
+                break
+        pen, before = self.bench.pen, len(self.work.readings)
         if (pen.model, pen.serial) != (self.work.pen, self.work.serial):
             raise ControlRefused(
                 "another_pen",
                 f"This calibration is of {self.work.pen} {self.work.serial}, and {pen.model} {pen.serial} is at the "
                 "bench. Nothing of one pen goes into another's. Plug in the first one, or begin another calibration.",
             )
-        before = len(self.work.readings)
-        self._replace(restarted(self.work, self.setups, pen.boot_id))
-        if len(self.work.readings) < before:
-            lost = before - len(self.work.readings)
-            await hands.again(
-                f"The pen was restarted since: {lost} readings of a series that was not complete are left out, and "
-                "that series is read anew from its beginning."
+        if pen.firmware != self.work.firmware:
+            raise ControlRefused(
+                "firmware_changed",
+                f"This calibration was begun with the firmware {self.work.firmware}, and the pen runs {pen.firmware} "
+                "now. What one firmware shows says nothing of another. Begin the calibration anew.",
             )
-
-    def _still_due(self, due: Read) -> bool:
-        step = next_step(self.work, self.setups)
-        return isinstance(step, Read) and (step.stage, step.what) == (due.stage, due.what)
+        self._replace(restarted(self.work, self.setups, pen.boot_id))
+        self.left_out += before - len(self.work.readings)
 
     # Deciding and writing ---------------------------------------------------------------------------------------------
 
-    async def _quarantine(self) -> None:
+    async def _quarantine(self, issuing: Issuing) -> None:
         """Out of tolerance as found: on record, and the pen's calibration ended, before anything is changed."""
+        number = self._numbered(issuing).number
         found = results(self.work, self.setups, "as_found")
+        pen = name_of(self.work.pen, self.work.serial)
         with paperwork_at(self.bench, self._settings) as paper:
-            await paper.quarantine(
-                name_of(self.bench.pen.model, self.work.serial),
-                "out_of_tolerance",
-                certificate=self._numbered_work().number,
-                errors=found.depth.errors,
+            # Once, however often this was interrupted in between.
+            noted = any(
+                isinstance(one.event, PenQuarantined) and one.event.certificate == number
+                for one in paper.records.told(pen)
             )
+            if not noted:
+                await paper.quarantine(pen, "out_of_tolerance", certificate=number, errors=found.depth.errors)
         await end_calibration(self.bench.driver.request, self.bench.pen.capabilities)
         self._keep(quarantined=True)
 
@@ -300,7 +305,7 @@ class Calibrating:
                 pen=self.work.pen,
                 serial=self.work.serial,
                 certificate=self.work.number,
-                calibrated_on=self._now()[:10],
+                calibrated_on=calibrated_on(self.work).isoformat(),
                 due_on=due,
                 depth_gain_ppm=data.depth_gain_ppm,
                 depth_offset_um=data.depth_offset_um,
@@ -315,11 +320,8 @@ class Calibrating:
     def _numbered(self, issuing: Issuing) -> CalibrationUnderWay:
         """The work with its certificate's number, drawn once."""
         if not self.work.number:
-            self._keep(number=issuing.draw_number())
+            self._keep(number=issuing.draw_number("calibration"))
         return self.work
-
-    def _numbered_work(self) -> CalibrationUnderWay:
-        return self._numbered(Issuing(self.bench, self._settings, Parties(), self.bench.technician))
 
     def _replace(self, work: CalibrationUnderWay) -> None:
         if work is not self.work:
@@ -332,9 +334,11 @@ class Calibrating:
     def _now(self) -> str:
         return moment(self.bench.clock.utc())
 
-    def _at_ms(self) -> int:
-        begun = datetime.fromisoformat(self.work.begun_at)
-        return max(0, (self.bench.clock.utc() - begun) // timedelta(milliseconds=1))
+    def _at_ms(self, due: Read) -> int:
+        """Since the work began; never before the reading before, whatever was done to the computer's clock."""
+        now_ms = (self.bench.clock.utc() - datetime.fromisoformat(self.work.begun_at)) // timedelta(milliseconds=1)
+        before = [each.at_ms or 0 for each in self.work.of(due.stage, due.what)[-1:]]
+        return max(0, now_ms, *before)
 
     def _boot_id(self) -> int:
         return self.bench.pen.boot_id
@@ -398,6 +402,3 @@ async def resume(
             update={"air": (*work.air, Air(temperature_dc=air.temperature_dc, humidity_permille=air.humidity_permille))}
         )
     return calibrating
-
-
-__all__ = ["Calibrating", "Hands", "Instruments", "ServiceEnded", "WireError", "begin", "resume", "setups_for"]

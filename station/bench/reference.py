@@ -5,19 +5,27 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from controller.calibration.reading_file import typed_reading
-from controller.calibration.readings import Quantity
+from controller.calibration.readings import Quantity, ReadingRefused
 from controller.calibration.series import Read, Source
 from firmware_bridge.gauges.base import Gauge
 from firmware_bridge.gauges.opening import open_gauge
 
-Typed = Callable[[Read], Awaitable[str]]
-"""Asks a person for one reading; what they typed, as they typed it."""
+Typed = Callable[[Read, str], Awaitable[str]]
+"""Asks a person for one reading; what they typed, as they typed it. The words say what was wrong with what they typed
+before, empty for the first time."""
+
+TO_TYPE_MS = 30_000
+"""A point is held for so long at least while somebody reads and types; who takes longer finds it gone to again."""
+TO_READ_MS = 3_000
+"""The same for an instrument on a line, which answers or fails within it."""
 
 
 class Reference(Protocol):
     """Something that is read once when told to."""
 
     source: Source
+    hold_ms: int
+    """How long the needles have to stay where they are for one reading."""
 
     async def read(self, due: Read) -> int:
         """One reading, in whole µm or mHz. Raises GaugeError, ReadingRefused."""
@@ -27,26 +35,33 @@ class TypedReference:
     """A person who reads the instrument."""
 
     source: Source = "typed"
+    hold_ms = TO_TYPE_MS
 
     def __init__(self, quantity: Quantity, ask: Typed) -> None:
         self._quantity = quantity
         self._ask = ask
 
     async def read(self, due: Read) -> int:
-        """What was typed. Raises ReadingRefused for what is none."""
-        return typed_reading(await self._ask(due), self._quantity, due.line)
+        """What was typed, asked for until it is a reading."""
+        problem = ""
+        while True:
+            try:
+                return typed_reading(await self._ask(due, problem), self._quantity, due.line)
+            except ReadingRefused as refused:
+                problem = refused.sentence
 
 
 class InstrumentReference:
     """An instrument on a port, opened anew after it was lost."""
 
     source: Source = "gauge"
+    hold_ms = TO_READ_MS
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._gauge: Gauge | None = None
 
-    async def read(self, due: Read) -> int:  # noqa: ARG002 a person is told what is due, an instrument is just read
+    async def read(self, due: Read) -> int:
         """One reading. Raises GaugeError; the instrument is opened anew for the next one."""
         if self._gauge is None:
             self._gauge = await open_gauge(self.url)

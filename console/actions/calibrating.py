@@ -1,0 +1,231 @@
+"""`needlework calibrate`: asks, shows and tells, around what :mod:`station.bench.calibrating` does."""
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from console.actions.at_the_bench import Bench, Paper, instruments_of, issued, off_skin, parties_of
+from console.actions.benching import Seat, at_bench
+from console.actions.calibrating_files import read_files
+from console.exits import Code
+from console.questions import Questions
+from console.render.calibration import (
+    adjustment_view,
+    begun_line,
+    budget_view,
+    due_words,
+    heading,
+    quantity,
+    reading_line,
+    results_data,
+)
+from console.render.certificate import stage_view
+from console.screen import err
+from console.trouble import ConsoleError, Told
+from controller.calibration.series import CalibrationUnderWay, Read, Results, Stage, Step, Table, What, next_step
+from logger.certificate.document import Series
+from station.bench import TechnicianBench
+from station.bench.calibrating import Calibrating, begin, resume
+from station.bench.certifying import Issued
+from station.bench.hands import Hands
+from station.bench.reference import reference
+from station.bench.work_folder import WorkFolder
+
+SERIES_BYTES = 6
+"""Chance in the id of a piece of work; it only has to tell pieces of work apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was decided on the command line: whether to adjust (None: ask), series from files."""
+
+    adjust: bool | None
+    readings: tuple[str, ...]
+    anew: bool
+    yes: bool
+
+
+def decision(text: str) -> bool | None:
+    """`yes`, `no` or `ask`. Raises ConsoleError."""
+    known = {"yes": True, "no": False, "ask": None}
+    if text not in known:
+        what = f"--adjust takes yes, no or ask, and not {text!r}."
+        raise ConsoleError(Told("usage", what, "Nothing was read and nothing moved."), Code.USAGE)
+    return known[text]
+
+
+def calibrate(seat: Seat, bench: Bench, paper: Paper, wanted: Wanted) -> int:
+    """Exit code NO where the pen is left out of tolerance. Raises what the bench raises."""
+    asks = Questions(as_json=seat.as_json, yes=wanted.yes)
+    parties = parties_of(paper)
+
+    async def work(at: TechnicianBench) -> Issued:
+        wizard = _Wizard(asks, seat, wanted, await _under_way(at, seat, bench, asks, anew=wanted.anew))
+        files = read_files(wanted.readings, wizard.calibrating.setups)
+        async with AsyncExitStack() as lines:
+            hands = Hands(
+                depth=await lines.enter_async_context(reference(bench.gauge, "depth_um", wizard.typed)),
+                rate=await lines.enter_async_context(reference(bench.tachometer, "rate_mhz", wizard.typed)),
+                again=wizard.again,
+                prepare=wizard.prepare,
+                adjust=wizard.adjust,
+                heard=wizard.heard,
+                read=wizard.read,
+                files=files,
+            )
+            return await wizard.calibrating.run(hands, parties, authorised_by=paper.authorised_by)
+
+    try:
+        made = at_bench(seat, work)
+    except BaseException:
+        if asks.begun:
+            err().print(Text("What was read and written so far is kept: the same command goes on from here.", "bold"))
+        raise
+    if made is None:
+        err().print(Text("What was read and written so far is kept: the same command goes on from here.", "bold"))
+        return Code.INTERRUPTED
+    return issued(asks, made, paper, seat.settings)
+
+
+async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questions, *, anew: bool) -> Calibrating:
+    """The calibration of this pen that is under way, or a new one."""
+    pen, folder = at.pen, WorkFolder(seat.settings.works_path)
+    asks.tell("pen", model=pen.model, serial=pen.serial, firmware=pen.firmware)
+    asks.say(Text.assemble(("Pen: ", "bold"), f"{pen.model}, serial number {pen.serial}, firmware {pen.firmware}"))
+    before = await asyncio.to_thread(folder.of_pen, pen.model, pen.serial)
+    if before is not None and anew:
+        await asyncio.to_thread(folder.end, before)
+        before = None
+    if before is None:
+        found = await instruments_of(asks, at, bench)
+        air = await bench.air(asks)
+        await off_skin(asks)
+        name = f"{at.clock.utc():%Y%m%dT%H%M%S}-{secrets.token_hex(SERIES_BYTES)}"
+        calibrating = await begin(at, seat.settings, name, found, air)
+    else:
+        asks.tell("resumed", series=before.series, readings=len(before.readings))
+        asks.say(Text("A calibration of this pen is under way: it goes on.", "bold"), begun_line(before))
+        await off_skin(asks)
+        calibrating = await resume(at, seat.settings, before, await bench.air_now(asks, before))
+    asks.tell("begun", series=calibrating.work.series)
+    asks.begun = True
+    return calibrating
+
+
+class _Wizard:
+    """A person, or a program, at one calibration."""
+
+    def __init__(self, asks: Questions, seat: Seat, wanted: Wanted, calibrating: Calibrating) -> None:
+        self.calibrating = calibrating
+        self._asks = asks
+        self._pen = f"{calibrating.work.pen}/{calibrating.work.serial}"
+        self._seat = seat
+        self._wanted = wanted
+        self._headed: tuple[Stage, What] | None = None
+        self._left_out = 0
+
+    async def typed(self, due: Read, problem: str) -> str:
+        """Asks for a reading."""
+        if problem:
+            self._asks.say(Text(problem, "yellow"))
+            self._asks.tell("refused", words=problem)
+        return await self._asks.ask("reading", due_words(due, self.calibrating.setups))
+
+    async def again(self, why: str) -> bool:
+        """Says what went wrong; whether to go on."""
+        self._asks.tell("trouble", words=why)
+        self._asks.say(Text(why, "bold yellow"))
+        if self._wanted.yes:
+            return False
+        return await self._asks.confirm("again", "Put it right. Go on?", default="yes")
+
+    async def prepare(self, stage: Stage, what: What) -> None:
+        """Says what a series needs."""
+        setups = self.calibrating.setups
+        load = setups.rate.load
+        words = {
+            "depth": f"Put on the cartridge {setups.depth.cartridge.name}; {setups.depth.gauge.name} in peak hold, "
+            "zero on its face; no load on the needles.",
+            "rate": f"Hold {setups.rate.tachometer.name} to the needles' drive; no load on the needles.",
+            "load": f"Put the load on: {load.name if load else ''}.",
+        }
+        step = next_step(self.calibrating.work, setups)
+        if isinstance(step, Read):
+            self._head(step)
+        if self.calibrating.left_out > self._left_out:
+            lost, self._left_out = self.calibrating.left_out - self._left_out, self.calibrating.left_out
+            self._asks.say(Text(f"The pen was restarted: {lost} readings of this series are left out.", "bold yellow"))
+            self._asks.tell("left_out", readings=lost)
+        await self._asks.ready(f"prepare_{what}", words[what])
+
+    async def adjust(self, found: Results, before: Table, wanted: Table) -> bool:
+        """Shows what an adjustment would do, and asks."""
+        self._asks.say(Text(""), adjustment_view(found, before, wanted))
+        self._asks.tell("preview", before=before.model_dump(mode="json"), wanted=wanted.model_dump(mode="json"))
+        if self._wanted.adjust is not None:
+            return self._wanted.adjust
+        default = "no" if found.in_tolerance else "yes"
+        return await self._asks.confirm("adjust", "Write this table to the pen?", default=default)
+
+    async def heard(self, work: CalibrationUnderWay, step: Step) -> None:
+        """Shows where the work is."""
+        asks = self._asks
+        if isinstance(step, Read):
+            return
+        match step.name:
+            case "quarantine":
+                await self._verdict(last=False)
+                asks.say(
+                    Text("Out of tolerance as found. The pen is put into quarantine, at every station of the site.",
+                         "bold red"),
+                    Text("Its calibration is ended in its own memory. Sessions held with it: needlework pen exposed "
+                         f"{self._pen}"),
+                )  # fmt: skip
+                asks.tell("quarantined", pen=self._pen)
+            case "decide" if not work.quarantined:
+                await self._verdict(last=False)
+            case "adjust":
+                asks.say(Text("Writing the table, and reading it back …"))
+            case "calibrate":
+                await self._verdict(last=True)
+                asks.say(Text("Writing the calibration, and reading it back …"))
+            case "issue" if not work.calibrated:
+                await self._verdict(last=True)
+        asks.tell("step", name=step.name)
+
+    def read(self, due: Read, shown: int, reference_read: int) -> None:
+        """Tells of a reading."""
+        self._asks.say(reading_line(due, shown, reference_read, self.calibrating.setups))
+        self._asks.tell(
+            "reading",
+            stage=due.stage,
+            what=due.what,
+            line=due.line,
+            of=due.count,
+            direction=due.place.direction,
+            shown=shown,
+            reference=reference_read,
+        )
+
+    def _head(self, due: Read) -> None:
+        if self._headed != (due.stage, due.what):
+            self._headed = (due.stage, due.what)
+            self._asks.say(heading(due, self.calibrating.setups))
+
+    async def _verdict(self, *, last: bool) -> None:
+        series = await self.calibrating.series()
+        self._asks.tell("results", results=results_data(series))
+        for each in series:
+            self._asks.say(Text(""), *stage_view(each, each.last, self._asks.console.width, test=False, only=False))
+            for droop in each.droop if last or len(each.stages) == 1 else ():
+                self._asks.say(Text(_droop(each, droop.droop_ppm, droop.set_mhz, droop.verdict), "dim"))
+        statement = series[0].last.statement
+        if last and statement is not None:
+            self._asks.say(Text(""), budget_view("Depth of any one setting", statement.budget), Text(""))
+
+
+def _droop(series: Series, droop_ppm: int, set_mhz: int, verdict: str) -> str:
+    return f"Under the load, set {quantity('rate', set_mhz)}: {droop_ppm / 10_000:.1f} % slower, {verdict}"

@@ -1,0 +1,106 @@
+"""A series of readings in service mode: go to the point, read the reference beside what the pen shows, the next one.
+
+What can be put right at the bench, a gauge that was unplugged, a finger on the pen, a person who took too long, is
+told, and the same reading is asked for again; what was read before it stays. Nothing is read of another pen, and no
+series goes on over a restart.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from controller.calibration.readings import ReadingRefused
+from controller.calibration.series import Read
+from controller.errors import ControlRefused
+from controller.service.errors import MoveNotFollowed, ServiceEnded
+from controller.service_events import ServicePurpose
+from firmware_bridge.gauges.errors import GaugeError
+from station.bench.approach import Approach, Course
+from station.bench.bench import TechnicianBench
+from station.bench.hands import Hands
+
+Due = Callable[[], Read | None]
+"""Which reading of the series comes next; None when it is complete."""
+Take = Callable[[Read, int, int], Awaitable[None]]
+"""Takes a reading: what the pen showed, what the reference said. Raises ReadingRefused."""
+
+
+async def measure(
+    bench: TechnicianBench,
+    course: Course,
+    hands: Hands,
+    *,
+    purpose: ServicePurpose,
+    series: str,
+    resumed: bool,
+    due: Due,
+    take: Take,
+) -> None:
+    """Reads a series to its end.
+
+    Raises what a person does not want to try again: ReadingRefused, MoveNotFollowed, GaugeError, ServiceEnded; and
+    ControlRefused where the pen is another or was restarted, RecordUnavailable.
+    """
+    approach = Approach(bench, course)
+    while due() is not None:
+        try:
+            async with bench.service(purpose, series=series, resumed=resumed):
+                approach.forget()
+                while (reading := due()) is not None:
+                    await _one(bench, approach, hands, reading, take)
+        except ServiceEnded as ended:
+            # STOP is a person's decision; what else ended service mode can be put right, and it be opened anew.
+            if ended.because == "stopped" or not await hands.again(ended.sentence):
+                raise
+        except ControlRefused as refused:
+            if refused.because not in _CAN_BE_PUT_RIGHT or not await hands.again(refused.sentence):
+                raise
+        held_same(bench)
+        resumed = True
+
+
+_CAN_BE_PUT_RIGHT = frozenset(
+    {"pen_not_ready", "pen_faulted", "pen_busy", "pen_fault", "on_skin", "off_skin_proof", "stale"}
+)
+"""Why service mode was not opened, or gave no lease, that somebody at the bench can do something about."""
+
+
+async def _one(bench: TechnicianBench, approach: Approach, hands: Hands, due: Read, take: Take) -> None:
+    """One reading, tried until it comes about or nobody wants to try again."""
+    reference = hands.reference(due.what)
+    while True:
+        try:
+            shown = await approach.to(due.place, reference.hold_ms)
+            value = await reference.read(due)
+            approach.moving()
+            await take(due, shown, value)
+        except (ReadingRefused, MoveNotFollowed, GaugeError) as error:
+            approach.forget()
+            with suppress(MoveNotFollowed):  # nobody measures just now: needles home
+                await bench.driver.motor_off()
+            if not await hands.again(str(error)):
+                raise
+            continue
+        hands.read(due, shown, value)
+        return
+
+
+def held_same(bench: TechnicianBench) -> None:
+    """Raises ControlRefused where the pen on the line is another one, was restarted, or is not there."""
+    pen = bench.driver.state.pen
+    if pen is None:
+        raise ControlRefused(
+            "no_pen",
+            "The pen is not connected any more. What was read is kept; plug the same pen in and go on with this work.",
+        )
+    if (pen.model, pen.serial) != (bench.pen.model, bench.pen.serial):
+        raise ControlRefused(
+            "another_pen",
+            f"{pen.model} {pen.serial} is on the line now, and this work is of {bench.pen.model} {bench.pen.serial}. "
+            "Nothing of one pen goes into another's. Plug the first one in, or begin another piece of work.",
+        )
+    if pen != bench.pen:
+        raise ControlRefused(
+            "pen_restarted",
+            "The pen was restarted in the middle of a series. Where its scale begins may be another now, so this "
+            "series is read anew; complete ones are kept. Go on with this work.",
+        )
