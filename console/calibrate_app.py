@@ -89,3 +89,36 @@ def calibrate(
         paper = at_the_bench.Paper(parties, authorised_by, output)
         wanted = act.Wanted(act.decision(adjust), tuple(readings or ()), anew=anew, yes=yes)
         raise typer.Exit(act.calibrate(seat, bench, paper, wanted))
+
+
+def pen_accuracy(
+    pen: PenUrl,
+    technician: Technician,
+    gauge: Gauge = None,
+    tachometer: Tachometer = None,
+    gauge_id: GaugeId = None,
+    tachometer_id: TachometerId = None,
+    cartridge: Cartridge = None,
+    temperature: Temperature = None,
+    humidity: Humidity = None,
+    parties: Parties = None,
+    authorised_by: AuthorisedBy = "",
+    output: Output = Path(),
+    password_file: PasswordFile = None,
+    off_skin: OffSkin = False,
+    yes: Yes = False,
+    state: State = None,
+    as_json: Lines = False,
+) -> None:
+    """Test a pen's accuracy (21 CFR 878.4430): depth and rate, set against measured, and write the report.
+
+    Nothing in the pen is changed. One sitting: what interrupts it ends it. Exit codes: 0 passed, 1 not.
+    """
+    with Troubles(as_json=as_json):
+        from console.actions import at_the_bench  # noqa: PLC0415 imported when it runs
+        from console.actions.accuracy import accuracy as act  # noqa: PLC0415 as above
+        from console.actions.benching import Seat  # noqa: PLC0415 as above
+
+        seat = Seat(settings_of(state), pen, technician, password_file, off_skin, as_json)
+        bench = at_the_bench.Bench(gauge, tachometer, gauge_id, tachometer_id, cartridge, temperature, humidity)
+        raise typer.Exit(act(seat, bench, at_the_bench.Paper(parties, authorised_by, output), yes=yes))

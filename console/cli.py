@@ -9,7 +9,7 @@ import typer
 
 from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
-from console.calibrate_app import calibrate
+from console.calibrate_app import calibrate, pen_accuracy
 from console.cartridge_app import cartridge_app
 from console.certificate_app import certificate_app
 from console.conform_app import conform
@@ -69,6 +69,7 @@ app.add_typer(gauge_app, name="gauge")
 pen_app.add_typer(firmware_app, name="firmware")
 app.add_typer(pen_app, name="pen")
 app.command("calibrate")(calibrate)
+pen_app.command("accuracy")(pen_accuracy)
 app.command()(recall)
 pen_app.command("health")(pen_health)
 pens_app = typer.Typer(help="What is plugged in here, and how the clinic's pens do.", no_args_is_help=False)

@@ -1,5 +1,7 @@
 """What `needlework calibrate` and `needlework pen accuracy` share: references, air, off skin, what is written."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -8,12 +10,15 @@ from rich.text import Text
 
 from console.exits import Code
 from console.questions import Questions
+from console.render.calibration import due_words, reading_line
 from console.trouble import ConsoleError, Told
-from controller.calibration.series import CalibrationUnderWay
+from controller.calibration.readings import SeriesPlan
+from controller.calibration.references import DepthGauge, ReferenceCartridge, Tachometer
+from controller.calibration.series import CalibrationUnderWay, Read, What
 from controller.calibration.setup import Environment
 from logger.errors import ReportExtraMissing
 from station.bench import TechnicianBench
-from station.bench.calibrating import Instruments
+from station.bench.beginning import Instruments
 from station.bench.certifying import Issued, Parties
 from station.bench.parties import read_parties
 from station.bench.printing import write_papers
@@ -54,6 +59,62 @@ class Paper:
     parties: Path | None
     authorised_by: str
     output: Path
+
+
+TRIES, BETWEEN_S = 5, 2.0
+"""With --yes nobody is asked whether to go on: so often it is tried again by itself, a gauge being plugged in again."""
+
+
+class Person:
+    """Who reads and is asked at a bench: a person at a terminal, or a program."""
+
+    def __init__(self, asks: Questions, plan: Callable[[What], SeriesPlan], *, yes: bool) -> None:
+        self._asks = asks
+        self._plan = plan
+        self._tries = TRIES if yes else None
+
+    async def typed(self, due: Read, problem: str) -> str:
+        """Asks for a reading."""
+        if problem:
+            self._asks.say(Text(problem, "yellow"))
+            self._asks.tell("refused", words=problem)
+        return await self._asks.ask("reading", due_words(due, self._plan(due.what)))
+
+    async def again(self, why: str) -> bool:
+        """Says what went wrong; whether to go on."""
+        self._asks.tell("trouble", words=why)
+        self._asks.say(Text(why, "bold yellow"))
+        if self._tries is None:
+            return await self._asks.confirm("again", "Put it right. Go on?", default="yes")
+        self._tries -= 1
+        await asyncio.sleep(BETWEEN_S)
+        return self._tries >= 0
+
+    def read(self, due: Read, shown: int, reference: int) -> None:
+        """Tells of a reading."""
+        if self._tries is not None:
+            self._tries = TRIES
+        self._asks.say(reading_line(due, shown, reference, self._plan(due.what)))
+        self._asks.tell(
+            "reading",
+            stage=due.stage,
+            what=due.what,
+            line=due.line,
+            of=due.count,
+            direction=due.place.direction,
+            shown=shown,
+            reference=reference,
+        )
+
+
+def depth_words(cartridge: ReferenceCartridge, gauge: DepthGauge) -> str:
+    """What a series of depth needs."""
+    return f"Put on the {cartridge.name}; {gauge.name} in peak hold, zero on its face; no load on the needles."
+
+
+def rate_words(tachometer: Tachometer) -> str:
+    """What a series of rate needs."""
+    return f"{tachometer.name} at the needles' drive; no load on the needles."
 
 
 async def _number(asks: Questions, name: str, words: str, said: str | None, default: str | None = None) -> int:

@@ -1,25 +1,33 @@
 """`needlework calibrate`: asks, shows and tells, around what :mod:`station.bench.calibrating` does."""
 
 import asyncio
-import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from rich.text import Text
 
-from console.actions.at_the_bench import Bench, Paper, instruments_of, issued, off_skin, parties_of
+from console.actions.at_the_bench import (
+    Bench,
+    Paper,
+    Person,
+    depth_words,
+    instruments_of,
+    issued,
+    off_skin,
+    parties_of,
+    rate_words,
+)
 from console.actions.benching import Seat, at_bench
 from console.actions.calibrating_files import read_files
 from console.exits import Code
 from console.questions import Questions
 from console.render.calibration import (
+    STAGE,
     adjustment_view,
     begun_line,
     budget_view,
-    due_words,
     heading,
     quantity,
-    reading_line,
     results_data,
 )
 from console.render.certificate import stage_view
@@ -28,14 +36,12 @@ from console.trouble import ConsoleError, Told
 from controller.calibration.series import CalibrationUnderWay, Read, Results, Stage, Step, Table, What, next_step
 from logger.certificate.document import Series
 from station.bench import TechnicianBench
-from station.bench.calibrating import Calibrating, begin, resume
+from station.bench.beginning import begin, resume
+from station.bench.calibrating import Calibrating
 from station.bench.certifying import Issued
 from station.bench.hands import Hands
 from station.bench.reference import reference
 from station.bench.work_folder import WorkFolder
-
-SERIES_BYTES = 6
-"""Chance in the id of a piece of work; it only has to tell pieces of work apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +87,17 @@ def calibrate(seat: Seat, bench: Bench, paper: Paper, wanted: Wanted) -> int:
     try:
         made = at_bench(seat, work)
     except BaseException:
-        if asks.begun:
-            err().print(Text("What was read and written so far is kept: the same command goes on from here.", "bold"))
+        _kept(asks)
         raise
     if made is None:
-        err().print(Text("What was read and written so far is kept: the same command goes on from here.", "bold"))
+        _kept(asks)
         return Code.INTERRUPTED
     return issued(asks, made, paper, seat.settings)
+
+
+def _kept(asks: Questions) -> None:
+    if asks.begun:
+        err().print(Text("What was read and written so far is kept: the same command goes on from here.", "bold"))
 
 
 async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questions, *, anew: bool) -> Calibrating:
@@ -103,8 +113,7 @@ async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questi
         found = await instruments_of(asks, at, bench)
         air = await bench.air(asks)
         await off_skin(asks)
-        name = f"{at.clock.utc():%Y%m%dT%H%M%S}-{secrets.token_hex(SERIES_BYTES)}"
-        calibrating = await begin(at, seat.settings, name, found, air)
+        calibrating = await begin(at, seat.settings, found, air)
     else:
         asks.tell("resumed", series=before.series, readings=len(before.readings))
         asks.say(Text("A calibration of this pen is under way: it goes on.", "bold"), begun_line(before))
@@ -115,41 +124,25 @@ async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questi
     return calibrating
 
 
-class _Wizard:
+class _Wizard(Person):
     """A person, or a program, at one calibration."""
 
     def __init__(self, asks: Questions, seat: Seat, wanted: Wanted, calibrating: Calibrating) -> None:
+        super().__init__(asks, calibrating.setups.plan, yes=wanted.yes)
         self.calibrating = calibrating
-        self._asks = asks
         self._pen = f"{calibrating.work.pen}/{calibrating.work.serial}"
         self._seat = seat
         self._wanted = wanted
         self._headed: tuple[Stage, What] | None = None
         self._left_out = 0
 
-    async def typed(self, due: Read, problem: str) -> str:
-        """Asks for a reading."""
-        if problem:
-            self._asks.say(Text(problem, "yellow"))
-            self._asks.tell("refused", words=problem)
-        return await self._asks.ask("reading", due_words(due, self.calibrating.setups))
-
-    async def again(self, why: str) -> bool:
-        """Says what went wrong; whether to go on."""
-        self._asks.tell("trouble", words=why)
-        self._asks.say(Text(why, "bold yellow"))
-        if self._wanted.yes:
-            return False
-        return await self._asks.confirm("again", "Put it right. Go on?", default="yes")
-
     async def prepare(self, stage: Stage, what: What) -> None:
         """Says what a series needs."""
         setups = self.calibrating.setups
         load = setups.rate.load
         words = {
-            "depth": f"Put on the cartridge {setups.depth.cartridge.name}; {setups.depth.gauge.name} in peak hold, "
-            "zero on its face; no load on the needles.",
-            "rate": f"Hold {setups.rate.tachometer.name} to the needles' drive; no load on the needles.",
+            "depth": depth_words(setups.depth.cartridge, setups.depth.gauge),
+            "rate": rate_words(setups.rate.tachometer),
             "load": f"Put the load on: {load.name if load else ''}.",
         }
         step = next_step(self.calibrating.work, setups)
@@ -196,24 +189,10 @@ class _Wizard:
                 await self._verdict(last=True)
         asks.tell("step", name=step.name)
 
-    def read(self, due: Read, shown: int, reference_read: int) -> None:
-        """Tells of a reading."""
-        self._asks.say(reading_line(due, shown, reference_read, self.calibrating.setups))
-        self._asks.tell(
-            "reading",
-            stage=due.stage,
-            what=due.what,
-            line=due.line,
-            of=due.count,
-            direction=due.place.direction,
-            shown=shown,
-            reference=reference_read,
-        )
-
     def _head(self, due: Read) -> None:
         if self._headed != (due.stage, due.what):
             self._headed = (due.stage, due.what)
-            self._asks.say(heading(due, self.calibrating.setups))
+            self._asks.say(heading(STAGE[due.stage], due, self.calibrating.setups.plan(due.what)))
 
     async def _verdict(self, *, last: bool) -> None:
         series = await self.calibrating.series()

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.calibration.fit import between
-from controller.calibration.series import CalibrationUnderWay, Read, Results, Setups
+from controller.calibration.readings import SeriesPlan
+from controller.calibration.series import CalibrationUnderWay, Read, Results
 from controller.calibration.series import Table as Held
 from logger.certificate.document import Budget, Series
 
@@ -22,16 +23,14 @@ def quantity(what: str, value: int, *, signed: bool = False) -> str:
     return f"{value / 1000:{sign}.3f} mm" if what == "depth" else f"{value / 1000:{sign}.2f} Hz"
 
 
-def due_words(due: Read, setups: Setups) -> str:
+def due_words(due: Read, plan: SeriesPlan) -> str:
     """Which reading is due, for whoever types it."""
-    plan = setups.plan(due.what)
     point = quantity(due.what, plan.points[due.place.point])
     return f"{due.line}/{due.count} {ARROW[due.place.direction]} set {point}: reference reads"
 
 
-def reading_line(due: Read, shown: int, reference: int, setups: Setups) -> Text:
+def reading_line(due: Read, shown: int, reference: int, plan: SeriesPlan) -> Text:
     """A reading that was taken, with its error."""
-    plan = setups.plan(due.what)
     error = quantity(due.what, reference - shown, signed=True)
     return Text(
         f"  {due.line:>3}/{due.count} {ARROW[due.place.direction]} "
@@ -40,16 +39,16 @@ def reading_line(due: Read, shown: int, reference: int, setups: Setups) -> Text:
     )
 
 
-def heading(due: Read, setups: Setups) -> Text:
+def heading(title: str, due: Read, plan: SeriesPlan) -> Text:
     """A series that begins, or goes on."""
-    plan = setups.plan(due.what)
     ways = " and ".join(plan.directions)
+    points = "1 point" if len(plan.points) == 1 else f"{len(plan.points)} points"
     left = due.count - due.line + 1
     rest = "" if left == due.count else f", {left} left"
     return Text.assemble(
         "\n",
-        (f"{STAGE[due.stage]}, {WHAT[due.what]}: ", "bold"),
-        f"{len(plan.points)} points {ways}, {plan.repeats} times: {due.count} readings{rest}",
+        (f"{title}, {WHAT[due.what]}: ", "bold"),
+        f"{points} {ways}, {plan.repeats} times: {due.count} readings{rest}",
     )
 
 

@@ -5,14 +5,12 @@ way. A piece of work survives whatever ends the program: it is on the disk after
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controller.calibration.adjustment import adjustment_for
 from controller.calibration.ending import end_calibration
-from controller.calibration.in_the_pen import read_table, write_calibration, write_table
+from controller.calibration.in_the_pen import write_calibration, write_table
 from controller.calibration.series import (
-    Air,
     CalibrationUnderWay,
     Read,
     Setups,
@@ -28,7 +26,6 @@ from controller.calibration.series import (
     taken,
     taken_whole,
 )
-from controller.calibration.setup import Environment, depth_setup, rate_setup
 from controller.errors import ControlRefused
 from controller.service_events import (
     AdjustmentWritten,
@@ -49,7 +46,6 @@ from station.bench.hands import Hands
 from station.bench.issuing import Issuing, calibrated_on
 from station.bench.measuring import Take, held_same, measure
 from station.bench.paperwork import paperwork_at
-from station.bench.standards import policy_sha256
 from station.bench.work_folder import WorkFolder
 from station.settings import StationSettings
 
@@ -60,26 +56,8 @@ _PURPOSE: dict[What, ServicePurpose] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """The references by their ids in the clinic's policy."""
-
-    gauge: str
-    cartridge: str
-    tachometer: str
-
-
-def setups_for(bench: TechnicianBench, instruments: Instruments, air: Environment) -> Setups:
-    """What this pen is calibrated with. Raises ControlRefused: no method, unknown or expired reference, unfit air."""
-    today, pen = bench.clock.utc().date(), bench.pen
-    return Setups(
-        depth_setup(bench.policy, pen.model, instruments.gauge, instruments.cartridge, air, today),
-        rate_setup(bench.policy, pen.model, instruments.tachometer, today),
-    )
-
-
 class Calibrating:
-    """One calibration of the pen at the bench. Made by :func:`begin` or :func:`resume`."""
+    """One calibration of the pen at the bench. Made by :func:`station.bench.beginning.begin` or `resume` there."""
 
     def __init__(
         self, bench: TechnicianBench, settings: StationSettings, work: CalibrationUnderWay, setups: Setups
@@ -347,58 +325,3 @@ class Calibrating:
 def moment(at: datetime) -> str:
     """A moment as it stands in files: UTC, whole seconds."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-async def begin(
-    bench: TechnicianBench, settings: StationSettings, series: str, instruments: Instruments, air: Environment
-) -> Calibrating:
-    """Begins a calibration of the pen at the bench, as it is found. Nothing moves yet.
-
-    Raises ControlRefused (as :func:`setups_for`, or a pen that has no service mode), WireError, OSError.
-    """
-    setups = setups_for(bench, instruments, air)
-    adjustable = bool(bench.pen.capabilities & Capability.ADJUSTABLE)
-    found = (
-        await read_table(bench.driver.request)
-        if adjustable
-        else Table(number=0, shown_um=(), true_um=(), rate_gain_ppm=1_000_000)
-    )
-    work = CalibrationUnderWay(
-        series=series,
-        pen=bench.pen.model,
-        serial=bench.pen.serial,
-        firmware=bench.pen.firmware,
-        technician=bench.technician,
-        policy_sha256=policy_sha256(settings.calibration),
-        gauge=instruments.gauge,
-        cartridge=instruments.cartridge,
-        tachometer=instruments.tachometer,
-        air=(Air(temperature_dc=air.temperature_dc, humidity_permille=air.humidity_permille),),
-        begun_at=moment(bench.clock.utc()),
-        found=found,
-    )
-    WorkFolder(settings.works_path).keep(work)
-    return Calibrating(bench, settings, work, setups)
-
-
-async def resume(
-    bench: TechnicianBench, settings: StationSettings, work: CalibrationUnderWay, air: Environment | None = None
-) -> Calibrating:
-    """Goes on with a calibration; ``air`` is what it is at the bench now, None for as it was.
-
-    Raises ControlRefused when what it was begun by has changed since: the policy, a reference that fell due; OSError.
-    """
-    if work.policy_sha256 != policy_sha256(settings.calibration):
-        raise ControlRefused(
-            "policy_changed",
-            "The calibration policy was changed since this calibration was begun: readings by one policy are not "
-            "judged by another. Put the policy back as it was, or begin the calibration anew.",
-        )
-    now = air or Environment(work.air[-1].temperature_dc, work.air[-1].humidity_permille)
-    setups = setups_for(bench, Instruments(work.gauge, work.cartridge, work.tachometer), now)
-    calibrating = Calibrating(bench, settings, work, setups)
-    if air is not None:
-        calibrating.work = work.model_copy(
-            update={"air": (*work.air, Air(temperature_dc=air.temperature_dc, humidity_permille=air.humidity_permille))}
-        )
-    return calibrating
