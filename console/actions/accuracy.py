@@ -45,6 +45,7 @@ def accuracy(seat: Seat, bench: Bench, paper: Paper, *, yes: bool) -> int:
                 depth=await lines.enter_async_context(reference(bench.gauge, "depth_um", person.typed)),
                 rate=await lines.enter_async_context(reference(bench.tachometer, "rate_mhz", person.typed)),
                 again=person.again,
+                attended=not yes,
                 prepare=person.prepare,
                 adjust=_never,
                 read=person.read,

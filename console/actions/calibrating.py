@@ -76,6 +76,7 @@ def calibrate(seat: Seat, bench: Bench, paper: Paper, wanted: Wanted) -> int:
                 depth=await lines.enter_async_context(reference(bench.gauge, "depth_um", wizard.typed)),
                 rate=await lines.enter_async_context(reference(bench.tachometer, "rate_mhz", wizard.typed)),
                 again=wizard.again,
+                attended=not wanted.yes,
                 prepare=wizard.prepare,
                 adjust=wizard.adjust,
                 heard=wizard.heard,

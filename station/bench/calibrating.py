@@ -197,16 +197,12 @@ class Calibrating:
 
     async def _same_pen(self, hands: Hands) -> None:
         """The pen of this work is at the bench. One that was restarted begins its series anew; another is refused."""
-        while True:
-            try:
-                held_same(self.bench)
-            except ControlRefused as refused:
-                if refused.because == "pen_restarted":
-                    self.bench.take_again()
-                elif not await hands.again(refused.sentence):
-                    raise
-            else:
-                break
+        try:
+            await held_same(self.bench, hands)
+        except ControlRefused as refused:
+            if refused.because != "pen_restarted":
+                raise
+            self.bench.take_again()
         pen, before = self.bench.pen, len(self.work.readings)
         if (pen.model, pen.serial) != (self.work.pen, self.work.serial):
             raise ControlRefused(

@@ -16,7 +16,8 @@ async def _nobody(_work: CalibrationUnderWay, _step: Step) -> None:
 class Hands:
     """Who reads, and who is asked.
 
-    ``again`` hears why something did not come about, and says whether to try it once more; ``prepare`` is asked for
+    ``again`` hears why something did not come about, and says whether to try it once more; where it is ``attended`` a
+    person says so, who put it right, and then faults of the pen are cleared. ``prepare`` is asked for
     before each series (the load has to be put on, the gauge be set to the face) and comes back when that is done;
     ``adjust`` sees what was found, the table the pen holds and the one that would correct it, and decides; ``heard``
     hears of every step, and ``read`` of every reading with what was shown and what the reference said. ``files`` are
@@ -30,6 +31,7 @@ class Hands:
     adjust: Callable[[Results, Table, Table], Awaitable[bool]]
     heard: Callable[[CalibrationUnderWay, Step], Awaitable[None]] = _nobody
     read: Callable[[Read, int, int], None] = lambda _due, _shown, _reference: None
+    attended: bool = True
     files: Mapping[tuple[Stage, What], tuple[Reading, ...]] = field(default_factory=dict)
 
     def reference(self, what: What) -> Reference:

@@ -13,7 +13,9 @@ from controller.calibration.series import Read
 from controller.errors import ControlRefused
 from controller.service.errors import MoveNotFollowed, ServiceEnded
 from controller.service_events import ServicePurpose
+from firmware_bridge.errors import WireError
 from firmware_bridge.gauges.errors import GaugeError
+from firmware_bridge.wire.messages import Fault
 from station.bench.approach import Approach, Course
 from station.bench.bench import TechnicianBench
 from station.bench.hands import Hands
@@ -54,14 +56,27 @@ async def measure(
         except ControlRefused as refused:
             if refused.because not in _CAN_BE_PUT_RIGHT or not await hands.again(refused.sentence):
                 raise
-        held_same(bench)
+            await _clear_faults(bench, hands)
+        await held_same(bench, hands)
         resumed = True
 
 
+BACK_S = 5.0
+"""How long a pen that is plugged in again may take to answer."""
+
 _CAN_BE_PUT_RIGHT = frozenset(
-    {"pen_not_ready", "pen_faulted", "pen_busy", "pen_fault", "on_skin", "off_skin_proof", "stale"}
+    {"pen_not_ready", "pen_faulted", "pen_busy", "pen_fault", "needles", "on_skin", "off_skin_proof", "stale"}
 )
 """Why service mode was not opened, or gave no lease, that somebody at the bench can do something about."""
+
+
+async def _clear_faults(bench: TechnicianBench, hands: Hands) -> None:
+    """Clears what is latched: what a person was told of and put right, and by itself only that a host fell silent,
+    which is what a bench that was killed leaves behind."""
+    seen = bench.driver.state.seen
+    if seen is not None and seen.faults and (hands.attended or seen.faults == Fault.DEAD_MAN):
+        with suppress(ControlRefused, WireError):  # what still holds is told again by the next try
+            await bench.driver.clear_faults()
 
 
 async def _one(bench: TechnicianBench, approach: Approach, hands: Hands, due: Read, take: Take) -> None:
@@ -84,14 +99,17 @@ async def _one(bench: TechnicianBench, approach: Approach, hands: Hands, due: Re
         return
 
 
-def held_same(bench: TechnicianBench) -> None:
-    """Raises ControlRefused where the pen on the line is another one, was restarted, or is not there."""
-    pen = bench.driver.state.pen
-    if pen is None:
-        raise ControlRefused(
-            "no_pen",
-            "The pen is not connected any more. What was read is kept; plug the same pen in and go on with this work.",
-        )
+async def held_same(bench: TechnicianBench, hands: Hands) -> None:
+    """Waits for the pen where it went away. Raises ControlRefused where it is another one (*another_pen*) or was
+    restarted (*pen_restarted*), and what :class:`ServiceDriver` raises where it does not come back."""
+    while True:
+        try:
+            pen = await bench.driver.connected(BACK_S)
+        except (ControlRefused, WireError) as error:
+            if not await hands.again(str(error)):
+                raise
+        else:
+            break
     if (pen.model, pen.serial) != (bench.pen.model, bench.pen.serial):
         raise ControlRefused(
             "another_pen",
