@@ -109,12 +109,12 @@ class Person:
 
 def depth_words(cartridge: ReferenceCartridge, gauge: DepthGauge) -> str:
     """What a series of depth needs."""
-    return f"Put on the {cartridge.name}; {gauge.name} in peak hold, zero on its face; no load on the needles."
+    return f"{cartridge.name} on; gauge ({gauge.name}) zero on its face, then in peak hold; no load on the needles."
 
 
 def rate_words(tachometer: Tachometer) -> str:
     """What a series of rate needs."""
-    return f"{tachometer.name} at the needles' drive; no load on the needles."
+    return f"{tachometer.name} on; no load on the needles."
 
 
 async def _number(asks: Questions, name: str, words: str, said: str | None, default: str | None = None) -> int:

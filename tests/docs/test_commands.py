@@ -306,6 +306,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (recall|pen (quarantine|release|repair|part|history|exposed)) .*", examined),  # no pen, no password
     (r"needlework gauge list", run),
     (r"needlework gauge read .*", examined),  # nothing is plugged in: it says so
+    (r"needlework (calibrate|pen accuracy) .*", parsed),  # `tests/console/test_calibrate.py` does it
     (r"needlework pen self-test .* --hands", parsed),  # a person presses
     (OF_A_BENCH, of_a_bench),
     (r"needlework scenario list", run),
