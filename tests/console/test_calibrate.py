@@ -38,24 +38,39 @@ def stand(short_dir: Path) -> Iterator[dict[str, Any]]:
         process.terminate()
 
 
+_ONE_WAY = {r"directions: \[up, down\]": "directions: [up]"}
+
+
 class Desk:
     """A technician's state directory, and the command at it."""
 
-    def __init__(self, place: Path, stand: dict[str, Any]) -> None:
+    def __init__(self, place: Path, stand: dict[str, Any], *, quick: bool = False) -> None:
+        """``quick``: depth is read at the pen, from one side; the other series come out of files."""
+        policy = quick_policy(place, **(_ONE_WAY if quick else {}))
         self.settings = StationSettings(state_dir=place / "state", stop_port=0)
         self.settings.state_dir.mkdir(mode=0o700)
         accounts = Accounts(self.settings.accounts_path, hasher=PasswordHasher(1, 8, 1))
+        accounts.add("boss-1", "manager", PASSWORD, 0)
         accounts.add("tech-1", "technician", PASSWORD, 0)
         accounts.close()
         (place / "password").write_text(PASSWORD)
         self.environment = {
-            **os.environ, "NEEDLEWORK_STOP_PORT": "0", "NEEDLEWORK_CALIBRATION": str(quick_policy(place)),
+            **os.environ, "NEEDLEWORK_STOP_PORT": "0", "NEEDLEWORK_CALIBRATION": str(policy),
         }  # fmt: skip
         self.arguments = [
             "calibrate", "--pen", stand["url"], "--gauge", stand["gauge_url"], "--tachometer", stand["tachometer_url"],
             "--as", "tech-1", "--password-file", str(place / "password"), "--state", str(self.settings.state_dir),
             "--temperature", "21.8", "--humidity", "41", "--yes", "--adjust", "yes", "--json", "-o", str(place / "out"),
         ]  # fmt: skip
+
+        if quick:
+            for name, points, error_mhz in (("rate", (80, 100, 120), 10), ("load", (80,), -900)):
+                rows = [
+                    f"{point},up,{repeat},{point},{point + error_mhz / 1000}" for repeat in (1, 2) for point in points
+                ]
+                (place / f"{name}.csv").write_text("\n".join(["set_hz,direction,repeat,shown_hz,reference_hz", *rows]))
+                for series_of in (name, f"as_left.{name}"):
+                    self.arguments += ["--readings", f"{series_of}={place / name}.csv"]
 
     def run(self, killed_at: Any = lambda _told: False) -> tuple[list[dict[str, Any]], int]:
         """Every line it says, and its exit code; kill -9 at the line that is meant."""
@@ -99,16 +114,16 @@ def test_killed_at_every_step_and_many_readings_it_comes_to_one_certificate(
 @pytest.mark.system
 @pytest.mark.timeout(90)
 def test_killed_in_a_series_it_goes_on_and_ends_with_a_certificate(stand: dict[str, Any], short_dir: Path) -> None:
-    desk = Desk(short_dir, stand)
-    first, code = desk.run(lambda told: told["type"] == "reading" and told["line"] == 5)
+    desk = Desk(short_dir, stand, quick=True)
+    first, code = desk.run(lambda told: told["type"] == "reading" and told["line"] == 3)
     assert code == -signal.SIGKILL
     lines, code = desk.run()
     assert code == 0, lines[-1]
     (resumed,) = [line for line in lines if line["type"] == "resumed"]
-    assert resumed["readings"] == 5
+    assert resumed["readings"] == 3
     kinds = [(line["stage"], line["what"], line["line"]) for line in lines if line["type"] == "reading"]
-    assert kinds[0] == ("as_found", "depth", 6)
-    assert first[-1]["line"] == 5
+    assert kinds[0] == ("as_found", "depth", 4)
+    assert first[-1]["line"] == 3
     _one_of_each(desk, lines)
     issued = lines[-1]
     assert (issued["as_found_in_tolerance"], issued["as_left_in_tolerance"]) == (False, True)
