@@ -204,7 +204,7 @@ class PenFirmware:
     # Bytes and time come in
 
     def receive(self, medium: int, data: bytes) -> None:
-        """Bytes from a medium, in any pieces. Never raises, whatever the bytes."""
+        """Bytes from a medium, in any pieces. Never raises, whatever the bytes, but PowerCut where the supply fails."""
         deframer = self._deframers.get(medium)
         if deframer is None:
             deframer = self._deframers[medium] = Deframer()

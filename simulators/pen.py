@@ -22,7 +22,7 @@ from simulators.maker import starts
 from simulators.nonvolatile import LogCode, NonVolatile, PowerCut
 from simulators.personality import NW_1, Cartridge, PenModel, factory_calibration, fresh_cartridge
 from simulators.physics import Plant
-from simulators.untruth import STROKES_PER_H, UntruePlant, Untruth
+from simulators.untruth import UntruePlant, Untruth
 
 STEP_S = 0.001
 PRESS_MS = 120
@@ -313,7 +313,9 @@ class SimulatedPen:
 
     def age(self, hours: float, *, cycles: float = 0.0) -> None:
         """So many hours of strokes at 100 Hz and so many full charges pass at once; the cartridge stays as it is."""
-        turned = hours * STROKES_PER_H
+        turned = hours * 360_000.0
+        if isinstance(self.plant, UntruePlant):
+            self.plant.hours += hours
         self.plant.turns += turned
         self.memory.turns_at_insertion += turned
         lifetime = self.memory.lifetime
