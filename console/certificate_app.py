@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from station.settings import StationSettings
 
 certificate_app = typer.Typer(
-    help="Certificates of pens: `list`, `show`, `verify` them, `pdf`, `label`, `copy` for whoever wants one.",
+    help="Certificates of pens: `list`, `show`, `verify` them, `pdf`, `label`, `copy`, `reissue` one.",
     no_args_is_help=False,
 )
 
@@ -141,6 +141,31 @@ def verify(
         from console.actions.certificate_verifying import verify as act  # noqa: PLC0415 imported when it runs
 
         raise typer.Exit(act(_settings(state), which, keys=key or (), code=code, as_json=as_json))
+
+
+@certificate_app.command()
+def reissue(
+    which: Which,
+    said: Annotated[
+        Path, typer.Option("--with", help="What is other in it: customer, due_on, remarks …, as YAML.", metavar="FILE")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is printed on the new one.", metavar="TEXT")],
+    by: Annotated[str, typer.Option("--as", help="Who authorises it: signs in with a password.", metavar="ID")],
+    password_file: Annotated[
+        Path | None,
+        typer.Option("--password-file", help="Its first line is the password; /dev/fd/3 works too.", metavar="FILE"),
+    ] = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Issue a certificate anew where a name, an address or a date was wrong in it; the old one stays as it is.
+
+    It gets a number of its own and names the one it takes the place of, and why. What was measured cannot be changed.
+    """
+    with Troubles(as_json=as_json):
+        from console.actions.certificate_reissuing import Anew, again  # noqa: PLC0415 imported when it runs
+
+        raise typer.Exit(again(_settings(state), Anew(which, said, reason, by, password_file), as_json=as_json))
 
 
 def _paper(named: str | None) -> "Paper | None":

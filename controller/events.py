@@ -88,7 +88,8 @@ class CartridgeSnapshot(Record):
 
 
 class CalibrationSnapshot(Record):
-    """The calibration in force; days are ISO dates."""
+    """The calibration in force; days are ISO dates. ``due_on`` is the first on which it is no longer valid, empty where
+    none was set."""
 
     certificate: str
     calibrated_on: str

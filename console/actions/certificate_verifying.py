@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def verify(settings: StationSettings, which: str, *, keys: Sequence[str], code: 
     except (CodeError, CertificateNotFound, ConsoleError, OSError) as error:
         told = told_of(error)
         raise ConsoleError(told[0] if told else Told("place", str(error)), Code.USAGE) from error
-    known, issues = _record(settings)
+    known, issues, unread = _record(settings)
     result = verify_certificate(
         source.content,
         source.path.name,
@@ -48,6 +49,7 @@ def verify(settings: StationSettings, which: str, *, keys: Sequence[str], code: 
         issues=issues,
         today=datetime.now(UTC).date(),
     )
+    result = replace(result, notes=(*result.notes, *unread))
     if as_json:
         certificate = result.certificate
         said = {name: value for name, value in asdict(result).items() if name != "certificate"}
@@ -67,49 +69,53 @@ def _key(text: str) -> str:
     return said
 
 
-def _record(settings: StationSettings) -> tuple[dict[str, str], list[Issue]]:
-    """Keys that this machine knows, each with where from, and what its record says was issued. No network is used."""
+def _record(settings: StationSettings) -> tuple[dict[str, str], list[Issue], list[str]]:
+    """Keys that this machine knows, each with where from; what its record says was issued; what of it was not read.
+
+    No network is used.
+    """
     known: dict[str, str] = {}
     issues: list[Issue] = []
-    for entry, place in _entries(settings):
+    unread: list[str] = []
+    for read, place in ((_of_journal, "the journal here"), (_of_store, "the store here")):
         try:
-            event = entry.event()
-        except ValidationError:
-            continue  # of a later version
-        if isinstance(event, StationKey) and public_key_of(event) is not None:
-            known.setdefault(event.key_id, f"the key of {entry.station}, in {place}")
-        elif isinstance(event, CertificateIssued):
-            digests = (event.sha256, hashlib.sha256(event.document.encode()).hexdigest())
-            issues.append(Issue(event.number, digests, f"{place}, entry {entry.sequence} of {entry.station}"))
+            for entry in read(settings):
+                _take(entry, place, known, issues)
+        except RecordError as error:
+            unread.append(f"{place[:1].upper()}{place[1:]} told nothing more: {error}")
     own = public_key_at(settings.station_key_path)
     if own is not None:
         known[key_id(own)] = "this station's own key"
-    return known, issues
+    return known, issues, unread
 
 
-def _entries(settings: StationSettings) -> Iterator[tuple[Entry, str]]:
-    """Announced keys and issued certificates in this station's journal, and in a store that is a file here."""
+def _take(entry: Entry, place: str, known: dict[str, str], issues: list[Issue]) -> None:
+    try:
+        event = entry.event()
+    except ValidationError:
+        return  # of a later version
+    if isinstance(event, StationKey) and public_key_of(event) is not None:
+        known.setdefault(event.key_id, f"the key of {entry.station}, in {place}")
+    elif isinstance(event, CertificateIssued):
+        digests = (event.sha256, hashlib.sha256(event.document.encode()).hexdigest())
+        issues.append(Issue(event.number, digests, f"{place}, entry {entry.sequence} of {entry.station}"))
+
+
+def _of_journal(settings: StationSettings) -> Iterator[Entry]:
+    """Announced keys and issued certificates in this station's journal. Raises RecordError."""
     if settings.journal_path.is_file():
-        try:
-            reader = JournalReader(settings.journal_path)
-        except RecordError:
-            return  # `needlework verify` says what is wrong with a journal
-        try:
-            for entry in reader.entries_of(_TELLING):
-                yield entry, "the journal here"
-        finally:
-            reader.close()
-    if "://" not in settings.store_place and Path(settings.store_place).is_file():
-        try:
-            store = Store.open_to_read(settings.store_place)
-        except RecordError:
-            return
-        try:
-            for span in store.stations():
-                for type_ in _TELLING:
-                    told = store.newest(span.station, type_, span.contiguous)
-                    while told is not None:
-                        yield told, "the store here"
-                        told = store.newest(span.station, type_, told.sequence - 1)
-        finally:
-            store.close()
+        with closing(JournalReader(settings.journal_path)) as reader:
+            yield from reader.entries_of(_TELLING)
+
+
+def _of_store(settings: StationSettings) -> Iterator[Entry]:
+    """The same in a store, where that is a file here. Raises RecordError."""
+    if "://" in settings.store_place or not Path(settings.store_place).is_file():
+        return
+    with closing(Store.open_to_read(settings.store_place)) as store:
+        for span in store.stations():
+            for type_ in _TELLING:
+                told = store.newest(span.station, type_, span.contiguous)
+                while told is not None:
+                    yield told
+                    told = store.newest(span.station, type_, told.sequence - 1)

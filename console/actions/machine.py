@@ -18,7 +18,7 @@ from console.trouble import ConsoleError, Told
 from controller.health.policy import load_health_policy
 from controller.health.share import rank
 from firmware_bridge.discovery import FoundPort, FoundUsbPen, list_pens
-from firmware_bridge.errors import WireError
+from firmware_bridge.errors import PenBusy, PortBusy, WireError
 from firmware_bridge.hotplug import PlugChange, watch_plugs
 from firmware_bridge.line_quality import GAP_EDGES_MS
 from station.monitoring.doctor import examine
@@ -110,13 +110,21 @@ def _soaked(settings: StationSettings, soak_s: float, *, quiet: bool) -> Iterato
             )
             try:
                 yield asyncio.run(listening)
+            except (PortBusy, PenBusy) as error:
+                yield Finding(
+                    check="line",
+                    level=Level.NOTE,
+                    what=str(error),
+                    means="It was not listened to.",
+                    remedy="A pen that a station drives is listened to when that station has ended.",
+                )
             except WireError as error:
                 yield Finding(
                     check="line",
                     level=Level.PROBLEM,
                     what=str(error),
                     means="Its line could not be listened to.",
-                    remedy="A pen that a station drives is listened to when that station has ended.",
+                    remedy="Check that it is plugged in and switched on; `needlework pens` lists what is there.",
                 )
 
 

@@ -160,8 +160,8 @@ def parts_used(record: SessionRecord) -> RenderableType:
     for calibration in record.calibrations:
         grid.add_row(
             "calibration",
-            f"certificate {calibration.certificate} of {calibration.calibrated_on}, due {calibration.due_on}, "
-            f"depth ±{mm(calibration.depth_uncertainty_um)} (k = 2)",
+            f"certificate {calibration.certificate} of {calibration.calibrated_on}, "
+            f"due {calibration.due_on or 'never'}, depth ±{mm(calibration.depth_uncertainty_um)} (k = 2)",
         )
     if not record.cartridges:
         grid.add_row("cartridge", "none was taken into use")

@@ -64,7 +64,7 @@ def calibrate_depth(readings: Sequence[Reading], setup: DepthSetup) -> DepthCali
         means=means,
         fit=_fit(line, points, found, setup),
         hysteresis=_hysteresis(differences, found, setup) if differences else None,
-        repeatability=_repeatability(found),
+        repeatability=_repeatability(found, setup),
         drift=_drift(found, setup),
         left=_left(line, points, differences, found, setup),
         verdict=worst(row.verdict for row in rows),
@@ -165,13 +165,18 @@ def _hysteresis(differences: Sequence[float], found: Scatter[Key], setup: DepthS
     )
 
 
-def _repeatability(found: Scatter[Key]) -> Repeatability:
+def _repeatability(found: Scatter[Key], setup: DepthSetup) -> Repeatability:
     standard = found.repeatability
+    widest, chance = found.widest()
     return Repeatability(
         standard_nm=round(standard * 1000),
         degrees=found.degrees,
         at_least_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.975, found.degrees))),
         at_most_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.025, found.degrees))),
+        widest_point=widest[0],
+        widest_direction=widest[1],
+        chance_ppm=round(chance * PPM),
+        even=chance >= setup.method.bend_significance_permille / 1000,
     )
 
 

@@ -49,7 +49,8 @@ class Reading:
 class SeriesPlan:
     """What is to be read: ``points`` as set, in µm or mHz, and how far off a reading may be to be believed.
 
-    ``absurd`` is in µm for depth, in ppm of the point for rate.
+    ``absurd`` is in µm for depth, in ppm of the point for rate. ``approach`` is how far beyond the first point of each
+    way the pen is driven before it, 0 where nothing has play.
     """
 
     quantity: Quantity
@@ -57,6 +58,18 @@ class SeriesPlan:
     directions: tuple[Direction, ...]
     repeats: int
     absurd: int
+    approach: int = 0
+
+    def approach_to(self, place: Place) -> int | None:
+        """Where to drive the pen before this place, so that it is come to from the side its direction says.
+
+        None where the place before it in the order of work does that already.
+        """
+        first = 0 if place.direction == "up" else len(self.points) - 1
+        if place.point != first or self.approach == 0:
+            return None
+        beyond = -self.approach if place.direction == "up" else self.approach
+        return max(0, self.points[first] + beyond)
 
     def places(self) -> Iterator[Place]:
         """Every place, in the order of work."""
@@ -82,7 +95,9 @@ class SeriesPlan:
 
 def depth_plan(method: DepthMethod) -> SeriesPlan:
     """What a depth calibration reads."""
-    return SeriesPlan("depth_um", method.points_um, method.directions, method.repeats, method.absurd_um)
+    return SeriesPlan(
+        "depth_um", method.points_um, method.directions, method.repeats, method.absurd_um, method.approach_um
+    )
 
 
 def rate_plan(method: RateMethod) -> SeriesPlan:
@@ -97,7 +112,7 @@ def load_plan(method: RateMethod) -> SeriesPlan:
 
 def accuracy_depth_plan(method: AccuracyMethod) -> SeriesPlan:
     """What the accuracy test reads of depth."""
-    return SeriesPlan("depth_um", method.depth_points_um, ("up",), method.repeats, method.absurd_um)
+    return SeriesPlan("depth_um", method.depth_points_um, ("up",), method.repeats, method.absurd_um, method.approach_um)
 
 
 def accuracy_rate_plan(method: AccuracyMethod) -> SeriesPlan:

@@ -69,7 +69,8 @@ class Line:
 class Budget:
     """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, rounded up.
 
-    ``contributions`` are as they were worked with; ``lines`` are the same as they are reported. ``factor_milli`` is the coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
+    ``contributions`` are as they were worked with; ``lines`` are the same as they are reported. ``factor_milli`` is the
+    coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
     """
 
     measurand: str

@@ -114,6 +114,8 @@ def assess(
     newest = history.readings[-1][1] if history.readings else None
     counted = newest is not None and newest.run_s is not None and newest.strokes is not None
     grave: Level = max((row.level for row in rows), key=_ORDER.__getitem__, default="unknown")
+    if grave == "good" and not any(row.level == "good" for row in rows if row.forecast is not None):
+        grave = "unknown"  # a good line says nothing of wear
     if history.quarantined or history.failed_parts:
         grave = "act"
     charge = load.charge_permille if load and load.charge_permille is not None else _charge(newest)

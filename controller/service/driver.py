@@ -35,7 +35,7 @@ from controller.service.state import (
 )
 from controller.service_events import ServicePurpose
 from controller.units import Micrometres, Millihertz
-from firmware_bridge.errors import RequestUncertain
+from firmware_bridge.errors import RequestRefused, RequestUncertain
 from firmware_bridge.refusals import refusal_name
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, PenState
@@ -85,6 +85,7 @@ class ServiceDriver(ServiceHost):
 
         Waits for the off-skin proof. Raises ControlRefused, RecordUnavailable.
         """
+        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
         name = series or f"{self._clock.utc():%Y%m%dT%H%M%S}-{self._random.getrandbits(SERIES_BITS):012x}"
         await self._proven()
         self._ask(
@@ -97,15 +98,19 @@ class ServiceDriver(ServiceHost):
             raise
         return name
 
-    async def move(self, depth_um: int, rate_mhz: int, *, settle_ms: int | None = None, mean_ms: int = 0) -> Shown:
+    async def move(
+        self, depth_um: int, rate_mhz: int, *, settle_ms: int | None = None, mean_ms: int = 0, hold_ms: int = 0
+    ) -> Shown:
         """Motor on at this depth and rate; what the pen shows once it has settled, as a mean over ``mean_ms``.
 
-        Takes a service lease where none is held. The motor stays on. Raises ControlRefused and nothing moved;
+        Takes a service lease where none is held, or one that would not last for ``hold_ms`` after that. The motor stays
+        on; :meth:`check_moving` says whether it still is. Raises ControlRefused and nothing changed;
         MoveNotFollowed with the motor off; ServiceEnded; WireError.
         """
         move = Move(depth_um=Micrometres(depth_um), rate_mhz=Millihertz(rate_mhz))
         settle = self.state.limits.settle_ms if settle_ms is None else settle_ms
-        await self._leased(settle + mean_ms + LEASE_RESERVE_MS)
+        await self._leased(settle + mean_ms + hold_ms + LEASE_RESERVE_MS)
+        self._check_open()
         self._ask(move)
         try:
             await self._followed(move)
@@ -115,6 +120,15 @@ class ServiceDriver(ServiceHost):
             raise
         self._apply(settled(shown))
         return shown
+
+    def check_moving(self) -> None:
+        """Raises MoveNotFollowed, or ServiceEnded, unless the motor is still on as it was last told."""
+        self._check_open()
+        if self.state.phase is not Phase.MOVING:
+            raise MoveNotFollowed(
+                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
+                "motor is off; move again."
+            )
 
     async def motor_off(self) -> Shown:
         """Motor off; what the pen shows once its needles are out. Raises ServiceEnded, MoveNotFollowed."""
@@ -136,12 +150,18 @@ class ServiceDriver(ServiceHost):
         self._check_open()
 
     async def observe(self, for_ms: int) -> Shown:
-        """What the pen shows over the next ``for_ms``, at least one status. Raises ServiceEnded, ControlRefused."""
+        """What the pen shows over the next ``for_ms``, at least one status.
+
+        Raises ControlRefused for a pen that says nothing; with the motor on, as :meth:`check_moving` does at the end.
+        """
         seen: list[PenSnapshot] = []
+        moving = self.state.phase is Phase.MOVING
         with self.watching(seen.append):
             await asyncio.sleep(for_ms / 1000)
             if not seen and not await self._until(lambda _state: bool(seen), SLACK_S):
                 raise ControlRefused("stale", "The pen says nothing just now. Check the cable.")
+        if moving:
+            self.check_moving()
         return mean(seen)
 
     async def raw(self) -> RawReadings:
@@ -226,7 +246,8 @@ class ServiceDriver(ServiceHost):
         name = await self.open(purpose, technician, attested_off_skin=attested_off_skin, series=series, resumed=resumed)
         try:
             yield name
-            self._check_open()
+            if self.state.ended != "done":  # closed within the block is closed as it should be
+                self._check_open()
         except asyncio.CancelledError:
             self.stop("broken off")  # on the wire at once: whoever is cancelled gets no second chance to wait
             raise
@@ -268,6 +289,11 @@ class ServiceDriver(ServiceHost):
                 rate_ceiling_mhz=self.state.rate_ceiling_mhz,
                 lifetime_ms=self.state.limits.lease_ms,
             )
+        except RequestRefused as refused:
+            self._apply(LeaseRefused())
+            why = refusal_name(refused.refusal)
+            hint = _LEASE_HINTS.get(why, "Look at the pen.")
+            raise ControlRefused(f"pen_{why.lower()}", f"The pen gave no service lease ({why}). {hint}") from refused
         except BaseException:
             self._apply(LeaseRefused())
             raise
@@ -302,7 +328,7 @@ class ServiceDriver(ServiceHost):
             return follows(state) or state.phase is not Phase.MOVING
 
         in_time = await self._until(over, self.state.limits.follow_ms / 1000)
-        self._check_moving()
+        self.check_moving()
         if not in_time:
             seen = self.state.seen
             why = refusal_name(seen.refusal) if seen is not None and seen.refusal else "it does not say why"
@@ -312,20 +338,21 @@ class ServiceDriver(ServiceHost):
         """What the pen shows after its time to settle."""
         seen: list[PenSnapshot] = []
         await self._until(lambda state: state.phase is not Phase.MOVING, settle_ms / 1000)
-        self._check_moving()
+        self.check_moving()
         with self.watching(seen.append):
             await self._until(lambda state: state.phase is not Phase.MOVING, mean_ms / 1000)
-            self._check_moving()
+            self.check_moving()
         latest = self.state.seen
         return mean(seen if seen or latest is None else [latest])
 
-    def _check_moving(self) -> None:
-        self._check_open()
-        if self.state.phase is not Phase.MOVING:
-            raise MoveNotFollowed(
-                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
-                "motor is off; move again."
-            )
+
+_LEASE_HINTS = {
+    "NOT_READY": "It senses skin, or its battery or temperature forbids it. Hold it in the open, charge it, or wait.",
+    "UNSUPPORTED": "It does not sense skin, and takes nobody's word for it: its maker services it.",
+    "FAULTED": "A fault is latched. Remove its cause, then clear it.",
+    "RANGE": "The limits of service do not fit it. Check the calibration policy.",
+    "BUSY": "Another host holds it, or it tests itself. Try again in a moment.",
+}
 
 
 def _at_rest(state: ServiceState) -> bool:

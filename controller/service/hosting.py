@@ -143,7 +143,9 @@ class ServiceHost:
     def _check_open(self) -> None:
         state = self.state
         if state.phase is Phase.CLOSED or (state.stopping is not None and state.stopping.then is Phase.CLOSED):
-            ended = state.ended or "stopped"
+            if state.ended is None:
+                raise ControlRefused("not_open", "Service mode is not open, so nothing moves. Open it first.")
+            ended = state.ended
             detail = f" ({state.why})" if state.why else ""
             raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. {_MEANS[ended == 'pen_lost']}")
 

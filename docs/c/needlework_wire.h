@@ -347,7 +347,7 @@ struct nw_calibration_data {
     uint8_t valid;                 /* 1 when a calibration is stored and intact */
     char certificate[17];          /* number of the certificate */
     uint16_t calibrated_day;       /* day of calibration, days since 1970-01-01; in d */
-    uint16_t due_day;              /* first day on which it is no longer valid, days since 1970-01-01; in d */
+    uint16_t due_day;              /* first day it is no longer valid, days since 1970-01-01; 0: none was set; in d */
     uint32_t depth_gain_ppm;       /* true depth / depth shown; in ppm */
     int16_t depth_offset_um;       /* true depth at depth shown 0; in um */
     uint16_t depth_uncertainty_um; /* expanded uncertainty of depth (k = 2); in um */

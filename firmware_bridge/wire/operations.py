@@ -37,7 +37,7 @@ class CalibrationData(NamedTuple):
     valid: Annotated[int, Field(U8, "1 when a calibration is stored and intact", maximum=1)]
     certificate: Annotated[bytes, Field(text(16), "number of the certificate")]
     calibrated_day: Annotated[int, Field(U16, "day of calibration, days since 1970-01-01", "d")]
-    due_day: Annotated[int, Field(U16, "first day on which it is no longer valid, days since 1970-01-01", "d")]
+    due_day: Annotated[int, Field(U16, "first day it is no longer valid, days since 1970-01-01; 0: none was set", "d")]
     depth_gain_ppm: Annotated[int, Field(U32, "true depth / depth shown", "ppm")]
     depth_offset_um: Annotated[int, Field(I16, "true depth at depth shown 0", "µm")]
     depth_uncertainty_um: Annotated[int, Field(U16, "expanded uncertainty of depth (k = 2)", "µm")]

@@ -212,7 +212,7 @@ def calibration_rows(record: SessionRecord) -> Rows:
         [
             breakable(item.certificate),
             item.calibrated_on,
-            item.due_on,
+            item.due_on or "none set",
             f"± {mm(item.depth_uncertainty_um)} mm",
             f"gain {item.depth_gain_ppm / 1e6:.4f}, offset {item.depth_offset_um:+d} µm",
             f"gain {item.rate_gain_ppm / 1e6:.4f}",

@@ -150,6 +150,13 @@ def test_an_edited_one_a_missing_one_and_a_label_of_another(state: Path, made: I
     assert call(state, "verify", str(made.path), "--code", code).exit_code == 0
 
 
+def test_a_ruined_journal_is_said_to_be_one_and_stops_nothing(state: Path, made: Issued) -> None:
+    (state / "journal.sqlite").write_bytes(b"not a journal at all")
+    done = call(state, "verify", made.event.number)
+    assert (done.exit_code, "genuine" in done.output) == (0, True), done.output
+    assert "The journal here told nothing more" in done.output
+
+
 def recorded(events: list[Event]) -> list[Entry]:
     """A chain of another station's entries."""
     entries: list[Entry] = []

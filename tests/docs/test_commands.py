@@ -303,6 +303,7 @@ HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework wire show .*", examined),  # no such recording: it says so
     (r"needlework wire (record|replay) .*", parsed),
     (r"needlework pen firmware .*", parsed),  # `tests/station/test_bench_firmware.py` does it
+    (r"needlework (recall|pen (quarantine|release|repair|part|history|exposed)) .*", examined),  # no pen, no password
     (r"needlework gauge list", run),
     (r"needlework gauge read .*", examined),  # nothing is plugged in: it says so
     (r"needlework pen self-test .* --hands", parsed),  # a person presses

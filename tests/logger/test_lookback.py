@@ -17,6 +17,7 @@ from logger.store.place import WRITES
 from logger.store.projections import PROJECTIONS, differences, project_again
 from logger.store.store import Store
 from tests.logger.making import closed, grouped, opened
+from tests.logger.test_pens import part, quarantined, released
 from tests.logger.test_uses import armed, chained
 
 Told = tuple[str | None, Event]
@@ -50,6 +51,9 @@ DAY: list[Told] = [
     ("s-2", closed()),
     begun("s-3", operator="op-2"),  # prepared, never armed, never closed
 ]
+
+
+OF_PENS: list[Event] = [quarantined(), released("q-1"), part("motor", "L1")]
 
 
 def fill(store: Store, entries: Sequence[Entry], sizes: Sequence[int] = (500,)) -> None:
@@ -169,11 +173,13 @@ def test_a_store_answers_without_going_through_the_entries(store: Store) -> None
 
 
 def test_a_check_compares_every_column_of_every_row(store: Store) -> None:
-    fill(store, chained(DAY), (3, 1))
+    fill(store, chained([*DAY, *((None, told) for told in OF_PENS)]), (3, 1))
     with store._engine.connect().execution_options(**{WRITES: True}) as connection:
         with connection.begin():
             assert differences(connection) == []
-        for table, what in zip(PROJECTIONS, ("cartridges used", "sessions", "pens"), strict=True):
+        for table, what in zip(
+            PROJECTIONS, ("cartridges used", "sessions", "pens", "quarantines, repairs and certificates"), strict=True
+        ):
             with connection.begin():
                 rows = [dict(row._mapping) for row in connection.execute(select(table))]
             assert len(rows) > 2

@@ -9,6 +9,7 @@ import pytest
 from controller.calibration.policy import load_policy
 from proving import coverage_of_calibration
 from proving.coverage_of_calibration import PROCEDURES, SEEDS, Covered, coverage
+from proving.coverage_on_simulated_pens import depth_of_a_simulated_pen
 from proving.untrue import DepthReference, depth_reference
 
 POLICY = load_policy()
@@ -25,17 +26,38 @@ def test_of_a_thousand_seeds_each_interval_holds_what_it_says() -> None:
     )
 
 
-def in_the_page() -> dict[str, str]:
-    rows = re.findall(r"^\| ([^|]+) \| 1000 \| ([0-9.]+) % \|", PAGE, re.MULTILINE)
-    return dict(rows)
+def in_the_page(*, over_the_wire: bool = False) -> dict[str, str]:
+    """What the page shows: of the pure model, or of the simulated pen."""
+    pure, _, simulated = PAGE.partition(coverage_table.OVER_THE_WIRE)
+    text = simulated if over_the_wire else pure
+    return dict(re.findall(r"^\| ([^|]+) \| 1000 \| ([0-9.]+) % \|", text, re.MULTILINE))
 
 
 def test_the_page_shows_a_thousand_seeds_inside_the_bounds() -> None:
     shown = in_the_page()
     asked = [row.quantity for row in coverage(POLICY, coverage_table.MODEL, range(1))]
     assert sorted(shown) == sorted(asked)
-    assert all(93.0 <= float(percent) <= 97.0 for percent in shown.values())
+    simulated = in_the_page(over_the_wire=True)
+    assert sorted(simulated) == ["error at a point", "gain of the line", "hysteresis", "one setting, as left"]
+    assert all(93.0 <= float(percent) <= 97.0 for percent in (*shown.values(), *simulated.values()))
     assert "outside" not in PAGE.partition(coverage_table.BEGIN)[2]
+
+
+def test_some_simulated_pens_over_the_wire() -> None:
+    """Of 25, more than 5 outside would come by chance once in a thousand times."""
+    rows = coverage(POLICY, coverage_table.MODEL, range(25), [depth_of_a_simulated_pen])
+    assert {row.quantity: row.held for row in rows if row.held < 20} == {}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_thousand_simulated_pens_over_the_wire() -> None:
+    rows = coverage(POLICY, coverage_table.MODEL, range(SEEDS), [depth_of_a_simulated_pen])
+    assert {row.quantity: row.permille for row in rows if not row.well} == {}
+    written = {quantity: float(percent) * 10 for quantity, percent in in_the_page(over_the_wire=True).items()}
+    assert written == {row.quantity: pytest.approx(row.permille, abs=2) for row in rows}, (
+        "`make coverage` writes it anew"
+    )
 
 
 def test_a_reference_worse_than_its_certificate_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,22 +5,27 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from console.actions.health import Record
 from controller.events import Event
 from controller.health.reading import Work, load_name, read_health
 from controller.service_events import HealthRead
 from firmware_bridge.link import Link
+from logger.journal.reader import JournalReader
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
+from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
 from simulators.personality import NW_1, NW_2, PenModel
 from station.monitoring.health_watch import watch_health
 from tests.hosts import Host, connected
+from tests.station.conftest import OpenHouse
 
-pytestmark = pytest.mark.looptime(start=time.monotonic)
+VIRTUAL = pytest.mark.looptime(start=time.monotonic)
 
 
 class Watched:
@@ -58,6 +63,7 @@ async def watched(model: PenModel = NW_2, again_s: float = 3600.0) -> AsyncItera
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@VIRTUAL
 async def test_it_is_read_when_it_is_plugged_in_and_after_a_session_and_never_in_one() -> None:
     async with watched() as (seen, pen, host):
         await asyncio.sleep(2)
@@ -87,9 +93,10 @@ async def test_it_is_read_when_it_is_plugged_in_and_after_a_session_and_never_in
         assert after.temperature_dc >= first.temperature_dc
 
 
+@VIRTUAL
 async def test_a_pen_that_stands_there_is_read_again_and_one_that_comes_back_too() -> None:
-    async with watched(again_s=10.0) as (seen, _, host):
-        await asyncio.sleep(25)
+    async with watched(again_s=4.0) as (seen, _, host):
+        await asyncio.sleep(10)
         assert len(seen.read) == 3
         seen.link = None
         await asyncio.sleep(5)
@@ -98,6 +105,7 @@ async def test_a_pen_that_stands_there_is_read_again_and_one_that_comes_back_too
         assert len(seen.read) == 4
 
 
+@VIRTUAL
 async def test_a_pen_that_does_not_count_is_left_alone_and_told_by_its_status_where_asked() -> None:
     async with watched(NW_1) as (seen, _, host):
         await asyncio.sleep(5)
@@ -107,6 +115,7 @@ async def test_a_pen_that_does_not_count_is_left_alone_and_told_by_its_status_wh
         assert told.battery_permille is not None
 
 
+@VIRTUAL
 async def test_a_connection_that_goes_in_the_middle_leaves_the_watch_alive() -> None:
     async with watched() as (seen, _, host):
         await asyncio.sleep(2)
@@ -124,3 +133,24 @@ def test_loads_have_names_that_equal_loads_share() -> None:
     assert load_name(on_skin=False, rate_mhz=61_000, depth_um=1990) == "air 60 Hz 2.00 mm"
     assert load_name(on_skin=None, rate_mhz=120_000, depth_um=1000) == "unsensed 120 Hz 1.00 mm"
     assert Work().longest() is None
+
+
+@pytest.mark.system
+async def test_a_station_reads_the_pen_that_is_plugged_in_and_the_page_knows_what_it_does_now(
+    open_house: OpenHouse, short_path: Path
+) -> None:
+    pen = SimulatedPen(NW_2, rng=Random(1), today=datetime.now(UTC).date())
+    live = LivePen(pen)
+    with PtyEndpoint(live, link=short_path / "counting") as endpoint:
+        living = asyncio.create_task(live.run(), name="simulated pen")
+        async with open_house(pens=f"pen={endpoint.url}") as house:
+            reader = JournalReader(house.settings.journal_path)
+            async with asyncio.timeout(8):
+                while not reader.type_counts().get("health_read"):
+                    await asyncio.sleep(0.1)
+            reader.close()
+            found = await asyncio.to_thread(Record(house.settings, None, None).look)
+            assert [(one.pen, one.counted_by, one.level) for one in found] == [("NW-2/NW2-000001", "pen", "unknown")]
+            assert found[0].charge_permille == 1000
+        living.cancel()
+        await asyncio.wait({living})

@@ -106,8 +106,13 @@ def test_an_error_of_the_reference_moves_every_error_and_nothing_else(seed: int,
     for row, other in zip(found.rows, moved.rows, strict=True):
         assert other.error_um - row.error_um == pytest.approx(shift, abs=1)
     assert moved.repeatability == found.repeatability
-    assert moved.hysteresis == found.hysteresis
-    assert moved.drift == found.drift
+    assert moved.hysteresis is not None
+    assert found.hysteresis is not None
+    assert moved.hysteresis.mean_nm == pytest.approx(found.hysteresis.mean_nm, abs=1)
+    assert moved.hysteresis.interval_95_nm == pytest.approx(found.hysteresis.interval_95_nm, abs=1)
+    assert moved.drift is not None
+    assert found.drift is not None
+    assert moved.drift.nm_per_h == pytest.approx(found.drift.nm_per_h, abs=1)
 
 
 @settings(max_examples=30)
@@ -141,6 +146,18 @@ def test_a_guard_band_makes_the_doubtful_fail() -> None:
     assert calibrate_depth(readings, SETUP).verdict.outcome == "passed_on_condition"
     simple = replace(SETUP, rule=changed(SETUP.rule, guard_band_permille=0))
     assert calibrate_depth(readings, simple).verdict.outcome == "passed"
+
+
+def test_one_point_that_scatters_more_than_the_rest_is_named() -> None:
+    random = Random(5)
+
+    def error(shown: int, direction: str, _: int) -> float:
+        return random.gauss(0, 60 if (shown, direction) == (1000, "down") else 4)
+
+    found = calibrate_depth(series(PLAN, error), SETUP).repeatability
+    assert (found.widest_point, found.widest_direction, found.even) == (3, "down", False)
+    assert found.chance_ppm < 10_000
+    assert calibrate_depth(noisy(7), SETUP).repeatability.even
 
 
 def test_a_series_that_is_not_sound_is_refused_whole() -> None:

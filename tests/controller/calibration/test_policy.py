@@ -27,8 +27,8 @@ def test_the_shipped_policy_is_sound() -> None:
     [
         ("points_mm: [0.25, 0.50,", "points_mm: [0.50, 0.50,", "points rise, each beyond the one before"),
         ("directions: [up, down]        #", "directions: [up, up]        #", "each direction stands once"),
-        ("directions: [up, down]        #", "directions: [up, sideways] #", "input should be 'up' or 'down'"),
-        ("repeats: 3                    #", "repeats: 1                    #", "greater than or equal to 2"),
+        ("directions: [up, down]        #", "directions: [up, sideways] #", "'sideways' is not 'up' or 'down'"),
+        ("repeats: 3                    #", "repeats: 1                    #", "at least 2 is needed here"),
         (
             "absurd_mm: 0.80               #",
             "absurd_mm: 0.10               #",
@@ -41,23 +41,27 @@ def test_the_shipped_policy_is_sound() -> None:
         ),
         ("    points_hz: [40,", "    points_hz: [0,", "a rate of 0 Hz has no error in ppm"),
         (
-            "    load: felt-brake\n",
-            "    load: felt-break\n",
-            "there is no load 'felt-break' here. Did you mean felt-brake?",
+            "    load: test-pad\n",
+            "    load: test-pat\n",
+            "there is no load 'test-pat' here. Did you mean test-pad?",
         ),
-        ("    load: felt-brake\n", "", "belong together: all three or none"),
+        ("    load: test-pad\n", "", "belong together: all three or none"),
         ("load_points_hz: [80, 120]", "load_points_hz: [80, 121]", "droop is told against the same rate without load"),
         ("    depth_method: six-point\n", "    depth_method: sixpoint\n", "Did you mean six-point?"),
         ("parts: [motor, cam,", "parts: [motr, cam,", "there is no part 'motr' here. Did you mean motor?"),
-        ("depth_ceiling_mm: 2.5", "depth_ceiling_mm: 1.5", "service mode goes neither that deep nor that fast"),
+        ("depth_ceiling_mm: 2.5", "depth_ceiling_mm: 2.1", "service mode goes neither that deep nor that fast"),
         ("rate_ceiling_hz: 150", "rate_ceiling_hz: 149", "service mode goes neither that deep nor that fast"),
-        ("lease_s: 60", "lease_s: 3600", "less than or equal to 600000"),
+        ("lease_s: 60", "lease_s: 3600", "at most 600000 is needed here"),
         ("temperature_min_c: 17", "temperature_min_c: 27", "greatest temperature is more than the least"),
         ("humidity_max_percent: 80", "humidity_max_percent: 20", "greatest humidity is more than the least"),
         ("motor_current_at_most_ma: 600", "motor_current_at_most_ma: 10", "greatest current is more than the least"),
         ("    due_on: 2099-12-31\n", "    due_on: 2020-12-31\n", "it falls due after it was calibrated"),
-        ("statement: graded ", "statement: fuzzy ", "input should be 'binary' or 'graded'"),
-        ("needlework-calibration/1", "needlework-calibration/9", "input should be 'needlework-calibration/1'"),
+        ("statement: graded ", "statement: fuzzy ", "'fuzzy' is not 'binary' or 'graded'"),
+        (
+            "needlework-calibration/1",
+            "needlework-calibration/9",
+            "'needlework-calibration/9' is not 'needlework-calibration/1'",
+        ),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused_by_line(was: str, now: str, reason: str) -> None:
@@ -101,9 +105,9 @@ def test_a_reference_from_the_future_is_refused() -> None:
 
 
 def test_needles_too_short_for_the_method() -> None:
-    short = POLICY.reference_cartridges["master-16"].model_copy(update={"needle_length_um": 1999})
+    short = POLICY.reference_cartridges["master-16"].model_copy(update={"needle_length_um": 2149})
     policy = POLICY.model_copy(update={"reference_cartridges": {"master-16": short}})
-    with pytest.raises(ControlRefused, match=r"goes to 2\.00 mm .* they would not reach"):
+    with pytest.raises(ControlRefused, match=r"goes to 2\.15 mm .* they would not reach"):
         depth_setup(policy, "NW-2", "bench-gauge", "master-16", ROOM, TODAY)
 
 

@@ -66,7 +66,7 @@ def test_without_a_load_there_is_no_droop() -> None:
 
 
 def test_a_method_with_a_load_is_not_done_without_it() -> None:
-    with pytest.raises(ReadingRefused, match=r"line 1: 0 readings of 6"):
+    with pytest.raises(ReadingRefused, match=r"line 1: 0 readings of 10"):
         calibrate_rate(series(PLAN, lambda *_: 0.0), SETUP)
 
 

@@ -44,6 +44,15 @@ def test_a_plan_goes_up_and_then_down_again_each_time() -> None:
     assert plan.readings == len(walked) == 12
 
 
+def test_each_way_begins_beyond_its_first_point() -> None:
+    """Else the deepest point of a way down was come to from shallower, and hysteresis would hide there."""
+    plan = SeriesPlan("depth_um", (100, 500, 1000), ("up", "down"), 2, 800, approach=150)
+    beyond = [plan.approach_to(place) for place in plan.places()]
+    assert beyond == [0, None, None, 1150, None, None] * 2
+    assert PLAN.approach_to(Place(0, "up", 1)) == 100
+    assert RATES.approach_to(Place(0, "up", 0)) is None
+
+
 def test_a_good_series_is_taken() -> None:
     held_complete(GOOD, PLAN)
     held_complete(series(RATES, lambda *_: 0.0), RATES)

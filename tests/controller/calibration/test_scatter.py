@@ -57,6 +57,29 @@ def test_a_drift_is_found_whatever_else_there_is(errors: list[float], slope: flo
     assert drifted.repeatability == pytest.approx(plain.repeatability, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("groups", "readings", "critical"),
+    [(2, 3, 0.975), (5, 3, 0.6838), (10, 3, 0.4450), (12, 3, 0.3924), (5, 6, 0.5063)],
+)
+def test_cochrans_test_at_its_tabled_critical_values(groups: int, readings: int, critical: float) -> None:
+    """5 %, ISO 5725-2:2019, table 4: one group of so large a share of all the variances is as rare as that."""
+    rest = (1 - critical) / (groups - 1)
+    shape = [-1.0, 1.0] + [0.0] * (readings - 2)
+    size = sqrt(sum(each**2 for each in shape) / (readings - 1))
+    rows = [
+        (group, None, each / size * sqrt(critical if group == 1 else rest)) for group in range(groups) for each in shape
+    ]
+    widest, chance = scatter(rows).widest()
+    assert widest == 1
+    assert chance == pytest.approx(0.05, abs=0.002)
+
+
+def test_groups_that_do_not_scatter_are_even() -> None:
+    assert scatter([(group, None, 3.0) for group in (0, 1) for _ in range(3)]).widest()[1] == 1.0
+    alone = scatter([(0, None, 0.0), (0, None, 0.0), (0, None, 0.0), (1, None, 0.0), (1, None, 5.0), (1, None, 0.0)])
+    assert alone.widest() == (1, 0.0)
+
+
 def test_one_time_missing_and_drift_is_not_known() -> None:
     known = items([float(number) for number in range(12)])
     known[5] = (known[5][0], None, known[5][2])

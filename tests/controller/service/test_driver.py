@@ -199,3 +199,58 @@ async def test_a_move_longer_than_a_lease_is_refused_before_anything_moves() -> 
         with pytest.raises(ControlRefused, match="lease"):
             await bench.driver.move(500, 60_000, mean_ms=bench.driver.state.limits.lease_ms)
         assert not bench.pen.truth.motor_driven
+
+
+async def test_nothing_moves_before_service_mode_is_open() -> None:
+    async with simulated_bench() as bench:
+        with pytest.raises(ControlRefused, match="not open"):
+            await bench.driver.move(500, 60_000)
+        assert bench.pen.driven_at_ms == -1
+
+
+async def test_a_reading_that_came_after_the_motor_went_off_is_told_from_one_before() -> None:
+    async with simulated_bench() as bench, bench.driver.service("inspection", "tech-1"):
+        await bench.driver.move(500, 60_000, hold_ms=1_000)
+        bench.driver.check_moving()
+        bench.pen.press_button()
+        with pytest.raises(MoveNotFollowed, match="move again"):
+            await bench.driver.observe(1_000)
+        with pytest.raises(MoveNotFollowed, match="move again"):
+            bench.driver.check_moving()
+
+
+async def test_a_pen_that_gives_no_lease_is_told_with_a_hint() -> None:
+    async with simulated_bench() as bench, bench.driver.service("inspection", "tech-1"):
+        bench.pen.faults.drain_battery(0.01)
+        with pytest.raises(ControlRefused, match="charge it") as refused:
+            await bench.driver.move(500, 60_000)
+        assert refused.value.because == "pen_not_ready"
+
+
+async def test_a_stop_while_a_lease_is_asked_for_leaves_none_behind() -> None:
+    async with simulated_bench() as bench:
+        await bench.driver.open("inspection", "tech-1")
+        bench.pen.firmware.defects.answer_late_ms = 100
+        moving = asyncio.create_task(bench.driver.move(500, 60_000))
+        await bench.until(lambda: bench.driver.state.phase is Phase.ARMING)
+        bench.driver.stop("somebody")
+        await asyncio.wait({moving})
+        assert isinstance(moving.exception(), ControlRefused | ServiceEnded)
+        await bench.until(lambda: bench.driver.state.phase is Phase.CLOSED)
+        assert bench.pen.truth.lease == 0
+        assert bench.driver.pen.lease == 0
+        assert not bench.pen.truth.motor_driven
+
+
+async def test_a_host_that_is_held_up_finds_a_pen_at_rest() -> None:
+    async with simulated_bench() as bench:
+        await bench.driver.open("inspection", "tech-1")
+        await bench.driver.move(500, 60_000)
+        told = bench.driver.pen.send_setpoint
+        bench.driver.pen.send_setpoint = lambda **_whole: False  # nothing leaves, as when the loop hangs
+        await bench.until(lambda: not bench.pen.truth.motor_driven, 0.5)
+        bench.driver.pen.send_setpoint = told
+        await asyncio.sleep(0.1)
+        with pytest.raises(ServiceEnded, match="DEAD_MAN"):
+            bench.driver.check_moving()
+        await bench.until(lambda: bench.pen.truth.needles_out)
