@@ -20,7 +20,7 @@ SECONDS ?= 120
 SEED ?= 1
 JOBS ?= 2
 
-.PHONY: help setup demo run test test-usb check trace bench campaign fuzz pythons defects kills mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
+.PHONY: help setup demo run test test-usb check trace bench campaign fuzz pythons defects kills coverage mutants soak generated licences vulnerabilities wheel clean system-for-tests system-for-demo
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  make \1|\2/' | column -t -s '|'
@@ -48,7 +48,7 @@ check: $(STAMP)  ## style, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/report_pictures.py docs/physics_pictures.py .ci/licences.py .ci/vulnerabilities.py
+	$(BIN)/mypy --strict docs/generate.py docs/defects_table.py docs/coverage_table.py docs/report_pictures.py docs/physics_pictures.py .ci/licences.py .ci/vulnerabilities.py
 	$(BIN)/mypy --strict docs/safety/trace.py
 	$(BIN)/mypy --strict plugin/pytest_needlework.py
 	$(BIN)/lint-imports
@@ -74,6 +74,9 @@ defects: $(STAMP)  ## plants every known defect, sees that each is caught, write
 
 kills: setup  ## 200 rounds of kill -9 and power cuts over the record, and its planted defects; writes the tables in docs/reliability.md
 	$(BIN)/python docs/reliability_table.py
+
+coverage: $(STAMP)  ## plays every calibration procedure over 1 000 seeds, writes into docs/calibration.md how often it was right
+	$(BIN)/python docs/coverage_table.py
 
 mutants: $(STAMP)  ## changes envelope, alarms and machine in small ways and counts what the tests notice; half an hour
 	rm -rf mutants

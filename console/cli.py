@@ -10,10 +10,13 @@ import typer
 from console.bare_option import BareOptionsCommand
 from console.broker_app import Broker, broker_app
 from console.cartridge_app import cartridge_app
+from console.certificate_app import certificate_app
 from console.conform_app import conform
 from console.exits import Code
 from console.export_app import export_app, sbom
+from console.firmware_app import firmware_app
 from console.gauge_app import gauge_app
+from console.health_app import pen_health, pens_health
 from console.library_app import library_app
 from console.pen_app import pen_app
 from console.pen_record_app import add_to, recall
@@ -27,6 +30,7 @@ from console.simulator_app import simulator_app
 from console.site_app import site_app
 from console.store_app import lookback, store_app
 from console.store_option import StorePlace
+from console.support_app import support
 from console.treat_app import treat
 from console.trouble import Told, Troubles, show, usage_sentence
 from console.verify_app import verify
@@ -54,14 +58,20 @@ app.add_typer(report_app, name="report")
 app.add_typer(broker_app, name="broker")
 app.add_typer(export_app, name="export")
 app.add_typer(cartridge_app, name="cartridge")
+app.add_typer(certificate_app, name="certificate")
 app.add_typer(library_app, name="library")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(account_app, name="account")
 app.add_typer(wire_app, name="wire")
 add_to(pen_app)
 app.add_typer(gauge_app, name="gauge")
+pen_app.add_typer(firmware_app, name="firmware")
 app.add_typer(pen_app, name="pen")
 app.command()(recall)
+pen_app.command("health")(pen_health)
+pens_app = typer.Typer(help="What is plugged in here, and how the clinic's pens do.", no_args_is_help=False)
+app.add_typer(pens_app, name="pens")
+pens_app.command("health")(pens_health)
 app.command()(amend)
 app.command()(approve)
 app.command()(conform)
@@ -72,6 +82,7 @@ app.command()(sbom)
 app.add_typer(simulator_app, name="simulator")
 app.command(cls=BareOptionsCommand)(simulate)
 app.command()(verify)
+app.command()(support)
 
 State = Annotated[Path | None, typer.Option("--state", help="State directory: journal, store, sockets.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
@@ -263,12 +274,18 @@ def record(
 # The machine ----------------------------------------------------------------------------------------------------------
 
 
-@app.command()
+@pens_app.callback(invoke_without_command=True)
 def pens(
+    context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", help="Go on and tell what comes and goes, until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port."""
+    """List what is plugged in, likely pens first, by vendor, product and serial number. Opens no port.
+
+    `needlework pens health` is a page over all pens of the record.
+    """
+    if context.invoked_subcommand is not None:
+        return
     with Troubles(as_json=as_json):
         from console.actions import machine  # noqa: PLC0415 imported when it runs
 
@@ -278,19 +295,24 @@ def pens(
 @app.command()
 def doctor(
     pen: Annotated[list[str] | None, typer.Option("--pen", help="Look at this pen's port too.", metavar="URL")] = None,
+    soak: Annotated[
+        float | None,
+        typer.Option("--soak", help="Listen to each pen for so long, and judge its line.", metavar="SECONDS", min=1),
+    ] = None,
     broker: Broker = None,
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Look at ports, permissions, broker, disk, clock and priority; each finding with its remedy.
+    """Look at ports, permissions, power saving, broker, disk, clock and priority; each finding with its remedy.
 
-    Exit code 1: a finding prevents treating.
+    With --soak it listens to each pen that is named here or in the settings: damaged frames, a histogram of how long
+    answers take, gaps, the pen's clock. Nothing moves. Exit code 1: a finding prevents treating.
     """
     with Troubles(as_json=as_json):
         settings = _settings(pens=pen or None, broker=broker or None, state_dir=state)
         from console.actions.machine import doctor as act  # noqa: PLC0415 imported when it runs
 
-        raise typer.Exit(act(settings, as_json=as_json))
+        raise typer.Exit(act(settings, soak_s=soak, as_json=as_json))
 
 
 @app.command()

@@ -69,3 +69,42 @@ def service_move(
 
         seat = benching.Seat(settings_of(state), pen, technician, password_file, off_skin, as_json)
         raise typer.Exit(benching.move(seat, depth, rate, seconds))
+
+
+@service_mode_app.command("read")
+def service_read(
+    pen: PenUrl,
+    technician: Technician,
+    password_file: PasswordFile = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what the pen's sensors say before any adjustment. Nothing moves."""
+    with Troubles(as_json=as_json):
+        from console.actions import benching  # noqa: PLC0415 imported when it runs
+
+        seat = benching.Seat(settings_of(state), pen, technician, password_file, False, as_json)
+        raise typer.Exit(benching.read(seat))
+
+
+@pen_app.command("self-test")
+def self_test(
+    pen: PenUrl,
+    technician: Technician,
+    password_file: PasswordFile = None,
+    off_skin: OffSkin = False,
+    hands: Annotated[bool, typer.Option("--hands", help="Ask a person to press the button and the pedal.")] = False,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Test a pen by its parts: needles out, end stops, encoder, current, battery, dead-man, button, pedal, log.
+
+    The motor runs, off skin, with the needles touching nothing; the dead-man is tried by falling silent. What it came
+    to is on record. Exit codes: 0 nothing failed, 1 something did, 130 interrupted.
+    """
+    with Troubles(as_json=as_json):
+        from console.actions import self_testing  # noqa: PLC0415 imported when it runs
+        from console.actions.benching import Seat  # noqa: PLC0415 as above
+
+        seat = Seat(settings_of(state), pen, technician, password_file, off_skin, as_json)
+        raise typer.Exit(self_testing.self_test(seat, hands=hands))

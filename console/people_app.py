@@ -41,7 +41,12 @@ def _account(context: typer.Context) -> None:
 def account_add(
     account: AccountName,
     role: Annotated[
-        str, typer.Option("--role", help="operator (treats), physician (approves too), or manager.", metavar="ROLE")
+        str,
+        typer.Option(
+            "--role",
+            help="operator (treats), physician (approves too), manager, or technician (services pens).",
+            metavar="ROLE",
+        ),
     ] = "operator",
     by: By = "",
     password_file: PasswordFile = None,

@@ -1,6 +1,6 @@
 """Finds sessions in a journal or in a recorder's store, whichever there is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,22 @@ def _open(settings: StationSettings, *, journal: Path | None, store: str | None)
     )
 
 
+def where_to_look(
+    settings: StationSettings, journal: Path | None, store: str | None
+) -> list[tuple[str | None, Path | None]]:
+    """What was named, each as (store, journal); else the store, for the whole site, and behind it this station's
+    journal, which is ahead."""
+    if journal is not None or store is not None:
+        return [(store, journal)]
+    place = settings.store_place
+    there: list[tuple[str | None, Path | None]] = []
+    if "://" in place or Path(place).is_file():
+        there.append((place, None))
+    if settings.journal_path.is_file() or not there:
+        there.append((None, None))
+    return there
+
+
 def ends(source: Source, session: str) -> Iterator[Entry]:
     """Who and what, how it ended and who signed, without reading all of a session."""
     return source.session_entries(session, ENDS)
@@ -75,6 +91,11 @@ def sound_entries(source: Source, session: str) -> Iterator[Entry]:
         return source.entries(sequence) if isinstance(source, JournalReader) else source.entries(station, sequence)
 
     return sound_session(source.session_entries(session), after)
+
+
+def entries_of(source: Source, types: Sequence[str]) -> Iterator[Entry]:
+    """The entries of some types, of a journal or of every station in a store, one station after the other."""
+    return source.entries_of(types)
 
 
 def every_sound_entry(source: Source) -> Iterator[Entry]:

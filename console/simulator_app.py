@@ -124,3 +124,19 @@ def hand(
         from console.actions.simulator import hand as act  # noqa: PLC0415 as above
 
         raise typer.Exit(act(control, action, zone, held_ms, as_json=as_json))
+
+
+@simulator_app.command()
+def image(
+    version: Annotated[str, typer.Option("--version", help="As the pen will say it.", metavar="TEXT")],
+    number: Annotated[int, typer.Option("--number", help="Counts versions up.", min=1)],
+    into: Annotated[Path, typer.Option("--into", help="Where the file goes.", metavar="FILE")],
+    model: Annotated[str, typer.Option("--model", help="For which simulated pens.", metavar="NAME")] = "NW-2",
+    hangs: Annotated[bool, typer.Option("--hangs", help="It does not come up, and the pen goes back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a file of firmware for simulated pens, signed by their maker, to try `needlework pen firmware` with."""
+    with Troubles(as_json=as_json):
+        from console.actions.simulator import image as act  # noqa: PLC0415 as above
+
+        raise typer.Exit(act((model, version, number), into, hangs=hangs, as_json=as_json))

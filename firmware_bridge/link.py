@@ -19,6 +19,7 @@ from firmware_bridge.errors import (
 )
 from firmware_bridge.line_quality import LineDelay, LineQuality
 from firmware_bridge.port import Port
+from firmware_bridge.refusals import arm_unanswered, armed_already, not_armed, not_done, unanswered
 from firmware_bridge.snapshot import PenSnapshot, snapshot
 from firmware_bridge.transports.base import Transport
 from firmware_bridge.wire.codec import pack, range_problem, unpack
@@ -163,23 +164,14 @@ class Link:
                 answer = await waiter
         except TimeoutError as error:
             self.stop()
-            raise RequestUncertain(
-                f"{self.url}: no answer to ARM within {REQUEST_S:.1f} s. The pen may have been armed, so it was told "
-                "to STOP. Check the cable, then arm again.",
-                url=self.url,
-                key=key,
-            ) from error
+            raise arm_unanswered(self.url, key, REQUEST_S) from error
         except asyncio.CancelledError:
             self.stop()
             raise
         finally:
             self._armed_waiter = None
         if answer.refusal != Refusal.NONE or answer.lease == 0:
-            raise RequestRefused(
-                f"{self.url}: the pen refused to be armed: {refusal_name(answer.refusal)}.",
-                url=self.url,
-                refusal=answer.refusal,
-            )
+            raise not_armed(self.url, answer.refusal)
         self._lease = answer.lease
         return answer.lease
 
@@ -217,25 +209,12 @@ class Link:
                 except TimeoutError:
                     continue
                 if answer.refusal != Refusal.NONE:
-                    raise RequestRefused(
-                        f"{self.url}: the pen refused {operation.name}: {refusal_name(answer.refusal)}.",
-                        url=self.url,
-                        refusal=answer.refusal,
-                    )
+                    raise not_done(self.url, operation, answer.refusal)
                 return unpack(operation.data, answer.data)
         finally:
             self._response_waiter = None
             self._request_free.release()
-        raise RequestUncertain(
-            f"{self.url}: no answer to {operation.name}"
-            + (
-                ". It changes nothing, so nothing is lost; check the cable and ask again."
-                if operation.repeatable
-                else ". It may or may not have been done and is not sent again; the pen is asked for its outcome."
-            ),
-            url=self.url,
-            key=key,
-        )
+        raise unanswered(self.url, operation, key)
 
     async def outcome(self, key: int) -> OutcomeData | None:
         """What became of a request that stayed unanswered; None when the pen knows nothing of it (it never came).
@@ -391,11 +370,7 @@ class Link:
     def _check_not_armed(self) -> None:
         self._check_open()
         if self._lease:
-            raise RequestRefused(
-                f"{self.url}: the pen is armed already; nothing was sent. STOP or disarm it first.",
-                url=self.url,
-                refusal=Refusal.ARMED,
-            )
+            raise armed_already(self.url)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -418,11 +393,3 @@ class Link:
                 error.__cause__ = cause
                 waiter.set_exception(error)
         return True
-
-
-def refusal_name(code: int) -> str:
-    """A refusal for people: the table's name, or its number when the table does not know it."""
-    try:
-        return Refusal(code).name
-    except ValueError:
-        return f"reason {code}"

@@ -80,11 +80,14 @@ class Covered:
         return AT_LEAST_PERMILLE <= self.permille <= AT_MOST_PERMILLE
 
 
-def coverage(policy: CalibrationPolicy, model: str, seeds: Iterable[int]) -> tuple[Covered, ...]:
-    """Every procedure over every seed."""
+def coverage(
+    policy: CalibrationPolicy, model: str, seeds: Iterable[int], procedures: Iterable[Procedure] | None = None
+) -> tuple[Covered, ...]:
+    """Every procedure over every seed: those of :data:`PROCEDURES`, or others."""
     counts: dict[str, list[int]] = {}
+    played = tuple(PROCEDURES if procedures is None else procedures)
     for seed in seeds:
-        for procedure in PROCEDURES:
+        for procedure in played:
             for quantity, held, expanded_held in procedure(policy, model, Random(f"{procedure.__name__} {seed}")):
                 count = counts.setdefault(quantity, [0, 0, 0])
                 count[0] += 1

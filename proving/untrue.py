@@ -126,7 +126,7 @@ def untrue_rate(random: Random) -> UntrueRate:
         gain=random.uniform(0.95, 1.05),
         delivered=random.uniform(0.92, 1.02),
         noise=random.uniform(0.5e-3, 3e-3),
-        droop_a_unm=random.uniform(0.03, 0.15) / 800,
+        droop_a_unm=random.uniform(0.03, 0.15) / 57,
     )
 
 

@@ -30,6 +30,7 @@ from firmware_bridge.wire.messages import (
     Setpoint,
     Status,
     Stop,
+    Welcome,
 )
 from firmware_bridge.wire.service_operations import RawReadings, ServiceCeilings
 from simulators.defects import Defects
@@ -62,14 +63,15 @@ class PenFirmware:
 
     ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
 
-    So many STOP frames as ``ignore_stops`` says are not acted upon; other ``defects`` outlive a boot.
+    ``restarting``: it is to be started anew once what it said is on its way. So many STOP frames as ``ignore_stops``
+    says are not acted upon; other ``defects`` outlive a boot.
     """
 
     __slots__ = (
         "_button_held_until", "_deframers", "_desk", "_due", "_lease", "_now", "_pedal_held_until", "_presses",
         "_sensors", "_sequences", "_start_ms", "_status_in", "_transmit", "_watches", "boot_id", "button_presses",
         "cartridge", "defects", "faults", "ignore_stops", "medium", "memory", "model", "nonce", "pedal_presses",
-        "plant",
+        "plant", "restarting",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +99,7 @@ class PenFirmware:
         self.button_presses = 0
         self.pedal_presses = 0
         self.ignore_stops = 0
+        self.restarting = False
         self._transmit = transmit
         noise = rng if noisy else None
         self._sensors: Sensors
@@ -201,7 +204,7 @@ class PenFirmware:
     # Bytes and time come in
 
     def receive(self, medium: int, data: bytes) -> None:
-        """Bytes from a medium, in any pieces. Never raises, whatever the bytes."""
+        """Bytes from a medium, in any pieces. Never raises, whatever the bytes, but PowerCut where the supply fails."""
         deframer = self._deframers.get(medium)
         if deframer is None:
             deframer = self._deframers[medium] = Deframer()
@@ -389,7 +392,10 @@ class PenFirmware:
             self._status_in = self.model.status_period_ms
         elif medium == self.medium:
             self.medium, self.nonce = None, 0
-        self.send(medium, welcome(self.model, hello.nonce, self.boot_id))
+        self.send(medium, self._welcome(hello.nonce))
+
+    def _welcome(self, nonce: int) -> Welcome:
+        return welcome(self.model, nonce, self.boot_id)._replace(firmware=self.memory.firmware.running.version)
 
     def _stop(self) -> None:
         if self.ignore_stops:

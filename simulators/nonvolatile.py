@@ -1,5 +1,5 @@
 """What a pen remembers when it is switched off: outcomes of requests, its event log, its calibration and adjustment,
-what it counted."""
+what it counted, its firmware."""
 
 import struct
 from collections import OrderedDict, deque
@@ -12,6 +12,7 @@ from firmware_bridge.wire.messages import OUTCOMES_KEPT, Refusal
 from firmware_bridge.wire.operations import CalibrationData
 from firmware_bridge.wire.service_operations import AdjustmentData
 from simulators.adjustment import AdjustmentTable
+from simulators.firmware_store import FirmwareStore
 from simulators.lifetime import Counted, Lifetime
 
 LOG_ENTRIES_KEPT = 64
@@ -40,6 +41,9 @@ class LogCode(IntEnum):
     PEDAL_PRESS = 10
     SERVICE_ARMED = 11  # lease
     ADJUSTMENT_WRITTEN = 12  # its number
+    FIRMWARE_APPLIED = 13
+    FIRMWARE_CONFIRMED = 14  # its number
+    FIRMWARE_ROLLED_BACK = 15
 
 
 class LeaseEnd(IntEnum):
@@ -75,13 +79,14 @@ class NonVolatile:
     """
 
     __slots__ = (
-        "_entries", "_newest", "_outcomes", "adjustment", "calibration", "counted_then", "cut_at", "lifetime",
-        "turns_at_insertion",
+        "_entries", "_newest", "_outcomes", "adjustment", "calibration", "counted_then", "cut_at", "firmware",
+        "lifetime", "turns_at_insertion",
     )  # fmt: skip
 
-    def __init__(self, calibration: CalibrationData) -> None:
+    def __init__(self, calibration: CalibrationData, firmware: FirmwareStore | None = None) -> None:
         self.calibration = calibration
         self.adjustment = AdjustmentTable()
+        self.firmware = FirmwareStore() if firmware is None else firmware
         self.lifetime = Lifetime()
         self.counted_then = Counted(0, 0, 0)
         self.turns_at_insertion = 0.0
@@ -104,11 +109,17 @@ class NonVolatile:
         newer = _sealed(2, Written(calibration, adjustment, counted, key))
         spoilt = newer[:-4] + bytes(4)
         for step, copy in enumerate((older, b"", newer[: len(newer) // 2], spoilt, newer)):
-            if step == self.cut_at:
-                self.cut_at = None
+            if self.fails_at(step):
                 self._take(_opened(copy) or _opened(older))
                 raise PowerCut
         self._take(_opened(newer))
+
+    def fails_at(self, step: int) -> bool:
+        """Whether the supply fails at this step of a write; it does so once."""
+        failed = step == self.cut_at
+        if failed:
+            self.cut_at = None
+        return failed
 
     def _take(self, written: Written | None) -> None:
         if written is None:

@@ -15,16 +15,21 @@ from firmware_bridge.wire.messages import Capability, Fault, PenState
 from simulators.defects import Defects
 from simulators.errors import NoSuchPart
 from simulators.firmware import PenFirmware
+from simulators.firmware_store import FirmwareStore
 from simulators.hooks import FaultHooks
 from simulators.lifetime import age_battery
+from simulators.maker import starts
 from simulators.nonvolatile import LogCode, NonVolatile, PowerCut
 from simulators.personality import NW_1, Cartridge, PenModel, factory_calibration, fresh_cartridge
 from simulators.physics import Plant
-from simulators.untruth import STROKES_PER_H, UntruePlant, Untruth
+from simulators.untruth import UntruePlant, Untruth
 
 STEP_S = 0.001
 PRESS_MS = 120
 """How long a finger or foot keeps a button down."""
+
+WATCHDOG_MS = 1_500
+"""Firmware that hangs as soon as it runs is given up after this."""
 
 BOOT_MS = 50
 """From switching on to the first byte heard; during it the driver is off and a spring pulls the needles in."""
@@ -103,7 +108,7 @@ class SimulatedPen:
         self.deepest_driven_um = -inf
         self.cartridge: Cartridge | None
         self.cartridge = self.new_cartridge()
-        self.memory = NonVolatile(factory_calibration(today, model))
+        self.memory = self._new_memory()
         self.plant = self._made(self.cartridge.needle_count)
         self.memory.lifetime.put_in_c = self.plant.charge_c
         self.defects = Defects()
@@ -118,7 +123,17 @@ class SimulatedPen:
         own = random.Random(self._rng.getrandbits(64))  # noqa: S311 - where simulated needles come to lie
         return UntruePlant(model.plant, untruth, own, range_um=float(model.depth_max_um), needles=needles)
 
+    def _new_memory(self) -> NonVolatile:
+        """The memory of a new pen."""
+        model = self.model
+        firmware = FirmwareStore(
+            model.firmware, model.firmware_number, minimum=model.firmware_minimum, size_max=model.firmware_size_max
+        )
+        return NonVolatile(factory_calibration(self.today, model), firmware)
+
     def _boot(self, pen_time_start_ms: int) -> PenFirmware:
+        if not starts(self.memory.firmware.start().image):
+            self.hang(watchdog_ms=WATCHDOG_MS)
         return PenFirmware(
             self.model,
             self.plant,
@@ -142,6 +157,8 @@ class SimulatedPen:
             try:
                 self.firmware.receive(medium, data)
             except PowerCut:
+                self.reboot()
+            if self.firmware.restarting:
                 self.reboot()
 
     def take(self, medium: int) -> bytes:
@@ -296,7 +313,9 @@ class SimulatedPen:
 
     def age(self, hours: float, *, cycles: float = 0.0) -> None:
         """So many hours of strokes at 100 Hz and so many full charges pass at once; the cartridge stays as it is."""
-        turned = hours * STROKES_PER_H
+        turned = hours * 360_000.0
+        if isinstance(self.plant, UntruePlant):
+            self.plant.hours += hours
         self.plant.turns += turned
         self.memory.turns_at_insertion += turned
         lifetime = self.memory.lifetime
@@ -319,7 +338,7 @@ class SimulatedPen:
         own = PutAside(self.model, self.untruth, self.memory, self.cartridge, self.plant)
         self.firmware.supply_lost()
         self.model, self.untruth = replace(self.model, serial=serial), untruth
-        self.memory = NonVolatile(factory_calibration(self.today, self.model))
+        self.memory = self._new_memory()
         self.cartridge = self.new_cartridge()
         held, self.plant = self.plant, self._made(self.cartridge.needle_count)
         self.memory.lifetime.put_in_c = self.plant.charge_c

@@ -58,6 +58,10 @@ class PenModel:
     name: str = "NW-1"
     serial: str = "NW1-000001"
     firmware: str = "sim 1.0"
+    firmware_number: int = 1
+    firmware_minimum: int = 1  # it runs none under this
+    firmware_size_max: int = 262_144  # a slot of its memory
+    firmware_battery_min_permille: int = 300  # writing a slot and restarting must not end in a brown-out
     capabilities: Capability = FULL_CAPABILITIES
     depth_min_um: int = 0
     depth_max_um: int = 2500

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from firmware_bridge.wire.dissection import Dissected, kind_name
 from firmware_bridge.wire.messages import Arm, Direction, Disarm, Hello, Message, Request, Response, Setpoint, Stop
 from firmware_bridge.wire.operations import OPERATION_OF_NUMBER
+from firmware_bridge.wire.service_operations import SERVICE_ARM
 
 HELD_US = 120_000
 """A setpoint that stands for so long is where the host wanted to go; a shorter one is on the way there, and depends on
@@ -31,6 +32,11 @@ class Act(NamedTuple):
     time_us: int
     same: tuple[object, ...]
     words: str
+
+
+def asks_for_service(same: tuple[object, ...]) -> bool:
+    """Whether an act that is the same as this one asks for a service lease."""
+    return same[:2] == (Request, SERVICE_ARM.number)
 
 
 def act_of(message: Message, time_us: int) -> Act | None:
@@ -122,7 +128,7 @@ class Story:
         act = act_of(message, time_us)
         if act is None:
             return
-        if isinstance(message, Arm | Hello):
+        if isinstance(message, Arm | Hello) or asks_for_service(act.same):
             self._motor = 0
         elif isinstance(message, Setpoint) and message.motor != self._motor:
             self._motor = message.motor
@@ -141,7 +147,7 @@ class Story:
             self.setpoint = act.same
             return
         self.last = act.same
-        if act.same[0] in {Arm, Hello}:
+        if act.same[0] in {Arm, Hello} or asks_for_service(act.same):
             self.setpoint = ()
 
     def answered(self) -> None:

@@ -17,7 +17,8 @@ from zlib import crc32
 from cobs.cobs import decode as cobs_decode
 from cobs.cobs import encode as cobs_encode
 
-from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES, encode, range_problem
+from firmware_bridge.errors import CodecError
+from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES, encode, range_problem, unpack
 from firmware_bridge.wire.framing import DELIMITER, Deframer
 from firmware_bridge.wire.messages import (
     Arm,
@@ -31,7 +32,8 @@ from firmware_bridge.wire.messages import (
     Status,
     Welcome,
 )
-from simulators.recorded_steps import HELD_US, Act, Said, Story
+from firmware_bridge.wire.service_operations import ServiceLease
+from simulators.recorded_steps import HELD_US, Act, Said, Story, asks_for_service
 
 LOOK_AHEAD_STEPS = 20_000
 """How far the recording is read ahead to find what the host does now: minutes of a treatment."""
@@ -56,6 +58,14 @@ def _with_first_field(wire: bytes, value: int, size_bytes: int) -> bytes:
     body = body[:HEAD_BYTES] + value.to_bytes(size_bytes, "little") + body[HEAD_BYTES + size_bytes :]
     changed: bytes = cobs_encode(body + crc32(body).to_bytes(CRC_BYTES, "little"))
     return changed
+
+
+def _lease_in(data: bytes) -> int:
+    """The service lease in an answer; 0 where it makes no sense, as it stands in the recording."""
+    try:
+        return unpack(ServiceLease, data).lease
+    except CodecError:
+        return 0
 
 
 class RecordedPen:
@@ -251,9 +261,12 @@ class RecordedPen:
                 wire = _with_first_field(wire, self._nonce, 4)
             case Armed():
                 self._answer = said
-                self._note_armed(message)
+                if not message.refusal:
+                    self._note_lease(message.lease)
                 wire = _with_first_field(wire, self._key, 4)
             case Response():
+                if asks_for_service(self._story.last) and not message.refusal:
+                    self._note_lease(_lease_in(message.data))
                 self._story.answered()
                 wire = _with_first_field(wire, self._id, 2)
             case Status():
@@ -266,12 +279,12 @@ class RecordedPen:
             self._out.append(wire + DELIMITER)
             self.frames += 1
 
-    def _note_armed(self, armed: Armed) -> None:
+    def _note_lease(self, lease: int) -> None:
         """Whatever STATUS is said again from here on bears the lease: without it a host gives the lease up."""
         status = self._status
-        if status is None or armed.refusal or not isinstance(status.message, Status):
+        if status is None or not isinstance(status.message, Status):
             return
-        message = status.message._replace(lease=armed.lease, tick=0, refusal=0, state=PenState.ARMED)
+        message = status.message._replace(lease=lease, tick=0, refusal=0, state=PenState.ARMED)
         if range_problem(message) is None:
             sequence = cobs_decode(status.wire)[1]
             self._status = status._replace(wire=cobs_encode(encode(message, sequence)), message=message)

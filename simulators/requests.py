@@ -13,6 +13,7 @@ from firmware_bridge.wire.messages import Capability, Refusal, Request, Response
 from firmware_bridge.wire.operations import OPERATION_OF_NUMBER, SELF_TEST, Operation, SelfTestData
 from firmware_bridge.wire.service_operations import SERVICE_ARM, ServiceLease
 from simulators.answers import ANSWERS, Answer, Handler
+from simulators.firmware_answers import FIRMWARE_ANSWERS
 from simulators.nonvolatile import LogCode
 from simulators.service_answers import SERVICE_ANSWERS
 from simulators.watches import NEVER
@@ -20,7 +21,7 @@ from simulators.watches import NEVER
 if TYPE_CHECKING:
     from simulators.firmware import PenFirmware
 
-HANDLERS: Mapping[Operation, Handler] = {**ANSWERS, **SERVICE_ANSWERS}
+HANDLERS: Mapping[Operation, Handler] = {**ANSWERS, **SERVICE_ANSWERS, **FIRMWARE_ANSWERS}
 """Who answers which operation; the self-test, which answers later, is the desk's own."""
 
 RETRACT_BIT, DEPTH_BIT, RATE_BIT, CURRENT_BIT, BATTERY_BIT, MEMORY_BIT = (1 << bit for bit in range(6))

@@ -12,9 +12,6 @@ from simulators.errors import BadUntruth
 from simulators.parts import PlantParameters
 from simulators.physics import Plant
 
-STROKES_PER_H = 360_000.0
-"""Wear goes by strokes; an hour of it is one at 100 strokes a second."""
-
 _ONE_PPM = 1_000_000
 
 
@@ -26,8 +23,8 @@ class Untruth:
     range, falling off to its ends as a parabola does. ``hysteresis_um``: the whole play between scale and needles, half
     of it behind whichever way it went; the play of the data sheet is in front of the scale, which sees it.
     ``noise_um``: standard deviation of where the needles come to lie, drawn anew whenever a depth is driven to.
-    ``drift_um_per_h``: so much deeper for each hour of strokes at 100 Hz, from the next drive on. ``rate_gain_ppm``:
-    true rate / rate shown.
+    ``drift_um_per_h``: so much deeper for each hour that passes over the pen, at rest too; it shows from the next drive
+    on. ``rate_gain_ppm``: true rate / rate shown.
     """
 
     gain_ppm: int = _ONE_PPM
@@ -97,11 +94,12 @@ def parse_untruth(text: str) -> Untruth:
 class UntruePlant(Plant):
     """A pen's parts whose scale is not true. ``protrusion_um`` and speed are the truth, ``carriage_um`` is the scale.
 
-    Target, actuator and carriage are counted by the scale; the needles follow the carriage.
+    Target, actuator and carriage are counted by the scale; the needles follow the carriage. ``hours`` is how long the
+    pen has lived, for what drifts.
     """
 
     __slots__ = ("_drift_um", "_half_hysteresis_um", "_lies_um", "_needle_um", "_random", "_range_um", "_untruth",
-                 "carriage_um")  # fmt: skip
+                 "carriage_um", "hours")  # fmt: skip
 
     carriage_um: float
 
@@ -115,7 +113,7 @@ class UntruePlant(Plant):
         self._random = random
         self._range_um = range_um
         self._half_hysteresis_um = untruth.hysteresis_um / 2.0
-        self._lies_um = self._drift_um = 0.0
+        self._lies_um = self._drift_um = self.hours = 0.0
         self._needle_um = self.carriage_um = self.protrusion_um
         self.rate_gain = untruth.rate_gain_ppm / _ONE_PPM
         self.protrusion_um = self._true(self._needle_um)
@@ -130,11 +128,15 @@ class UntruePlant(Plant):
         if self.target_um != driven_to:
             if self._untruth.noise_um:
                 self._lies_um = self._random.gauss(0.0, self._untruth.noise_um)
-            self._drift_um = self._untruth.drift_um_per_h * self.turns / STROKES_PER_H
+            self._drift_um = self._untruth.drift_um_per_h * self.hours
 
     def least_protrusion_at(self, carriage_um: float) -> float:
         """The needles are at least here when the carriage is at ``carriage_um`` or beyond."""
         return self._true(carriage_um - self._half_hysteresis_um)
+
+    def _settle(self) -> None:
+        self.hours += self._unsettled_s / 3600.0
+        super()._settle()
 
     def _move_carriage(self, actuator_um: float, dt_s: float) -> None:
         self.protrusion_um = self.carriage_um  # the base moves what it knows as the needles: here that is the scale

@@ -9,6 +9,7 @@ from typing import Literal
 
 from controller.calibration.due import Due
 from controller.errors import ControlRefused
+from controller.events import Event
 from controller.history import Approval
 from controller.inputs import Approved, Command
 from controller.plan import SessionPlan
@@ -75,6 +76,15 @@ class StationPen:
         """Waits for the first try to connect; why it failed, None when it did not."""
         await self._tried.wait()
         return self._driver.connect_problem
+
+    @property
+    def link(self) -> Link | None:
+        """The connection that is up, None while there is none."""
+        return self._supervisor.link
+
+    def note(self, event: Event) -> None:
+        """Journals an event that belongs to no session."""
+        self._sink.emit(event, session=None)
 
     # What is so -------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from station.captures import Captures
 from station.clock import StationClock
 from station.desk import Desk
 from station.errors import StationFailure, Trouble
+from station.monitoring.health_watch import watch_health
 from station.monitoring.observed import observed
 from station.pens import StationPen
 from station.people.accounts import Accounts
@@ -183,6 +184,7 @@ class Station:
             self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
             self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
             self._of_pens.append(self._parts.start(f"calibration of {pen.name}", pen.look_at_calibration()))
+            self._of_pens.append(self._parts.start(f"health of {pen.name}", watch_health(pen, pen.note)))
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())

@@ -130,6 +130,10 @@ class StationSettings(BaseSettings):
     """Data sheets of pens and cartridges; none means those shipped."""
     calibration: Path | None = None
     """When pens are due, which firmware they may run, how they are calibrated; none means the example shipped."""
+    laboratory: Path | None = None
+    """Who answers for certificates: the laboratory's name and address as they are printed; none names nobody."""
+    health: Path | None = None
+    """From when on a pen's wear is worth a word; none means the example shipped."""
     retention: Path | None = None
     """How long the clinic keeps what it knows of its patients; none means the example, by which nothing is erased."""
     site_key: Path | None = None
@@ -303,6 +307,11 @@ class StationSettings(BaseSettings):
     def station_key_path(self) -> Path:
         """The key by which this station signs its journal; see `station.record.station_key`."""
         return self.state_dir / "station.key"
+
+    @property
+    def certificates_path(self) -> Path:
+        """The certificates this station issued, names of customers among them; see `logger.certificate.folder`."""
+        return self.state_dir / "certificates"
 
     @property
     def amendments_path(self) -> Path:

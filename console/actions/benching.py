@@ -1,6 +1,7 @@
 """What the commands of a technician's bench share, and raw moves in service mode."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from console.passwords import ask
 from console.screen import err, out, print_json
 from controller.service.shown import Shown
 from controller.units import format_hz, format_mm, micrometres_from_mm, millihertz_from_hz
+from firmware_bridge.wire.fields import NOT_MEASURED
 from station.bench import TechnicianBench, open_bench
 from station.process.signals import on_ending_signals
 from station.settings import StationSettings
@@ -60,9 +62,23 @@ def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -
         return None
 
 
+def warned(seat: Seat) -> bool:
+    """Says that needles will move. At a terminal a person agrees; whoever calls it from a program has. Whether to go
+    on."""
+    console = err()
+    console.print(Text("The pen's motor will run and its needles will move.", "bold red"))
+    console.print("Keep it away from people, and hold it so that its needles touch nothing. Ctrl-C stops it.")
+    if seat.as_json or not sys.stdin.isatty():
+        return True
+    console.print(Text("Type yes to go on: ", "bold"), end="")
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
 def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
     """One raw move. Raises QuantityError and what the bench raises."""
     depth_um, rate_mhz = micrometres_from_mm(depth), millihertz_from_hz(rate)
+    if not warned(seat):
+        return Code.INTERRUPTED
 
     async def work(bench: TechnicianBench) -> Shown:
         async with bench.service("inspection"):
@@ -83,3 +99,31 @@ def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
             )
         )
     return Code.DONE
+
+
+def read(seat: Seat) -> int:
+    """The pen's sensors without its adjustment. Raises what the bench raises."""
+    found = at_bench(seat, lambda bench: bench.driver.raw())
+    if found is None:
+        return Code.INTERRUPTED
+    told = {name: unpacked(name, value) for name, value in found._asdict().items()}
+    if seat.as_json:
+        print_json(told)
+    else:
+        for name, value in told.items():
+            out().print(Text(f"{name:18} {'not measured' if value is None else value}"))
+    return Code.DONE
+
+
+def unpacked(name: str, value: int) -> int | None:
+    """A value of RAW_READ, None where the pen does not measure it."""
+    return None if value == _NOT_MEASURED.get(name) else value
+
+
+_NOT_MEASURED = {
+    "depth_raw_um": NOT_MEASURED["i16"],
+    "rate_raw_mhz": NOT_MEASURED["u32"],
+    "motor_current_ma": NOT_MEASURED["u16"],
+    "supply_mv": NOT_MEASURED["u16"],
+    "temperature_dc": NOT_MEASURED["i16"],
+}

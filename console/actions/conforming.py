@@ -125,6 +125,7 @@ ASKED = {
     "press_pedal": "Press the foot pedal once",
     "swap_cartridge": "Take the cartridge off; where none is on, put one on",
     "reboot": "Take the pen's supply away and give it back, without unplugging its line to this computer",
+    "touch_skin": "Lay the pen's contact on skin; where it lies on skin, take it off",
 }
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from console.exits import Code
-from console.records import opened
+from console.records import opened, where_to_look
 from console.render.lookback import lookback_view
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
@@ -71,7 +71,7 @@ def lookback(
         check_free([csv])  # before anybody is looked up
     found: dict[tuple[str, str], SessionUsed] = {}
     places = []
-    for where, file in _places(settings, journal, store):
+    for where, file in where_to_look(settings, journal, store):
         with opened(settings, journal=file, store=where) as place:
             places.append(place.name)
             found |= {(session.station, session.session): session for session in place.source.look_back(asked)}
@@ -84,19 +84,6 @@ def lookback(
     else:
         say(out(), lookback_view(sessions, people, " and ".join(places)))
     return Code.DONE if sessions else Code.NO
-
-
-def _places(settings: StationSettings, journal: Path | None, store: str | None) -> list[tuple[str | None, Path | None]]:
-    """What was named; else the store, for the whole site, and behind it this station's journal, which is ahead."""
-    if journal is not None or store is not None:
-        return [(store, journal)]
-    place = settings.store_place
-    there: list[tuple[str | None, Path | None]] = []
-    if "://" in place or Path(place).is_file():
-        there.append((place, None))
-    if settings.journal_path.is_file() or not there:
-        there.append((None, None))
-    return there
 
 
 def _utc_us(moment: datetime | None) -> int | None:

@@ -12,11 +12,13 @@ from rich.text import Text
 from console.exits import Code
 from console.screen import out, print_json, say
 from console.trouble import ConsoleError, Told
+from controller.service.firmware_file import sign_firmware
 from simulators.control_client import ControlClient
 from simulators.controlled import kind_as_data
 from simulators.errors import ControlRefused, NoControl
 from simulators.faults.catalogue import CATALOGUE, fault_named
 from simulators.faults.kinds import LAYERS, FaultKind
+from simulators.maker import maker_key, simulated_image
 
 Data = dict[str, Any]
 
@@ -138,6 +140,20 @@ def hand(control: Path, action: str, zone: str | None, held_ms: int | None, *, a
     fields = {name: value for name, value in (("zone", zone), ("held_ms", held_ms)) if value is not None}
     with _control(control) as client:
         _show(client.ask("hand", action=action, **fields)["truth"], as_json=as_json)
+    return Code.DONE
+
+
+def image(told: tuple[str, str, int], into: Path, *, hangs: bool, as_json: bool) -> int:
+    """Makes a file of firmware for simulated pens. Raises DataError, OSError."""
+    if into.exists():
+        raise FileExistsError(17, "exists", str(into))
+    model, version, number = told
+    content = simulated_image(version, starts=not hangs)
+    into.write_bytes(sign_firmware(model, version, number, content, maker_key()).as_bytes())
+    if as_json:
+        print_json({"file": str(into), "model": model, "version": version, "number": number})
+    else:
+        out().print(f"{into}: {version} (number {number}) for simulated {model}, {len(content)} bytes.")
     return Code.DONE
 
 

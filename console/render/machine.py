@@ -10,7 +10,8 @@ from rich.text import Text
 
 from firmware_bridge.discovery import FoundPort, FoundUsbPen
 from firmware_bridge.hotplug import Plug
-from station.monitoring.doctor import Finding, Level, PortFacts
+from station.monitoring.doctor_ports import PortFacts
+from station.monitoring.findings import Finding, Level
 
 MARKS = {
     Level.FINE: ("ok", "green"),

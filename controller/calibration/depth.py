@@ -25,7 +25,7 @@ from controller.calibration.depth_results import (
     Repeatability,
     SeriesDrift,
 )
-from controller.calibration.fit import At, Demand, DepthFit, Line, knots, straight, tested
+from controller.calibration.fit import At, Demand, DepthFit, Line, demanded, knots, straight
 from controller.calibration.readings import Reading, depth_plan, held_complete
 from controller.calibration.scatter import Scatter, scatter
 from controller.calibration.setup import DepthSetup
@@ -64,7 +64,7 @@ def calibrate_depth(readings: Sequence[Reading], setup: DepthSetup) -> DepthCali
         means=means,
         fit=_fit(line, points, found, setup),
         hysteresis=_hysteresis(differences, found, setup) if differences else None,
-        repeatability=_repeatability(found),
+        repeatability=_repeatability(found, setup),
         drift=_drift(found, setup),
         left=_left(line, points, differences, found, setup),
         verdict=worst(row.verdict for row in rows),
@@ -127,7 +127,7 @@ def _points(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthS
 def _fit(line: Line, points: Sequence[At], found: Scatter[Key], setup: DepthSetup) -> DepthFit:
     method, student_below = setup.method, setup.rule.student_below_degrees
     demand = Demand(method.bend_significance_permille, method.bend_matters_um, "µm", "a line", "pieces")
-    pieces, test = tested(line, found.degrees, demand)
+    pieces, test = demanded(line, found.degrees, demand)
     gain = budget("gain of the line", "ppm", line_gain_lines(line, found, setup), student_below)
     offset = budget("offset of the line", "um", line_offset_lines(line, found, setup), student_below)
     return DepthFit(
@@ -165,13 +165,18 @@ def _hysteresis(differences: Sequence[float], found: Scatter[Key], setup: DepthS
     )
 
 
-def _repeatability(found: Scatter[Key]) -> Repeatability:
+def _repeatability(found: Scatter[Key], setup: DepthSetup) -> Repeatability:
     standard = found.repeatability
+    widest, chance = found.widest()
     return Repeatability(
         standard_nm=round(standard * 1000),
         degrees=found.degrees,
         at_least_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.975, found.degrees))),
         at_most_nm=round(standard * 1000 * sqrt(found.degrees / chi_square(0.025, found.degrees))),
+        widest_point=widest[0],
+        widest_direction=widest[1],
+        chance_ppm=round(chance * PPM),
+        even=chance >= setup.method.bend_significance_permille / 1000,
     )
 
 

@@ -52,12 +52,21 @@ class Hysteresis:
 
 @dataclass(frozen=True, slots=True)
 class Repeatability:
-    """Standard deviation of one reading, pooled over points and directions; 95 % lies between the two bounds."""
+    """Standard deviation of one reading, pooled over points and directions; 95 % lies between the two bounds.
+
+    Pooling takes for granted that readings scatter alike everywhere. Cochran's test asks: ``widest_point`` and
+    ``widest_direction`` scatter most, and ``chance_ppm`` is how likely one group does so much more than the rest by
+    chance, at most. ``even``: that likely, by the method's level of significance.
+    """
 
     standard_nm: int
     degrees: int
     at_least_nm: int
     at_most_nm: int
+    widest_point: int
+    widest_direction: Direction
+    chance_ppm: int
+    even: bool
 
 
 @dataclass(frozen=True, slots=True)

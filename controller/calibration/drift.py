@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controller.calibration.depth_results import DepthCalibration
 from controller.calibration.fit import between
-from controller.calibration.uncertainty import Budget, Contribution, budget, contributions_of
+from controller.calibration.uncertainty import Budget, Contribution, budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def drift_since(now: DepthCalibration, last: Sequence[LeftThen], days: int, stud
     for mean in now.means:
         left_um, expanded_nm = round(between(errors, mean.shown_um)), between(known, mean.shown_um)
         lines = [
-            *contributions_of(mean.budget),
+            *mean.budget.contributions,
             Contribution("error as left: the last certificate", "B", "normal", expanded_nm / 1000),
         ]
         both = budget(f"drift at {mean.shown_um} µm", "um", lines, student_below)

@@ -134,7 +134,7 @@ class Demand:
     otherwise: str
 
 
-def tested(line: Line, degrees: int, demand: Demand) -> tuple[bool, ResidualTest]:
+def demanded(line: Line, degrees: int, demand: Demand) -> tuple[bool, ResidualTest]:
     """Whether the simple fit has to be given up, and the test as it is reported. ``degrees``: of the repeatability."""
     probability = f_above(line.ratio, line.degrees_between, degrees)
     significant = probability < demand.significance_permille / 1000

@@ -27,6 +27,8 @@ def _rising(values: tuple[int, ...], where: str) -> None:
 class DepthMethod(DataModel):
     """How depth is calibrated: every point ``repeats`` times from each direction, motor turning at ``rate_mhz``.
 
+    Before the first point of each way the pen is driven ``approach_um`` beyond it, so that this point, too, is come to
+    from the side its direction says; more than any play in the mechanism.
     ``tolerance_um``: greatest error, true minus shown, of a pen in order. ``absurd_um``: a reading farther from what
     the pen shows is a mistake in reading. A straight line is given up for pieces when its lack of fit is significant
     at ``bend_significance_permille`` *and* it misses a point by more than ``bend_matters_um``. ``alignment_mrad``:
@@ -41,6 +43,7 @@ class DepthMethod(DataModel):
     repeats: int = Field(ge=2, le=30)
     rate_mhz: FromHz = Field(alias="rate_hz", gt=0)
     settle_ms: FromS = Field(alias="settle_s")
+    approach_um: FromMm = Field(alias="approach_mm")
     tolerance_um: FromMm = Field(alias="tolerance_mm", gt=0)
     absurd_um: FromMm = Field(alias="absurd_mm", gt=0)
     bend_significance_permille: Annotated[int, Field(ge=1, le=100)]
@@ -102,7 +105,10 @@ class RateMethod(DataModel):
 
 
 class AccuracyMethod(DataModel):
-    """The accuracy test of 21 CFR 878.4430(b)(2)(i): depth and rate, set against measured, ``repeats`` times each."""
+    """The accuracy test of 21 CFR 878.4430(b)(2)(i): depth and rate, set against measured, ``repeats`` times each.
+
+    ``approach_um`` as in :class:`DepthMethod`: every depth is come to from shallower, as in a treatment that begins.
+    """
 
     name: Words
     source: Words
@@ -112,6 +118,7 @@ class AccuracyMethod(DataModel):
     rate_mhz: FromHz = Field(alias="rate_hz", gt=0)
     depth_um: FromMm = Field(alias="depth_mm")
     settle_ms: FromS = Field(alias="settle_s")
+    approach_um: FromMm = Field(alias="approach_mm")
     depth_tolerance_um: FromMm = Field(alias="depth_tolerance_mm", gt=0)
     rate_tolerance_ppm: int = Field(ge=1, le=500_000)
     absurd_um: FromMm = Field(alias="absurd_mm", gt=0)
@@ -272,7 +279,10 @@ class CalibrationPolicy(DataModel):
     @model_validator(mode="after")
     def _points_are_within_service(self) -> Self:
         for name, depth in self.depth_methods.items():
-            if depth.points_um[-1] > self.service.depth_ceiling_um or depth.rate_mhz > self.service.rate_ceiling_mhz:
+            if (
+                depth.points_um[-1] + depth.approach_um > self.service.depth_ceiling_um
+                or depth.rate_mhz > self.service.rate_ceiling_mhz
+            ):
                 raise Misplaced("service mode goes neither that deep nor that fast", "depth_methods", name)
         for name, rate in self.rate_methods.items():
             if rate.points_mhz[-1] > self.service.rate_ceiling_mhz or rate.depth_um > self.service.depth_ceiling_um:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from controller.calibration.acceptance import Verdict, judged, worst
-from controller.calibration.fit import At, Demand, ResidualTest, level, tested
+from controller.calibration.fit import At, Demand, ResidualTest, demanded, level
 from controller.calibration.rate_budget import droop_lines, gain_lines, left_lines, row_lines
 from controller.calibration.readings import Reading, held_complete, load_plan, rate_plan
 from controller.calibration.scatter import Scatter, scatter
@@ -114,7 +114,7 @@ def calibrate_rate(readings: Sequence[Reading], setup: RateSetup, loaded: Sequen
         left_budget=budget(
             "true rate of one reading, by one gain", "ppm", left_lines(line, found, setup), student_below
         ),
-        test=tested(line, found.degrees, demand)[1],
+        test=demanded(line, found.degrees, demand)[1],
         repeatability_ppm=round(found.repeatability),
         repeatability_degrees=found.degrees,
         droops=_droops(groups, loaded, setup) if loaded else (),

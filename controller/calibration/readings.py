@@ -49,7 +49,8 @@ class Reading:
 class SeriesPlan:
     """What is to be read: ``points`` as set, in µm or mHz, and how far off a reading may be to be believed.
 
-    ``absurd`` is in µm for depth, in ppm of the point for rate.
+    ``absurd`` is in µm for depth, in ppm of the point for rate. ``approach`` is how far beyond the first point of each
+    way the pen is driven before it, 0 where nothing has play.
     """
 
     quantity: Quantity
@@ -57,6 +58,18 @@ class SeriesPlan:
     directions: tuple[Direction, ...]
     repeats: int
     absurd: int
+    approach: int = 0
+
+    def approach_to(self, place: Place) -> int | None:
+        """Where to drive the pen before this place, so that it is come to from the side its direction says.
+
+        None where the place before it in the order of work does that already.
+        """
+        first = 0 if place.direction == "up" else len(self.points) - 1
+        if place.point != first or self.approach == 0:
+            return None
+        beyond = -self.approach if place.direction == "up" else self.approach
+        return max(0, self.points[first] + beyond)
 
     def places(self) -> Iterator[Place]:
         """Every place, in the order of work."""
@@ -82,7 +95,9 @@ class SeriesPlan:
 
 def depth_plan(method: DepthMethod) -> SeriesPlan:
     """What a depth calibration reads."""
-    return SeriesPlan("depth_um", method.points_um, method.directions, method.repeats, method.absurd_um)
+    return SeriesPlan(
+        "depth_um", method.points_um, method.directions, method.repeats, method.absurd_um, method.approach_um
+    )
 
 
 def rate_plan(method: RateMethod) -> SeriesPlan:
@@ -97,7 +112,7 @@ def load_plan(method: RateMethod) -> SeriesPlan:
 
 def accuracy_depth_plan(method: AccuracyMethod) -> SeriesPlan:
     """What the accuracy test reads of depth."""
-    return SeriesPlan("depth_um", method.depth_points_um, ("up",), method.repeats, method.absurd_um)
+    return SeriesPlan("depth_um", method.depth_points_um, ("up",), method.repeats, method.absurd_um, method.approach_um)
 
 
 def accuracy_rate_plan(method: AccuracyMethod) -> SeriesPlan:
@@ -145,13 +160,22 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
             "the line is of another point. Nothing was taken; read this point again.",
         )  # fmt: skip
     if abs(reading.reference - reading.shown) > limit:
-        hint = _unit_hint(reading, plan, limit)
+        hint = _unit_hint(reading, plan, near=limit // 4)
         raise ReadingRefused(
             "reading_unit" if hint else "reading_absurd", line,
             f"the reference reads {plan.shown(reading.reference)} where the pen shows {plan.shown(reading.shown)}, "
             f"farther off than {plan.shown(limit)}{hint}. Nothing was taken; look at the gauge and read this point "
             "again.",
         )  # fmt: skip
+    jump = 0 if before is None else reading.reference - reading.shown - (before.reference - before.shown)
+    if before is not None and abs(jump) > limit // 4:
+        hint = _unit_hint(reading, plan, near=limit // 16, error=before.reference - before.shown)
+        if hint:
+            raise ReadingRefused(
+                "reading_unit", line,
+                f"the reference reads {plan.shown(reading.reference)}, and the one before was not as far off{hint}. "
+                "Nothing was taken; look at the gauge and read this point again.",
+            )  # fmt: skip
     if before is not None and before.direction == reading.direction and before.repeat == reading.repeat:
         rises = reading.point > before.point
         if reading.point != before.point and (reading.reference > before.reference) != rises:
@@ -163,12 +187,13 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
             )  # fmt: skip
 
 
-def _unit_hint(reading: Reading, plan: SeriesPlan, limit: int) -> str:
-    near = limit // 4
+def _unit_hint(reading: Reading, plan: SeriesPlan, near: int, error: int = 0) -> str:
+    """Which other unit, or sign, brings a reading near what was shown and the error that is expected; or nothing."""
+    expected = reading.shown + error
     for unit in _MISTAKEN[plan.quantity]:
-        if abs(reading.reference * unit.factor - reading.shown) <= near:
+        if abs(reading.reference * unit.factor - expected) <= near:
             return f"; it would fit if it was read in {unit.name}: set the gauge's unit"
-    if abs(-reading.reference - reading.shown) <= near:
+    if abs(-reading.reference - expected) <= near:
         return "; it would fit with the other sign: turn the gauge's counting direction round"
     return ""
 

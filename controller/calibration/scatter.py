@@ -7,8 +7,10 @@ make the stated uncertainty wrong. Means then stand for the middle of the series
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import Generic, TypeVar
+
+from controller.calibration.student import f_above
 
 Group = TypeVar("Group", bound=Hashable)
 
@@ -46,6 +48,19 @@ class Scatter(Generic[Group]):
     def off_factor_h(self) -> float:
         """What an hour off the middle of the series adds to the standard uncertainty, of the repeatability."""
         return self.slope_standard / self.repeatability if self.repeatability > 0.0 else 0.0
+
+    def widest(self) -> tuple[Group, float]:
+        """The group that scatters most, and Cochran's test: how likely one does so by chance, at most.
+
+        Groups have the same number of readings. The bound is the usual one, by Fisher's F and the number of groups.
+        """
+        widest = max(self.means.values(), key=lambda mean: mean.spread)
+        total = sum(mean.spread**2 for mean in self.means.values())
+        share, groups, within = widest.spread**2 / total if total > 0.0 else 0.0, len(self.means), widest.readings - 1
+        if groups < 2 or share == 0.0:
+            return widest.group, 1.0
+        ratio = share * (groups - 1) / (1.0 - share) if share < 1.0 else inf
+        return widest.group, min(1.0, groups * f_above(ratio, within, (groups - 1) * within))
 
 
 def scatter(items: Sequence[tuple[Group, float | None, float]]) -> Scatter[Group]:

@@ -91,7 +91,7 @@ def depth_setup(
     method = policy.depth_methods[model_policy(policy, model).depth_method]
     used_gauge = _valid("depth gauge", policy.depth_gauges, gauge, today)
     used_cartridge = _long_enough(_valid("reference cartridge", policy.reference_cartridges, cartridge, today),
-                                  method.points_um[-1])  # fmt: skip
+                                  method.points_um[-1] + method.approach_um)  # fmt: skip
     held_fit(environment, policy.environment)
     return DepthSetup(method, policy.decision, used_gauge, used_cartridge, environment, shown_step_um)
 

@@ -69,30 +69,40 @@ class Line:
 class Budget:
     """What is measured, its lines, and what they come to. ``…_milli``: thousandths of ``unit``, rounded up.
 
-    ``factor_milli`` is the coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
-    ``interval_95_milli`` is the half-width that holds 95 %.
+    ``contributions`` are as they were worked with; ``lines`` are the same as they are reported. ``factor_milli`` is the
+    coverage factor of ``expanded_milli``: 2000, or Student's where ``degrees`` are few.
     """
 
     measurand: str
     unit: Unit
-    lines: tuple[Line, ...]
+    contributions: tuple[Contribution, ...]
     standard_milli: int
     degrees: int | None
     factor_milli: int
     expanded_milli: int
-    interval_95_milli: int
 
     @property
     def expanded(self) -> int:
         """The expanded uncertainty in whole units, rounded up."""
         return -(-self.expanded_milli // 1000)
 
+    @property
+    def interval_95_milli(self) -> int:
+        """The half-width that holds 95 %; worked out from the lines when it is asked for."""
+        return _up(half_width(self.contributions))
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The budget as it is shown: every line in whole thousandths, with its share of the variance."""
+        standard = combined(self.contributions)
+        return tuple(_line(each, standard) for each in self.contributions)
+
 
 def effective_degrees(contributions: Sequence[Contribution]) -> float:
     """Welch-Satterthwaite (GUM G.4.1, G.2b), not yet truncated; ``inf`` where nothing was found by few repeats."""
-    combined = sum(each.standard**2 for each in contributions)
+    variance = sum(each.standard**2 for each in contributions)
     below = sum(each.standard**4 / each.degrees for each in contributions if isfinite(each.degrees))
-    return combined**2 / below if below > 0.0 else inf
+    return variance**2 / below if below > 0.0 else inf
 
 
 def combined(contributions: Sequence[Contribution]) -> float:
@@ -104,7 +114,7 @@ def coverage_factor(degrees: float, student_below: int) -> float:
     """2, or Student's factor for the same probability where the degrees of freedom are few; at least 2."""
     if degrees >= student_below:
         return 2.0
-    return t_factor(K2_PROBABILITY, max(1.0, floor(degrees)))
+    return t_factor(K2_PROBABILITY, max(1.0, _truncated(degrees)))
 
 
 def half_width(contributions: Sequence[Contribution]) -> float:
@@ -161,27 +171,12 @@ def budget(measurand: str, unit: Unit, contributions: Sequence[Contribution], st
     return Budget(
         measurand=measurand,
         unit=unit,
-        lines=tuple(_line(each, standard) for each in contributions),
+        contributions=tuple(contributions),
         standard_milli=_up(standard),
         degrees=_degrees(degrees),
         factor_milli=_up(factor),
         expanded_milli=_up(factor * standard),
-        interval_95_milli=_up(half_width(contributions)),
     )
-
-
-def contributions_of(known: Budget) -> list[Contribution]:
-    """The lines of a budget, to be taken over into another one."""
-    return [
-        Contribution(
-            source=line.source,
-            kind=line.kind,
-            distribution=line.distribution,
-            value=line.standard_milli / 1000 * DIVISOR[line.distribution],
-            degrees=inf if line.degrees is None else float(line.degrees),
-        )
-        for line in known.lines
-    ]
 
 
 def _line(each: Contribution, combined_standard: float) -> Line:
@@ -200,7 +195,12 @@ def _line(each: Contribution, combined_standard: float) -> Line:
 
 
 def _degrees(degrees: float) -> int | None:
-    return None if degrees > DEGREES_SHOWN_MAX else floor(degrees)
+    return None if degrees > DEGREES_SHOWN_MAX else _truncated(degrees)
+
+
+def _truncated(degrees: float) -> int:
+    """To the next whole number below (GUM G.4.2); 23 that lost its last bit stays 23."""
+    return floor(degrees + 1e-6)
 
 
 def _up(value: float) -> int:

@@ -5,15 +5,16 @@ input goes through :func:`controller.service.machine.step`; what that returns is
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from controller.errors import ControlRefused
 from controller.hosting import TICK_S
 from controller.inputs import PenFacts
 from controller.ports import RecordUnavailable
-from controller.service.errors import MoveNotFollowed
+from controller.service.errors import MoveNotFollowed, ServiceEnded
 from controller.service.hosting import SLACK_S, ServiceHost
 from controller.service.shown import Shown, mean, settled
 from controller.service.state import (
@@ -34,8 +35,8 @@ from controller.service.state import (
 )
 from controller.service_events import ServicePurpose
 from controller.units import Micrometres, Millihertz
-from firmware_bridge.errors import RequestUncertain
-from firmware_bridge.link import refusal_name
+from firmware_bridge.errors import RequestRefused, RequestUncertain
+from firmware_bridge.refusals import refusal_name
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, PenState
 from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask, Operation
@@ -45,6 +46,16 @@ SERIES_BITS = 48
 """Chance in the id of a piece of work; it only has to tell pieces of work apart."""
 LEASE_RESERVE_MS = 5_000
 """A move that a lease would not outlive by this much gets a new lease first."""
+TOUCH_MS = 1_000
+"""How often a wait for a person counts as somebody being there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A pen we said nothing more to: the pen time that our last word named, and every status from then on."""
+
+    last_word_ms: int
+    seen: tuple[PenSnapshot, ...]
 
 
 class ServiceDriver(ServiceHost):
@@ -74,6 +85,7 @@ class ServiceDriver(ServiceHost):
 
         Waits for the off-skin proof. Raises ControlRefused, RecordUnavailable.
         """
+        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
         name = series or f"{self._clock.utc():%Y%m%dT%H%M%S}-{self._random.getrandbits(SERIES_BITS):012x}"
         await self._proven()
         self._ask(
@@ -86,15 +98,19 @@ class ServiceDriver(ServiceHost):
             raise
         return name
 
-    async def move(self, depth_um: int, rate_mhz: int, *, settle_ms: int | None = None, mean_ms: int = 0) -> Shown:
+    async def move(
+        self, depth_um: int, rate_mhz: int, *, settle_ms: int | None = None, mean_ms: int = 0, hold_ms: int = 0
+    ) -> Shown:
         """Motor on at this depth and rate; what the pen shows once it has settled, as a mean over ``mean_ms``.
 
-        Takes a service lease where none is held. The motor stays on. Raises ControlRefused and nothing moved;
+        Takes a service lease where none is held, or one that would not last for ``hold_ms`` after that. The motor stays
+        on; :meth:`check_moving` says whether it still is. Raises ControlRefused and nothing changed;
         MoveNotFollowed with the motor off; ServiceEnded; WireError.
         """
         move = Move(depth_um=Micrometres(depth_um), rate_mhz=Millihertz(rate_mhz))
         settle = self.state.limits.settle_ms if settle_ms is None else settle_ms
-        await self._leased(settle + mean_ms + LEASE_RESERVE_MS)
+        await self._leased(settle + mean_ms + hold_ms + LEASE_RESERVE_MS)
+        self._check_open()
         self._ask(move)
         try:
             await self._followed(move)
@@ -104,6 +120,15 @@ class ServiceDriver(ServiceHost):
             raise
         self._apply(settled(shown))
         return shown
+
+    def check_moving(self) -> None:
+        """Raises MoveNotFollowed, or ServiceEnded, unless the motor is still on as it was last told."""
+        self._check_open()
+        if self.state.phase is not Phase.MOVING:
+            raise MoveNotFollowed(
+                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
+                "motor is off; move again."
+            )
 
     async def motor_off(self) -> Shown:
         """Motor off; what the pen shows once its needles are out. Raises ServiceEnded, MoveNotFollowed."""
@@ -118,13 +143,25 @@ class ServiceDriver(ServiceHost):
         self._apply(settled(shown))
         return shown
 
+    async def give_back(self) -> None:
+        """Gives the lease back; service mode stays open. Raises ServiceEnded."""
+        self._ask(GiveBack())
+        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
+        self._check_open()
+
     async def observe(self, for_ms: int) -> Shown:
-        """What the pen shows over the next ``for_ms``, at least one status. Raises ServiceEnded, ControlRefused."""
+        """What the pen shows over the next ``for_ms``, at least one status.
+
+        Raises ControlRefused for a pen that says nothing; with the motor on, as :meth:`check_moving` does at the end.
+        """
         seen: list[PenSnapshot] = []
+        moving = self.state.phase is Phase.MOVING
         with self.watching(seen.append):
             await asyncio.sleep(for_ms / 1000)
             if not seen and not await self._until(lambda _state: bool(seen), SLACK_S):
                 raise ControlRefused("stale", "The pen says nothing just now. Check the cable.")
+        if moving:
+            self.check_moving()
         return mean(seen)
 
     async def raw(self) -> RawReadings:
@@ -143,8 +180,20 @@ class ServiceDriver(ServiceHost):
         self._apply(Touch())
         return await pen.request(operation, arguments)
 
-    async def fall_silent(self) -> tuple[PenSnapshot, ...]:
-        """Says nothing more to the running pen until it stopped by itself; every status from then on.
+    async def until_seen(self, holds: Callable[[PenSnapshot], bool], within_ms: int) -> bool:
+        """Whether the pen said something within the time; nobody's idle time runs meanwhile."""
+
+        def told(state: ServiceState) -> bool:
+            return state.seen is not None and holds(state.seen)
+
+        for _ in range(0, within_ms, TOUCH_MS):
+            self.touch()
+            if await self._until(told, TOUCH_MS / 1000):
+                return True
+        return False
+
+    async def fall_silent(self) -> Silence:
+        """Says nothing more to the running pen until it stopped by itself, and its needles are out.
 
         The lease is gone afterwards and the pen's dead-man fault latched. Raises ControlRefused; ServiceEnded (*fault*)
         for a pen that goes on, after STOP was sent to it.
@@ -155,7 +204,7 @@ class ServiceDriver(ServiceHost):
             await self._until(lambda state: state.phase is not Phase.SILENT, 2 * self._stop_s())
             self._check_open()
             await self._until(lambda state: state.seen is not None and state.seen.needles_out, self._stop_s())
-        return tuple(seen)
+        return Silence(self._last_word_ms, tuple(seen))
 
     async def clear_faults(self) -> None:
         """Clears the faults that the pen reports now, which somebody has seen. Raises ControlRefused, WireError."""
@@ -197,12 +246,25 @@ class ServiceDriver(ServiceHost):
         name = await self.open(purpose, technician, attested_off_skin=attested_off_skin, series=series, resumed=resumed)
         try:
             yield name
-        except BaseException:
-            self.stop("broken off")  # on the wire at once: a cancelled task gets no second chance to wait
+            if self.state.ended != "done":  # closed within the block is closed as it should be
+                self._check_open()
+        except asyncio.CancelledError:
+            self.stop("broken off")  # on the wire at once: whoever is cancelled gets no second chance to wait
             raise
-        else:
-            self._check_open()
-            await self.close()
+        except BaseException as error:
+            self.stop("broken off")
+            self.check_confirmed(await self.close(), error)
+            raise
+        self.check_confirmed(await self.close())
+
+    def check_confirmed(self, confirmed: bool, cause: BaseException | None = None) -> None:
+        """Raises ServiceEnded where a pen did not confirm that it rests."""
+        if not confirmed:
+            raise ServiceEnded(
+                "fault",
+                "The pen does not confirm that it has stopped. Keep it away from people and take its battery out; STOP "
+                "is repeated.",
+            ) from cause
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -215,9 +277,7 @@ class ServiceDriver(ServiceHost):
             )
         if state.leased and state.lease_until_ms - self._clock.monotonic_ms() > for_ms:
             return
-        self._ask(GiveBack())
-        await self._until(lambda state: state.phase is not Phase.STOPPING, self._stop_s())
-        self._check_open()
+        await self.give_back()
         await self._proven()
         self._ask(AskLease())
         pen = self.pen
@@ -229,6 +289,11 @@ class ServiceDriver(ServiceHost):
                 rate_ceiling_mhz=self.state.rate_ceiling_mhz,
                 lifetime_ms=self.state.limits.lease_ms,
             )
+        except RequestRefused as refused:
+            self._apply(LeaseRefused())
+            why = refusal_name(refused.refusal)
+            hint = _LEASE_HINTS.get(why, "Look at the pen.")
+            raise ControlRefused(f"pen_{why.lower()}", f"The pen gave no service lease ({why}). {hint}") from refused
         except BaseException:
             self._apply(LeaseRefused())
             raise
@@ -263,7 +328,7 @@ class ServiceDriver(ServiceHost):
             return follows(state) or state.phase is not Phase.MOVING
 
         in_time = await self._until(over, self.state.limits.follow_ms / 1000)
-        self._check_moving()
+        self.check_moving()
         if not in_time:
             seen = self.state.seen
             why = refusal_name(seen.refusal) if seen is not None and seen.refusal else "it does not say why"
@@ -273,20 +338,21 @@ class ServiceDriver(ServiceHost):
         """What the pen shows after its time to settle."""
         seen: list[PenSnapshot] = []
         await self._until(lambda state: state.phase is not Phase.MOVING, settle_ms / 1000)
-        self._check_moving()
+        self.check_moving()
         with self.watching(seen.append):
             await self._until(lambda state: state.phase is not Phase.MOVING, mean_ms / 1000)
-            self._check_moving()
+            self.check_moving()
         latest = self.state.seen
         return mean(seen if seen or latest is None else [latest])
 
-    def _check_moving(self) -> None:
-        self._check_open()
-        if self.state.phase is not Phase.MOVING:
-            raise MoveNotFollowed(
-                "The move was broken off: the pen's button or pedal was pressed, or its lease came to an end. The "
-                "motor is off; move again."
-            )
+
+_LEASE_HINTS = {
+    "NOT_READY": "It senses skin, or its battery or temperature forbids it. Hold it in the open, charge it, or wait.",
+    "UNSUPPORTED": "It does not sense skin, and takes nobody's word for it: its maker services it.",
+    "FAULTED": "A fault is latched. Remove its cause, then clear it.",
+    "RANGE": "The limits of service do not fit it. Check the calibration policy.",
+    "BUSY": "Another host holds it, or it tests itself. Try again in a moment.",
+}
 
 
 def _at_rest(state: ServiceState) -> bool:

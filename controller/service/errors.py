@@ -4,8 +4,7 @@ from controller.errors import ControllerError
 
 
 class ServiceEnded(ControllerError):
-    """Service mode ended while something was under way. ``because`` is why, as in the record; nothing is half done on
-    the pen: its motor is off."""
+    """Service mode ended while something was under way; the pen was told to stop. ``because``: why, as on record."""
 
     def __init__(self, because: str, sentence: str) -> None:
         super().__init__(sentence)

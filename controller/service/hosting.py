@@ -49,6 +49,7 @@ class ServiceHost:
         self._clock = clock
         self._random = random
         self._stepped = asyncio.Event()
+        self._last_word_ms = 0
         self._watchers: list[Callable[[PenSnapshot], None]] = []
 
     async def run(self) -> None:
@@ -118,12 +119,13 @@ class ServiceHost:
         if pen is not None:
             match made.send:
                 case SendSetpoint() as send:
-                    pen.send_setpoint(
+                    left = pen.send_setpoint(
                         motor=send.motor,
                         depth_um=send.depth_um,
                         rate_mhz=send.rate_mhz,
                         seen_pen_time_ms=send.seen_pen_time_ms,
                     )
+                    self._last_word_ms = send.seen_pen_time_ms if left else self._last_word_ms
                 case SendStop() if not already_sent:
                     pen.stop()
                 case SendDisarm(lease):
@@ -141,9 +143,11 @@ class ServiceHost:
     def _check_open(self) -> None:
         state = self.state
         if state.phase is Phase.CLOSED or (state.stopping is not None and state.stopping.then is Phase.CLOSED):
-            ended = state.ended or "stopped"
+            if state.ended is None:
+                raise ControlRefused("not_open", "Service mode is not open, so nothing moves. Open it first.")
+            ended = state.ended
             detail = f" ({state.why})" if state.why else ""
-            raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. The motor is off; service mode is closed.")
+            raise ServiceEnded(ended, f"{_WORDS[ended]}{detail}. {_MEANS[ended == 'pen_lost']}")
 
     def _stop_s(self) -> float:
         pen = self.state.pen or self.state.pinned
@@ -171,6 +175,10 @@ class ServiceHost:
         return True
 
 
+_MEANS = (
+    "It was told to stop, and service mode is closed.",
+    "It stops by itself when it hears nothing more; service mode is closed.",
+)
 _WORDS: dict[Ended, str] = {
     "done": "Service mode was closed",
     "stopped": "The pen was stopped",

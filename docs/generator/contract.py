@@ -1,4 +1,4 @@
-"""``docs/schemas/``: the JSON Schema of every event and message, one file for each version that was ever published.
+"""``docs/schemas/``: the JSON Schema of every event, message and certificate, a file for each version ever published.
 
 A published version is a promise to whoever reads a record or listens on the bus. So the files are what new models are
 held against, and this tool writes over one of them only where the promise is kept:
@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from controller.events import Event, EventBase
+from controller.events import Event, EventBase, Record
 from logger.bus.messages import AlarmsMessage, BatchMessage, LiveMessage, Message, ReceiptMessage, StatusMessage
+from logger.certificate.document import FORMAT, Body, Private
 from logger.journal.reading import UPGRADES, Upgrade
 
 Json = dict[str, Any]
@@ -56,10 +57,12 @@ def schemas() -> dict[str, Json]:
         found[f"events/{name}.v{version_of(event)}.json"] = _schema(event)
     for leaf, message in MESSAGES.items():
         found[f"messages/{leaf}.v{version_of(message)}.json"] = _schema(message)
+    for part, model in (("body", Body), ("private", Private)):
+        found[f"certificates/{part}.v{FORMAT.rpartition('/')[2]}.json"] = _schema(model)
     return found
 
 
-def _schema(model: type[EventBase] | type[Message]) -> Json:
+def _schema(model: type[Record] | type[Message]) -> Json:
     return {"$schema": DIALECT, **tidied(model.model_json_schema())}
 
 

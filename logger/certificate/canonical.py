@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from logger.errors import CertificateRefused
 
-MAX_BYTES: Final = 4_000_000
+MAX_BYTES: Final = 1_000_000
 """A certificate of sixteen points read thirty times from both sides is some 200 kB."""
 _GREATEST: Final = 2**53 - 1
 """Beyond it readers in other languages round."""

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any, Final, Literal
 
 from logger.certificate.number import read_number
-from logger.errors import CodeError
+from logger.errors import CodeError, ReportExtraMissing
 from logger.proof.verification_code import SYMBOLS
 
 BEGINS: Final = "NEEDLEWORK:"
@@ -45,6 +45,11 @@ def qr_svg(text: str, *, correction: ErrorCorrection = "Q") -> str:
 
 
 def _made(text: str, correction: ErrorCorrection) -> Any:
-    import segno  # noqa: PLC0415 only who draws a code loads it
-
+    try:
+        import segno  # noqa: PLC0415 an extra: only who draws a code loads it
+    except ImportError as error:
+        raise ReportExtraMissing(
+            "Labels and certificates as PDF need the extra `report`, which is not installed. The certificate is as it "
+            "was. Install it: `pip install 'needlework[report]'`."
+        ) from error
     return segno.make(text, error=correction, micro=False, boost_error=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from logger.certificate.document import Body, Certificate, PointResult, Series, Stage
+from logger.certificate.document import Body, Budget, Certificate, PointResult, Series, Stage
 from logger.certificate.sealing import open_certificate
 from logger.errors import CertificateRefused
 from logger.proof.findings import printable
@@ -26,7 +26,6 @@ Code = Literal[
     "reference_not_yet_valid",
     "outside_environment",
     "does_not_follow",
-    "not_in_record",
 ]
 Outcome = Literal["genuine", "unknown_key", "doubtful", "changed"]
 """*genuine*: whole, and signed by a key known here. *unknown_key*: whole, but nobody here knows the key. *doubtful*:
@@ -42,6 +41,15 @@ class Finding:
 
     code: Code
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What a record says of a number: the SHA-256 of its file, and of that without names; and where it says so."""
+
+    number: str
+    digests: tuple[str, str]
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,14 @@ def verify_certificate(
     known: dict[str, str],
     trusted: Collection[str] = (),
     digest: str | None = None,
+    issues: Collection[Issue] = (),
     today: date,
 ) -> Verification:
     """Judges a certificate's file.
 
     ``known`` are ids of keys and where each is known from; ``trusted`` ids that somebody noted: where there are any, no
     other key counts. ``digest`` is the SHA-256 of the file that was expected, or its beginning, as a label has it.
+    ``issues`` is what records at hand tell of certificates.
     """
     try:
         opened = open_certificate(content, printable(name))
@@ -86,6 +96,15 @@ def verify_certificate(
         findings.append(Finding("later_version", sentence))
     else:
         findings += _of_body(opened.certificate.body)
+    notes = list(_notes(opened.certificate, today))
+    for issue in issues:
+        if opened.certificate is None or issue.number != opened.certificate.body.number:
+            continue
+        if opened.sha256 in issue.digests:
+            notes.append(f"It is the one that the record tells of: {issue.where}.")
+        else:
+            sentence = f"The record tells of another file of this number ({issue.where}): not this one was issued."
+            findings.append(Finding("other_file", sentence))
     whence = "noted" if opened.key_id in trusted else known.get(opened.key_id, "")
     return Verification(
         _outcome(findings),
@@ -94,7 +113,7 @@ def verify_certificate(
         whence,
         opened.sha256,
         opened.certificate,
-        tuple(_notes(opened.certificate, today)),
+        tuple(notes),
     )
 
 
@@ -153,17 +172,18 @@ def _of_environment(body: Body) -> Iterator[Finding]:
 def _of_stage(body: Body, series: Series, stage: Stage) -> Iterator[Finding]:
     where = f"{series.quantity.split('_')[0].capitalize()}, {stage.stage.replace('_', ' ')}"
     budgets = [stage.budget, *([stage.statement.budget] if stage.statement else [])]
-    for budget in budgets:
-        combined = math.sqrt(sum(line.standard_milli**2 for line in budget.lines))
-        expanded = budget.standard_milli * budget.factor_milli / 1000
-        if (
-            abs(combined - budget.standard_milli) > len(budget.lines)
-            or abs(expanded - budget.expanded_milli) > _ROUNDING
-        ):
-            yield Finding("does_not_follow", f"{where}: an uncertainty is not what its budget comes to.")
-    for point in stage.points:
-        if not _follows(body, point):
-            yield Finding("does_not_follow", f"{where}: a verdict does not follow from its error by the decision rule.")
+    if not all(_adds_up(budget) for budget in budgets):
+        yield Finding("does_not_follow", f"{where}: an uncertainty is not what its budget comes to.")
+    if not all(_follows(body, point) for point in stage.points):
+        yield Finding("does_not_follow", f"{where}: a verdict does not follow from its error by the decision rule.")
+
+
+def _adds_up(budget: Budget) -> bool:
+    """Whether the sums are the lines'. Each value is told in thousandths, which the last of them cannot be held to."""
+    combined = math.sqrt(sum(line.standard_milli**2 for line in budget.lines))
+    expanded = budget.standard_milli * budget.factor_milli / 1000
+    near = abs(combined - budget.standard_milli) <= len(budget.lines)
+    return near and abs(expanded - budget.expanded_milli) <= _ROUNDING + budget.standard_milli / 1000
 
 
 def _follows(body: Body, point: PointResult) -> bool:

@@ -129,6 +129,11 @@ class JournalReader:
             yield from page
             after = page[-1].sequence
 
+    def type_counts(self) -> dict[str, int]:
+        """How many entries there are of each type. Raises JournalUnusable."""
+        rows = self._query("SELECT type, count(*) FROM entries WHERE sequence > 0 GROUP BY type ORDER BY type")
+        return {str(type_): int(number) for type_, number in rows}  # type: ignore[call-overload] # STRICT
+
     def rows(self) -> Iterator[list[Sequence[Any]]]:
         """Every entry as its row, in pages: sequence, utc_us, monotonic_ms, session, type, version, body, previous,
         hash, of a damaged file with whatever it holds. From now on text that is none is read too. Raises

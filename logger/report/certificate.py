@@ -104,7 +104,8 @@ def _warnings(printed: Printed) -> list[str]:
         found.append("The air was not measured in full; the uncertainty takes the limits of the method for it.")
     if body.replaces is not None:
         reason = private.reissue_reason if private is not None else _WITHHELD
-        found.append(f"This takes the place of No. {body.replaces.number}, because: {reason or 'no reason was given'}.")
+        why = breakable(reason) or "no reason was given"
+        found.append(f"This takes the place of No. {body.replaces.number}, because: {why.rstrip('.')}.")
     return found
 
 
@@ -136,7 +137,7 @@ def _address(printed: Printed, which: str) -> list[str]:
     found: Address | None = getattr(private, which)
     if found is None:
         return ["not named"]
-    return [line for line in (found.name, *found.lines, found.contact) if line]
+    return [breakable(line) for line in (found.name, *found.lines, found.contact) if line]
 
 
 def _facts(printed: Printed) -> list[list[str]]:
@@ -146,14 +147,14 @@ def _facts(printed: Printed) -> list[list[str]]:
     facts = [
         ["Item", f"Motorised microneedling pen, model {breakable(pen.model)}"],
         ["Serial number", breakable(pen.serial)],
-        ["Firmware", pen.firmware],
+        ["Firmware", breakable(pen.firmware)],
         ["Its counters", _counters(body)],
     ]
     if private is not None and private.condition:
-        facts.append(["Condition", private.condition])
+        facts.append(["Condition", breakable(private.condition)])
     if body.received_on:
         facts.append(["Received", body.received_on])
-    place = f", {private.place}" if private is not None and private.place else ""
+    place = f", {breakable(private.place)}" if private is not None and private.place else ""
     people = _signatures(printed)
     facts += [
         ["Measured by", people[0]["by"]],
@@ -249,9 +250,9 @@ def _words(printed: Printed) -> dict[str, list[str]]:
     if private is None:
         return {"deviations": [_WITHHELD], "remarks": [], "customer_said": []}
     return {
-        "deviations": list(private.deviations),
-        "remarks": list(private.remarks),
-        "customer_said": list(private.customer_said),
+        "deviations": [breakable(words) for words in private.deviations],
+        "remarks": [breakable(words) for words in private.remarks],
+        "customer_said": [breakable(words) for words in private.customer_said],
     }
 
 
@@ -260,7 +261,7 @@ def _signatures(printed: Printed) -> list[dict[str, str]]:
     people = private.people if private is not None else {}
 
     def named(account: str) -> str:
-        return f"{people[account]} ({breakable(account)})" if account in people else breakable(account)
+        return f"{breakable(people[account])} ({breakable(account)})" if account in people else breakable(account)
 
     return [
         {"meaning": "measured by", "by": named(body.technician), "at": f"{body.ended_at[:10]} {body.ended_at[11:16]}"},

@@ -36,13 +36,13 @@ def reference_row(reference: Reference) -> list[str]:
     """A reference standard: what, which, vouched for by whom, until when, how well known."""
     resolution = f"; last digit {reference.resolution}" if reference.resolution else ""
     return [
-        f"{_KINDS[reference.kind]}: {reference.name}",
+        f"{_KINDS[reference.kind]}: {breakable(reference.name)}",
         breakable(reference.serial),
         breakable(reference.certificate),
-        reference.calibrated_by,
+        breakable(reference.calibrated_by),
         reference.calibrated_on,
         reference.due_on,
-        f"{reference.uncertainty}{resolution}",
+        breakable(f"{reference.uncertainty}{resolution}"),
     ]
 
 
@@ -75,8 +75,8 @@ def method_facts(body: Body, series: Series) -> dict[str, Any]:
     return {
         "title": scale.name,
         "facts": [
-            ["Method", f"{method.name} ({breakable(method.id)})"],
-            ["Its source", method.source],
+            ["Method", f"{breakable(method.name)} ({breakable(method.id)})"],
+            ["Its source", breakable(method.source)],
             ["Points", f"{points} {scale.unit}"],
             ["Readings", f"{method.repeats} at each point {directions}"],
             ["Settled for", f"{method.settle_ms / 1000:g} s before each reading"],
@@ -97,7 +97,12 @@ def decision_facts(rule: DecisionRule) -> dict[str, Any]:
     )
     graded = rule.statement == "graded"
     return {
-        "facts": [["Rule", rule.name], ["In words", rule.sentence], ["Guard band", guard], ["Source", rule.source]],
+        "facts": [
+            ["Rule", breakable(rule.name)],
+            ["In words", breakable(rule.sentence)],
+            ["Guard band", guard],
+            ["Source", breakable(rule.source)],
+        ],
         "verdicts": [
             [VERDICTS["passed"], "the error is within the acceptance limit"],
             *(

@@ -10,7 +10,7 @@ def findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
     found: list[list[str]] = []
     fit = stage.fit
     if fit is not None:
-        found.append(["Monotone pieces" if fit.shape == "pieces" else "Straight line", _fitted(scale, fit)])
+        found.append([_shape(scale, fit), _fitted(scale, fit)])
     if stage.statement is not None and not test:
         found.append(["Any single setting", _statement(scale, stage.statement)])
     if stage.hysteresis is not None:
@@ -47,6 +47,12 @@ def findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
             ]
         )
     return found
+
+
+def _shape(scale: Scale, fit: Fit) -> str:
+    if scale.error_unit == "%":
+        return "One gain"
+    return "Monotone pieces" if fit.shape == "pieces" else "Straight line"
 
 
 def _fitted(scale: Scale, fit: Fit) -> str:

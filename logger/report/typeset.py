@@ -39,6 +39,28 @@ def pictures(template: str, data: dict[str, Any], *, paper: Paper, ppi: int) -> 
     return [made] if isinstance(made, bytes) else list(made)
 
 
+def vector(template: str, data: dict[str, Any]) -> bytes:
+    """What a template of one page makes, as SVG. Raises ReportExtraMissing, ReportError."""
+    return bytes(_compiled(template, data, "a4", format="svg"))
+
+
+def picture_of(svg: str, kind: str, *, at: datetime) -> bytes:
+    """A drawing in SVG as *png* (144 dots an inch) or *pdf*. Raises ReportExtraMissing, ReportError."""
+    typst = typesetter()
+    source = _TEMPLATES / "drawing.typ"
+    into = {"ppi": 144.0} if kind == "png" else {"timestamp": at.astimezone(UTC).replace(microsecond=0)}
+    try:
+        made = typst.compile(
+            source, root=_TEMPLATES, ignore_system_fonts=True, sys_inputs={"svg": svg}, format=kind, **into
+        )
+    except typst.TypstError as error:
+        raise ReportError(
+            f"The drawing could not be made: {error} The record is as it was; give a file that ends in .svg. "
+            "Please report this as a fault of the product."
+        ) from error
+    return bytes(made)
+
+
 def typesetter() -> Any:
     """What reports are typeset with. Raises ReportExtraMissing where it is not installed."""
     try:

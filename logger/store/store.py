@@ -213,6 +213,18 @@ class Store:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
+    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
+        """Every entry of some types, in order, one station after the other, in pages. Raises StoreUnusable."""
+        for span in self.stations():
+            mine = select(*ENTRY_COLUMNS).where(ENTRIES.c.station == span.station, ENTRIES.c.type.in_(types))
+            yield from self._pages(mine, 0)
+
+    def type_counts(self) -> dict[str, int]:
+        """How many entries there are of each type, of all stations. Raises StoreUnusable."""
+        query = select(ENTRIES.c.type, func.count()).where(ENTRIES.c.sequence > 0).group_by(ENTRIES.c.type)
+        with self._reading() as connection:
+            return {str(type_): int(number) for type_, number in connection.execute(query.order_by(ENTRIES.c.type))}
+
     def every_row(self, station: str) -> Iterator[Entry]:
         """As :meth:`entries`, and whatever else is there, of whatever kind: for whoever verifies."""
         if self._engine.dialect.name != "sqlite":

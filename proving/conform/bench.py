@@ -43,20 +43,22 @@ Hand = Callable[[], Awaitable[None]]
 class Hands:
     """What a hand can do to this pen; None where there is no hand for it.
 
-    ``swap_cartridge`` takes the cartridge off, and the next time puts one on.
+    ``swap_cartridge`` takes the cartridge off, and the next time puts one on; ``touch_skin`` lays the pen on skin, and
+    the next time takes it off.
     """
 
     press_button: Hand | None = None
     press_pedal: Hand | None = None
     swap_cartridge: Hand | None = None
     reboot: Hand | None = None
+    touch_skin: Hand | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """What may be done: ``motion`` turns the motor on; ``writes`` changes what the pen keeps for good.
 
-    The calibration is written back as it was read, the cartridge is marked as used."""
+    Calibration and adjustment table are written back as they were read, the cartridge is marked as used."""
 
     motion: bool = False
     writes: bool = False

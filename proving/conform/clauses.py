@@ -51,5 +51,11 @@ CLAUSES: Mapping[str, str] = MappingProxyType(
         "V4": "strokes and presses count",
         "V5": "why the last refused setpoint was refused stays to be read",
         "V6": "NEEDLES_OUT only when confirmed",
+        "M1": "SERVICE_ARM grants a lease off skin, or is refused by the first reason of the table",
+        "M2": "a service lease ends on skin and after its lifetime too",
+        "M3": "a SERVICE_ARM repeated is the same lease or none",
+        "M4": "RAW_READ tells the scale",
+        "M5": "the adjustment table is taken whole or not at all, and ends the calibration",
+        "M6": "LIFETIME_READ tells what was counted",
     }
 )

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import simulators.firmware
 from firmware_bridge.wire.messages import Welcome
 from proving.conform import planted_rules as rules
+from proving.conform import planted_service as service
 from proving.conform import planted_wire as wire
 from proving.defects import Defect, Plant, planted
 from proving.defects_pen import FIRMWARE
+from simulators.adjustment import AdjustmentTable
+from simulators.lifetime import Lifetime
 from simulators.nonvolatile import NonVolatile
 from simulators.requests import RequestDesk
 
@@ -31,6 +34,10 @@ def _of_the_campaign(name: str, *clauses: str) -> Found:
 
 def _new(name: str, what: str, plant: Plant, *clauses: str, model: str = "NW-1") -> Found:
     return Found(Defect(name, "firmware", what, plant), clauses, model)
+
+
+def _at_bench(name: str, what: str, plant: Plant, *clauses: str) -> Found:
+    return _new(name, what, plant, *clauses, model="NW-2")
 
 
 CAMPAIGN = (
@@ -143,4 +150,37 @@ OWN = (
          wire.status(interlocks=lambda _pen, status: status.interlocks | 2), "V6"),
 )  # fmt: skip
 
-DEFECTS: tuple[Found, ...] = (*CAMPAIGN, *OWN)
+BENCH = (
+    _at_bench("service on skin", "a service lease is granted on skin",
+              rules.keeper("why_not_in_service", service.service_on_skin), "M1"),
+    _at_bench("service while faulted", "a latched fault does not forbid a service lease",
+              rules.keeper("why_not_in_service", service.service_while_faulted), "M1"),
+    _at_bench("service without a ceiling", "the depth ceiling of a service lease is the pen's",
+              rules.keeper("begin_service", service.service_without_ceiling), "M1"),
+    _at_bench("service unlogged", "the log does not tell of service leases",
+              lambda: planted((NonVolatile, "log", service.unlogged)), "M1"),
+    _at_bench("service without end", "a service lease has no lifetime",
+              rules.keeper("begin_service", service.service_without_end), "M2"),
+    _at_bench("service prolonged", "each setpoint begins the lifetime of a service lease anew",
+              rules.keeper("follow", service.service_refreshed), "M2"),
+    _at_bench("skin unnoticed", "skin does not end a service lease", service.skin_unnoticed, "M2"),
+    _at_bench("service lease not repeated", "a SERVICE_ARM repeated is answered without its lease",
+              lambda: planted((RequestDesk, "_lease_again", service.service_key_forgotten)), "M3"),
+    _at_bench("raw at no time", "RAW_READ tells pen time 0", service.raw_of_no_time, "M4"),
+    _at_bench("raw rate at rest", "the scale turns at rest", service.raw_rate_at_rest, "M4"),
+    _at_bench("any number", "a table of any number is taken", service.any_number, "M5"),
+    _at_bench("points unchecked", "what is no table is taken for an empty one",
+              lambda: planted((AdjustmentTable, "of", service.points_fall)), "M5"),
+    _at_bench("calibration survives", "the calibration outlives the table it was of",
+              lambda: planted((NonVolatile, "write", service.calibration_survives)), "M5"),
+    _at_bench("outcome of a table lost", "no outcome is kept of ADJUSTMENT_WRITE",
+              lambda: planted((RequestDesk, "_answer", service.outcome_of_table_lost)), "M5"),
+    _at_bench("table lost", "a reboot changes the table", wire.pen("__init__", service.table_lost), "M5"),
+    _at_bench("counters lost", "a reboot forgets the counters", wire.pen("__init__", service.counters_lost), "M6"),
+    _at_bench("nothing counted", "run time and strokes stand still",
+              lambda: planted((Lifetime, "counted", service.counts_nothing)), "M6"),
+    _at_bench("since ever", "a calibration written does not begin the counters anew",
+              lambda: planted((NonVolatile, "write", service.since_ever)), "M6"),
+)  # fmt: skip
+
+DEFECTS: tuple[Found, ...] = (*CAMPAIGN, *OWN, *BENCH)

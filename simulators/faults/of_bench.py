@@ -1,4 +1,4 @@
-"""Faults of a technician's bench: a supply that fails in the midst of a write, a pen that falls, another pen."""
+"""Faults that a technician's bench meets: supply that fails in the midst of a write, a pen that falls, another pen."""
 
 from simulators.faults.kinds import Apply, FaultKind, Given, Undo, number
 from simulators.nonvolatile import WRITE_STEPS

@@ -1,6 +1,6 @@
 """A bench that is open: the pinned pen, its service driver, and where what is found goes on record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,9 @@ from controller.events import Event
 from controller.inputs import PenFacts
 from controller.ports import Clock, EventSink
 from controller.service.driver import ServiceDriver
-from controller.service_events import ServicePurpose
+from controller.service.errors import ServiceEnded
+from controller.service.self_test import Ask, SelfTest
+from controller.service_events import PartTest, PenSelfTested, ServicePurpose
 
 
 class TechnicianBench:
@@ -53,6 +55,24 @@ class TechnicianBench:
             purpose, self.technician, attested_off_skin=self._attested, series=series, resumed=resumed
         ) as name:
             yield name
+
+    async def self_test(
+        self, ask: Ask | None = None, heard: Callable[[PartTest], None] = lambda _part: None
+    ) -> tuple[PartTest, ...]:
+        """Tests the pen by its parts, and puts what came of it on record. Off skin, needles touching nothing.
+
+        ``ask`` tells a person what to press, None where nobody is there; ``heard`` hears of each part as it is done.
+        Raises ControlRefused and nothing moved, RecordUnavailable.
+        """
+        parts: tuple[PartTest, ...] = ()
+        try:
+            async with self.service("self_test") as series:
+                parts = await SelfTest(self.driver, self.policy.self_test, ask, heard).run()
+                await self.record(PenSelfTested(series=series, pen=self.pen.model, serial=self.pen.serial, parts=parts))
+        except ServiceEnded:
+            if not parts:  # else the parts tell of it
+                raise
+        return parts
 
     async def record(self, *events: Event) -> None:
         """Puts events on record; they are on the disk on return. Raises RecordUnavailable."""

@@ -1,9 +1,11 @@
 """From what was measured at the bench to an issued certificate: numbered, put together, signed, kept, and told of.
 
 The number is drawn before the pen's calibration is written, because the pen holds it. The file reaches the disk before
-its event is journalled: an event without its file would be a loss, a file without its event is found and told of again.
+its event is journalled: an event without its file would be a loss; a file that a crash left without its event is found
+by :func:`untold` and told of then.
 """
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from logger.certificate.document import (
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.number import new_number
 from logger.certificate.sealing import Sealed, new_salt, private_sha256, seal, withheld
+from logger.journal.reader import JournalReader
 
 _TRIES = 20
 _NM_PER_UM = 1000
@@ -142,6 +145,21 @@ def issued_event(sealed: Sealed) -> CertificateIssued:
         sha256=sealed.sha256,
         document=withheld(sealed.content, body.number).decode(),
     )
+
+
+def untold(folder: CertificateFolder, reader: JournalReader) -> list[CertificateIssued]:
+    """The events of certificates in the folder that the journal does not tell of, to be journalled.
+
+    Damaged files, and those that another station issued, are left out. Raises JournalError, OSError.
+    """
+    told = {str(json.loads(entry.body)["number"]) for entry in reader.entries_of(("certificate_issued",))}
+    return [
+        issued_event(Sealed(kept.path.read_bytes(), kept.certificate))
+        for kept in folder.all()
+        if kept.certificate is not None
+        and kept.certificate.body.station == reader.station
+        and kept.certificate.body.number not in told
+    ]
 
 
 def _stated(stage: Stage) -> int:

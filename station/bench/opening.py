@@ -45,13 +45,13 @@ async def open_bench(
 ) -> AsyncIterator[TechnicianBench]:
     """A bench for the pen at a URL, for the length of a block; the motor is off behind it.
 
-    ``policy`` is the clinic's, the example shipped without one. ``attested_off_skin`` is the technician's word that the
+    ``policy`` is the clinic's, else that of the settings. ``attested_off_skin`` is the technician's word that the
     pen touches nobody, asked of a pen that does not sense skin. Raises BenchRefused (a station runs on this
     state directory), SignInRefused, NotAllowed (no technician), StationFailure, WireError, ControlRefused, RecordError.
     """
     clock = clock or StationClock()
     chance = chance or random.SystemRandom()
-    goes_by = policy if policy is not None else await asyncio.to_thread(load_policy)
+    goes_by = policy if policy is not None else await asyncio.to_thread(load_policy, settings.calibration)
     make_directories(settings)
     async with AsyncExitStack() as last:
         record = await last.enter_async_context(
@@ -91,10 +91,11 @@ async def open_bench(
 
 async def _end(driver: ServiceDriver, tasks: list[asyncio.Task[None]]) -> None:
     """Motor off and confirmed, or its time is up; then the loop and the line."""
-    await driver.close()
+    confirmed = await driver.close()
     for task in reversed(tasks):
         task.cancel()
     await asyncio.wait(tasks)
+    driver.check_confirmed(confirmed)
 
 
 def _left_open(reader: JournalReader) -> list[str]:

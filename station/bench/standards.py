@@ -1,11 +1,14 @@
 """What a certificate says of references, air, rule and table: the policy's words in the document's form. Pure."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 
 from controller.calibration import policy, references
 from controller.calibration.adjustment import Adjustment
 from controller.calibration.setup import AccuracySetup, DepthSetup, RateSetup
 from controller.calibration.setup import Environment as Air
+from controller.datafile import read_data
 from logger.certificate import document as paper
 
 
@@ -83,6 +86,11 @@ def decision_of(rule: policy.DecisionRule) -> paper.DecisionRule:
         statement=rule.statement,
         condition_is_in_order=rule.condition_is_in_order,
     )
+
+
+def policy_sha256(path: Path | None = None) -> str:
+    """The SHA-256 of the calibration policy's file, or of the example shipped: which edition a method is of."""
+    return sha256(read_data(path, "calibration.yaml")[1]).hexdigest()
 
 
 def table_of(number: int, table: Adjustment) -> paper.Table:

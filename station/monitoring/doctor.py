@@ -6,10 +6,10 @@ function of the facts it reads, so every sentence here can be tested without the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import IntEnum
 
-from pydantic import BaseModel, ConfigDict
+from station.monitoring.doctor_clock import ClockFacts, check_clock
+from station.monitoring.doctor_ports import PortFacts, check_busybodies, check_ports
+from station.monitoring.findings import Finding, Level
 
 WANTED_NICE = -10
 """A 20 Hz tick beside busy programs came up to 149 ms late at nice 0, and 5 ms at −10."""
@@ -18,41 +18,6 @@ DISK_FULL_BYTES = 20_000_000
 """About a year of sessions, and about a month."""
 FSYNC_SLOW_MS = 50.0
 """A safety row is on disk before it counts as done; slower than a tick, and a start is felt to hesitate."""
-OLDEST_SANE_CLOCK = datetime(2025, 1, 1, tzinfo=UTC)
-"""A clock before the software was written is a clock that was never set."""
-
-
-class Level(IntEnum):
-    """How much a finding matters."""
-
-    FINE = 0
-    NOTE = 1
-    WARNING = 2
-    PROBLEM = 3
-
-
-class Finding(BaseModel):
-    """One finding: what is so, what it means for a treatment or its record, and what to do; empty where nothing is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    check: str
-    level: Level
-    what: str
-    means: str = ""
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PortFacts:
-    """A port, serial or USB. ``holders`` are "name (pid)" of programs that have it open, None where unseen."""
-
-    device: str
-    description: str
-    exists: bool = True
-    allowed: bool = True
-    group: str = ""
-    holders: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +39,6 @@ class DiskFacts:
     fsync_ms: float = 0.0
     fsync_worst_ms: float = 0.0
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ClockFacts:
-    """The wall clock. ``synchronised`` is None where the system does not say."""
-
-    now: datetime
-    synchronised: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +101,7 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         for part in (
             check_software(facts.software),
             check_ports(facts.ports),
-            check_busybodies(facts.busybodies),
+            check_busybodies(facts.busybodies, facts.ports),
             check_brokers(facts.brokers),
             check_disk(facts.disk),
             check_clock(facts.clock),
@@ -154,11 +111,6 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         )
         for finding in part
     )
-
-
-def worst(findings: Iterable[Finding]) -> Level:
-    """The gravest level among ``findings``."""
-    return max((finding.level for finding in findings), default=Level.FINE)
 
 
 def check_software(facts: SoftwareFacts) -> Iterable[Finding]:
@@ -184,74 +136,6 @@ def check_software(facts: SoftwareFacts) -> Iterable[Finding]:
     elif facts.python >= (3, 11, 0):
         shown = ", ".join(f"{name} {found}" for name, found in sorted(facts.packages.items()))
         yield Finding(check="software", level=Level.FINE, what=f"Python {version}; {shown}.")
-
-
-def check_ports(ports: tuple[PortFacts, ...]) -> Iterable[Finding]:
-    """Each serial port: there, allowed, free."""
-    if not ports:
-        yield Finding(
-            check="ports",
-            level=Level.NOTE,
-            what="No serial port on USB is to be seen; those built into the machine are listed by `needlework pens`.",
-            means="A pen on USB shows up as one as soon as it is plugged in and switched on.",
-            remedy="Check cable and switch; `needlework simulate --pty` gives a simulated pen to try with.",
-        )
-    for port in ports:
-        yield _port(port)
-
-
-def _port(port: PortFacts) -> Finding:
-    name = f"{port.device} ({port.description})" if port.description else port.device
-    if not port.exists:
-        return Finding(
-            check="ports",
-            level=Level.PROBLEM,
-            what=f"{port.device} is named as a pen's port, and is not there.",
-            means="The pen is unplugged or off, or the system gave it another name.",
-            remedy="Plug it in; `needlework pens` lists what is there. The udev rule in deploy/ keeps names stable.",
-        )
-    if not port.allowed:
-        to_group = f"sudo usermod -aG {port.group} $USER, then sign in again" if port.group else "ask the administrator"
-        return Finding(
-            check="ports",
-            level=Level.PROBLEM,
-            what=f"{name}: this user may not open it.",
-            means="No pen on this port can be driven.",
-            remedy=f"Install the udev rule in deploy/, or: {to_group}.",
-        )
-    if port.holders is None:
-        return Finding(
-            check="ports",
-            level=Level.NOTE,
-            what=f"{name}: ready; whether another program holds it cannot be seen by this user.",
-        )
-    if port.holders:
-        return Finding(
-            check="ports",
-            level=Level.WARNING,
-            what=f"{name}: held by {', '.join(port.holders)}.",
-            means="One program drives a pen; a second one on the port would garble both.",
-            remedy="End that program, unless it is the station that is meant to drive this pen.",
-        )
-    return Finding(check="ports", level=Level.FINE, what=f"{name}: ready.")
-
-
-_BUSYBODY_REMEDY = {
-    "ModemManager": "The udev rule in deploy/ tells it to leave pens alone; or: systemctl disable --now ModemManager.",
-    "brltty": "It takes USB serial adapters for Braille displays: sudo apt remove brltty, if nobody here uses one.",
-}
-
-
-def check_busybodies(running: tuple[str, ...]) -> Iterable[Finding]:
-    """Programs that talk to serial ports that are not theirs."""
-    for program in running:
-        yield Finding(
-            check="other programs",
-            level=Level.WARNING,
-            what=f"{program} is running; it opens serial ports to see what is on them.",
-            means="A pen may be busy for half a minute after it was plugged in, or lose its port.",
-            remedy=_BUSYBODY_REMEDY.get(program, f"Keep {program} away from pens."),
-        )
 
 
 def check_brokers(brokers: Sequence[BrokerFacts]) -> Iterable[Finding]:
@@ -313,30 +197,6 @@ def check_disk(facts: DiskFacts) -> Iterable[Finding]:
             level=Level.FINE,
             what=f"{facts.path}: {free}, a write is confirmed {quick}.",
         )
-
-
-def check_clock(facts: ClockFacts) -> Iterable[Finding]:
-    """The wall clock is set, and kept."""
-    shown = facts.now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    if facts.now < OLDEST_SANE_CLOCK:
-        yield Finding(
-            check="clock",
-            level=Level.PROBLEM,
-            what=f"The clock reads {shown}.",
-            means="Cartridges and calibrations would look valid that are long past their date.",
-            remedy="Set the clock: sudo timedatectl set-ntp true.",
-        )
-    elif facts.synchronised is False:
-        yield Finding(
-            check="clock",
-            level=Level.WARNING,
-            what=f"The clock reads {shown} and is not kept in time by anything.",
-            means="Times in the record may be off; limits and deadlines are not, they use another clock.",
-            remedy="sudo timedatectl set-ntp true, or run chrony.",
-        )
-    else:
-        kept = "kept in time" if facts.synchronised else "whether it is kept in time is not known"
-        yield Finding(check="clock", level=Level.FINE, what=f"The clock reads {shown}; {kept}.")
 
 
 def check_priority(facts: PriorityFacts) -> Iterable[Finding]:

@@ -1,7 +1,6 @@
 """Gathers what :mod:`station.monitoring.doctor` judges. Reads and tries; changes nothing that lasts."""
 
 import asyncio
-import ctypes
 import importlib.metadata
 import os
 import secrets
@@ -36,15 +35,16 @@ from station.errors import SettingsError, StationError
 from station.monitoring.doctor import (
     WANTED_NICE,
     BrokerFacts,
-    ClockFacts,
     DataFacts,
     DiskFacts,
     Facts,
-    PortFacts,
     PriorityFacts,
     SoftwareFacts,
     StationFacts,
 )
+from station.monitoring.doctor_ports import PortFacts
+from station.monitoring.probe_clock import probe_clock
+from station.monitoring.probe_usb import usb_facts
 from station.record.brokers import brokers_of
 from station.settings import StationSettings
 from station.site.libraries import clinic_library
@@ -53,8 +53,6 @@ BROKER_DEADLINE_S = 2.0
 FSYNC_SAMPLES = 12
 _PACKAGES = ("needlework", "aiomqtt", "amqtt", "cobs", "fastapi", "pydantic", "pyserial", "pyusb", "uvicorn")
 _BUSYBODIES = ("ModemManager", "brltty")
-_TIME_ERROR = 5
-"""What adjtimex(2) returns while the clock is not synchronised."""
 
 
 def probe(settings: StationSettings) -> Facts:
@@ -65,7 +63,7 @@ def probe(settings: StationSettings) -> Facts:
         busybodies=probe_busybodies(),
         brokers=probe_brokers(settings),
         disk=probe_disk(settings.state_dir),
-        clock=probe_clock(),
+        clock=probe_clock(settings.journal_path),
         priority=probe_priority(),
         station=probe_station(settings),
         data=probe_data(settings),
@@ -130,7 +128,7 @@ def port_facts(device: str, description: str = "") -> PortFacts:
     with suppress(KeyError, OSError):
         group = path.group().replace("root", "")  # nobody is told to join that one
     allowed = os.access(path, os.R_OK | os.W_OK)
-    return PortFacts(device, description, allowed=allowed, group=group, holders=holders_of(path))
+    return PortFacts(device, description, allowed=allowed, group=group, holders=holders_of(path), usb=usb_facts(device))
 
 
 def holders_of(path: Path) -> tuple[str, ...] | None:
@@ -217,16 +215,6 @@ def probe_disk(state_dir: Path) -> DiskFacts:
     return DiskFacts(
         str(state_dir), writable=True, free_bytes=free, fsync_ms=statistics.median(taken), fsync_worst_ms=max(taken)
     )
-
-
-def probe_clock() -> ClockFacts:
-    """The wall clock, and whether the kernel holds it to be synchronised."""
-    synchronised: bool | None = None
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        answer = libc.adjtimex(ctypes.create_string_buffer(512))  # modes 0: reads, changes nothing
-        synchronised = None if answer < 0 else answer != _TIME_ERROR
-    return ClockFacts(datetime.now(UTC), synchronised)
 
 
 def probe_priority() -> PriorityFacts:

@@ -193,7 +193,7 @@ class People:
 
     async def set_password(self, token: str, account: str, password: str) -> None:
         """Another password, by its owner or a manager; its sign-ins end. Raises as :meth:`add`."""
-        by = self.signed_in(token, "operator", "physician", "manager")
+        by = self.signed_in(token, "operator", "physician", "manager", "technician")
         if by.account != account:
             self.signed_in(token, "manager")
         await self._change(lambda: self._accounts.set_password(account, password, self._now_s()))

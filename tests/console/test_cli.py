@@ -149,9 +149,12 @@ def test_the_simulated_pens_are_listed(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("simulate", "--model", "NW-2"), "Nearest: NW-1"),
+        (("simulate", "--model", "NW-3"), "Nearest: NW-"),
         (("simulate", "--model", "lst"), "`--model list`"),
         (("simulate", "--zone", "elbow"), "elbow"),
+        (("simulate", "--untruth", "gian=1.04"), "Nearest: gain"),
+        (("simulate", "--untruth", "offset_mm=0.5"), "home switch"),
+        (("simulate", "--untruth", "gain=1.1", "--dialect", "ascii"), "Leave the untruth out"),
         (("simulate", "--tcp", "nowhere"), "127.0.0.1:7070"),
         (("simulate", "--baud", "3"), "115200"),
         (("simulate", "--pens", "1001"), "1 to 1000"),

@@ -15,7 +15,7 @@ from firmware_bridge import hotplug
 from firmware_bridge.discovery import FoundPort, FoundUsbPen
 from firmware_bridge.hotplug import Plug
 from firmware_bridge.usb_id import UsbId
-from station.monitoring.doctor import PortFacts
+from station.monitoring.doctor_ports import PortFacts
 
 PEN = UsbId(0x1209, 0x0001)
 SERIAL = FoundPort("serial:///dev/ttyACM0", "/dev/ttyACM0", None, PEN, "A", "Pen", "Needlework", looks_like_pen=True)

@@ -17,9 +17,12 @@ from typing import NamedTuple
 
 import pytest
 import typer
+from argon2 import PasswordHasher
 from typer.main import get_command
 
 from console.cli import app
+from station.people.accounts import Accounts
+from station.settings import load_settings
 from tests.faults.__main__ import options as options_of_faults
 from tests.fixtures_brokers import free_port
 from tests.plugin.test_page import commands as commands_of_ci
@@ -178,6 +181,35 @@ def starts(command: str, configuration: Path) -> None:
         process.stderr.close()
 
 
+OF_A_BENCH = r"needlework pen (service|self-test) .*"
+
+
+def of_a_bench(text: str, place: Path) -> None:
+    """Run for real by a technician, with a policy of short times, on a simulated pen that touches nobody."""
+    password, settings = place / "password", place / ".config" / "needlework" / "station.toml"
+    password.write_text("a bench of her own 1\n")
+    policy = (ROOT / "controller" / "data" / "calibration.yaml").read_text(encoding="utf-8")
+    for name in ("off_skin_s", "settle_s"):
+        policy = re.sub(rf"(?m)^  {name}: .*$", f"  {name}: 0.3", policy)
+    (place / "calibration.yaml").write_text(policy, encoding="utf-8")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'calibration = "{place}/calibration.yaml"\nstop_port = 0\n')
+    accounts = Accounts(load_settings(state_dir=place).accounts_path, hasher=PasswordHasher(1, 8, 1))
+    for account, role in (("boss-1", "manager"), ("tech-1", "technician")):
+        accounts.add(account, role, "a bench of her own 1", 0)
+    accounts.close()
+    simulate = [program("needlework"), "simulate", "--leash", "--model", "NW-2", "--zone", "air"]
+    simulate += ["--link", f"{place}/pen"]
+    with subprocess.Popen(simulate, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=place) as pen:
+        assert pen.stdout is not None
+        assert '"ready"' in pen.stdout.readline()
+        try:
+            done = done_here(f"{text.replace('/tmp/pen', f'{place}/pen')} --password-file {password}", place)
+        finally:
+            pen.terminate()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def piped(text: str, place: Path) -> None:
     """What it is fed is for the command's own tests; that the command exists is looked up."""
     parsed(text.partition("| ")[2], place)
@@ -255,20 +287,27 @@ def of_the_page_for_ci(text: str, _: Path) -> None:
 HOW: tuple[tuple[str, Callable[[str, Path], None]], ...] = (
     (r"needlework (pens|library show)", run),
     (r"needlework (doctor|status|stop|verify|sessions list|library check)( --json)?", examined),
+    (r"needlework pens? health\b.*", examined),  # no record yet: it says so
+    (r"needlework support -o \S+", examined),
+    (r"needlework support .* --soak .*", parsed),  # no pen is there
     (r"needlework cartridge read '.*'( --json)?", run),
     (r"needlework report overrides.*", examined),
     (r"needlework export .*", examined),  # no record yet: it says so
     (r"needlework sbom .*", run),
     (r"needlework (store|lookback) .*", examined),
+    (r"needlework certificate .*", examined),  # none was issued yet: it says so
     (r"needlework report .*", examined),  # no record: it says so
     (OF_A_LIBRARY, of_a_library),
     (r"needlework (site|export service) .*", examined),  # nobody to sign in, no other station, no record: it says so
     (r"needlework approve .*", examined),  # no station: it says so
     (r"needlework wire show .*", examined),  # no such recording: it says so
     (r"needlework wire (record|replay) .*", parsed),
+    (r"needlework pen firmware .*", parsed),  # `tests/station/test_bench_firmware.py` does it
     (r"needlework (recall|pen (quarantine|release|repair|part|history|exposed)) .*", examined),  # no pen, no password
     (r"needlework gauge list", run),
     (r"needlework gauge read .*", examined),  # nothing is plugged in: it says so
+    (r"needlework pen self-test .* --hands", parsed),  # a person presses
+    (OF_A_BENCH, of_a_bench),
     (r"needlework scenario list", run),
     (r"needlework scenario (run|check|from-session)\b.*", parsed),  # played by tests; people's own files and records
     (r"needlework campaign --hours 0\.02 .*", run),

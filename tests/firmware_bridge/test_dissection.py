@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from firmware_bridge.wire.capture import CapturedBytes
 from firmware_bridge.wire.codec import encode, pack
 from firmware_bridge.wire.dissection import HELD_MAX_BYTES, NO_FRAME, Dissector, dissect
+from firmware_bridge.wire.fields import fields_of
 from firmware_bridge.wire.framing import WIRE_MAX_BYTES, Deframer, frame
 from firmware_bridge.wire.messages import Arm, Armed, Direction, Fault, Hello, Request, Response, Setpoint, Status, Stop
+from firmware_bridge.wire.operation import Operation
 from firmware_bridge.wire.operations import CARTRIDGE_READ, CartridgeData
+from firmware_bridge.wire.service_operations import SERVICE_OPERATIONS, ServiceCeilings
 
 TO_PEN, TO_HOST = Direction.HOST_TO_PEN, Direction.PEN_TO_HOST
 STATUS = Status(1000, 7, 0, 0, 0, 0, 0, 3, 500, -0x8000, 100_000, 99_900, 40, 900, 310, 0, 12, 0, 0)
@@ -43,6 +46,24 @@ def test_an_operations_own_fields_are_shown_in_request_and_response() -> None:
     assert asked.fields["operation"] == answered.fields["operation"] == "CARTRIDGE_READ"
     assert answered.fields["data.lot"] == "L1"
     assert answered.fields["data.needle_length_um"] == 1500
+
+
+@pytest.mark.parametrize("operation", SERVICE_OPERATIONS, ids=lambda operation: operation.name)
+def test_so_are_those_of_a_technicians_bench(operation: Operation) -> None:
+    """Of a REQUEST and a RESPONSE of nothing but ones, which is in every range but that of a lease's lifetime."""
+    arguments, data = (
+        pack(ServiceCeilings(1, 1, 5000)) if struct is ServiceCeilings else bytes([1]) * 200
+        for struct in (operation.arguments, operation.data)
+    )
+    asked, answered = of(
+        (TO_PEN, frame(Request(9, 7, operation.number, 1, arguments), 0)),
+        (TO_HOST, frame(Response(9, 0, data), 0)),
+    )
+    for one, rest, struct in ((asked, "arguments", operation.arguments), (answered, "data", operation.data)):
+        assert one.fields["operation"] == operation.name
+        assert {name for name in one.fields if name.startswith(f"{rest}.")} == {
+            f"{rest}.{name}" for name in fields_of(struct)
+        }
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def leaving(command: typer.core.TyperGroup) -> Iterator[tuple[str, ...]]:
     for name, found in sorted(command.commands.items()):
         if name in ("export", "report") and isinstance(found, typer.core.TyperGroup):
             yield from ((name, leaf) for leaf in sorted(found.commands))
-        elif name in ("lookback", "verify", "sbom"):
+        elif name in ("lookback", "verify", "sbom", "support"):
             yield (name,)
     yield from (("sessions", "list"), ("sessions", "show"))
 

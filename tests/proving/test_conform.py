@@ -33,11 +33,13 @@ from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
 from simulators.pacing import Pace, UsbFrames, at_baud
 from simulators.pen import SimulatedPen
-from simulators.personality import MODELS, NW_1, PenModel
+from simulators.personality import MODELS, NW_1, NW_2, PenModel
 from tests.pens import BenchPen, bench_c, bench_pty, bench_tcp
 
 ROOT = Path(__file__).resolve().parents[2]
 VIRTUAL = pytest.mark.looptime(start=time.monotonic)
+MAINTENANCE = ["M1", "M2", "M3", "M4", "M5", "M6"]
+"""What only a pen for a technician's bench does."""
 EVERYTHING = Allowed(motion=True, writes=True)
 
 
@@ -59,6 +61,7 @@ async def simulated(
     """A pen in this process, in the event loop's time, whose every part is in a hand."""
     loop = asyncio.get_running_loop()
     pen = SimulatedPen(replace(model, self_test_ms=200), rng=Random(5), today=date(2026, 1, 1))
+    pen.hold_on("air", touching=False)
     live = LivePen(pen, pace=pace, clock_ns=lambda: int(loop.time() * 1e9))
     task = asyncio.create_task(live.run(), name="simulated pen")
 
@@ -68,9 +71,12 @@ async def simulated(
         else:
             pen.remove_cartridge()
 
+    def touch() -> None:
+        pen.hold_on("cheek", touching=not pen.plant.touching)
+
     try:
         with MemoryEndpoint(live, "conform") as endpoint:
-            yield pen, endpoint.url, Hands(*map(hand, (pen.press_button, pen.press_pedal, swap, pen.reboot)))
+            yield pen, endpoint.url, Hands(*map(hand, (pen.press_button, pen.press_pedal, swap, pen.reboot, touch)))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -134,11 +140,18 @@ async def test_the_simulated_pen_passes_in_every_clause() -> None:
     assert failures(report) == []
     assert report.conforms
     assert report.stopped
+    assert [one.clause for one in report.clauses if one.verdict is not Verdict.PASS] == ["S4", *MAINTENANCE]
+
+
+@VIRTUAL
+async def test_the_simulated_pen_of_the_bench_passes_in_every_clause() -> None:
+    report = await report_on(NW_2)
+    assert failures(report) == []
     assert [one.clause for one in report.clauses if one.verdict is not Verdict.PASS] == ["S4"]
 
 
 @VIRTUAL
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in {"NW-1", "NW-NO-DEAD-MAN"}])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in {"NW-1", "NW-2", "NW-NO-DEAD-MAN"}])
 async def test_every_other_model_passes(name: str) -> None:
     report = await report_on(MODELS[name])
     assert failures(report) == []
@@ -191,7 +204,7 @@ async def test_over_terminal_and_socket_and_on_the_pen_in_c(c_pen_program: Path)
     for report in reports:
         assert failures(report) == []
         assert report.stopped
-    assert [one.clause for one in reports[2].clauses if one.verdict is Verdict.NOT_TRIED] == ["C5", "S4"]
+    assert [one.clause for one in reports[2].clauses if one.verdict is Verdict.NOT_TRIED] == ["C5", "S4", *MAINTENANCE]
 
 
 # What may move -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.wire.capture import CapturedBytes
+from firmware_bridge.wire.codec import pack, unpack
 from firmware_bridge.wire.dissection import dissect
 from firmware_bridge.wire.framing import DELIMITER, Deframer, frame
 from firmware_bridge.wire.messages import (
@@ -27,7 +28,9 @@ from firmware_bridge.wire.messages import (
     Welcome,
 )
 from firmware_bridge.wire.operations import CALIBRATION_READ, CARTRIDGE_READ
+from firmware_bridge.wire.service_operations import SERVICE_ARM, ServiceCeilings, ServiceLease
 from simulators.pen import SimulatedPen
+from simulators.personality import NW_1, NW_2
 from simulators.recorded_steps import steps_of
 from simulators.replay import Deviation, RecordedPen
 
@@ -46,9 +49,15 @@ class Ears:
 
 
 def treatment(
-    ears: Ears, seed: int, *, thinks_ms: int = 0, depth_um: int = 700, reads: tuple = (CARTRIDGE_READ,)
+    ears: Ears,
+    seed: int,
+    *,
+    thinks_ms: int = 0,
+    depth_um: int = 700,
+    reads: tuple = (CARTRIDGE_READ,),
+    service: bool = False,
 ) -> Play:
-    """A host that treats: each ``next`` is a millisecond, and what it sends in it."""
+    """A host that treats, or works at a bench: each ``next`` is a millisecond, and what it sends in it."""
     chance = Random(seed)
     nonce, key = chance.randint(1, 2**32 - 1), chance.randint(1, 2**32 - 1)
     yield [Hello(nonce, 1)]
@@ -65,9 +74,16 @@ def treatment(
             yield []
         tag = tag or int.from_bytes(answer.data[2:6], "little")
     yield from ([] for _ in range(thinks_ms))
-    yield [Arm(nonce, key, 1000, 100_000, tag)]
-    while (armed := ears.newest(Armed, key=key)) is None:
-        yield []
+    if service:
+        number = chance.getrandbits(16)
+        yield [Request(number, nonce, SERVICE_ARM.number, key, pack(ServiceCeilings(1000, 100_000, 60_000)))]
+        while (answer := ears.newest(Response, id=number)) is None:
+            yield []
+        armed = unpack(ServiceLease, answer.data)
+    else:
+        yield [Arm(nonce, key, 1000, 100_000, tag)]
+        while (armed := ears.newest(Armed, key=key)) is None:
+            yield []
     tick = 0
     for motor, depth, beats in ((0, 0, 4), (1, 500, 10), (1, depth_um, 10), (0, 0, 6)):
         yield from ([] for _ in range(thinks_ms))
@@ -85,7 +101,10 @@ def treatment(
 
 def recorded(seed: int = 1, **how: object) -> tuple[list[CapturedBytes], Ears]:
     """A treatment of the simulated pen, as it was on the wire; and what the host heard."""
-    pen = SimulatedPen(rng=Random(5), today=date(2026, 5, 4))
+    service = bool(how.get("service"))
+    pen = SimulatedPen(NW_2 if service else NW_1, rng=Random(5), today=date(2026, 5, 4))
+    if service:
+        pen.hold_on("air", touching=False)
     ears, deframer, pieces = Ears(), Deframer(), []
     sequence = 0
     for now_ms, said in enumerate(treatment(ears, seed, **how)):
@@ -139,6 +158,20 @@ def essence(heard: list[Message]) -> list[Message]:
     return kept
 
 
+@pytest.mark.parametrize("thinks_ms", [0, 7, 130])
+def test_a_service_lease_is_played_back_as_any_other(thinks_ms):
+    pieces, heard = recorded(service=True)
+    ears = Ears()
+    told, pen = replayed(treatment(ears, 2, thinks_ms=thinks_ms, service=True), ears, pieces)
+    assert told == []
+    assert pen.ended
+    assert max(status.tick for status in ears.heard if isinstance(status, Status)) == 30
+    granted = max(place for place, one in enumerate(ears.heard) if isinstance(one, Response))
+    leases = [one.lease for one in ears.heard[granted:] if isinstance(one, Status)]
+    last = max(place for place, lease in enumerate(leases) if lease)
+    assert {*leases[: last + 1]} == {heard.newest(Status, tick=30).lease}, "from its answer to its end, without a gap"
+
+
 def test_the_same_host_hears_the_same_and_deviates_nowhere():
     ears = Ears()
     told, pen = replayed(treatment(ears, 2), ears)
@@ -164,6 +197,8 @@ def test_a_host_of_another_pace_hears_the_same_in_the_same_order(then_ms, now_ms
         essence([one for one in each.heard if isinstance(one, Status)]) for each in (ears, heard)
     )
     in_order = iter(recorded_states)
+    # Between ARMED and a first setpoint that comes later than it did, the last STATUS is said again, with the lease.
+    states = [one for one in states if one in recorded_states or not one.lease or one.tick]
     assert all(state in in_order for state in states), "STATUS of the recording, none twice and none out of order"
     times = [one.pen_time_ms for one in ears.heard if isinstance(one, Status)]
     assert times == sorted(times)

@@ -6,11 +6,15 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_bridge.wire.codec import pack
 from firmware_bridge.wire.framing import frame
 from firmware_bridge.wire.messages import Arm, Hello, Request, Setpoint, Stop
 from firmware_bridge.wire.operations import CLEAR_FAULT
+from firmware_bridge.wire.service_operations import ADJUSTMENT_WRITE, SERVICE_ARM, ServiceCeilings
+from simulators.adjustment import AdjustmentTable
 from simulators.pen import STEP_S, SimulatedPen
 from simulators.personality import MODELS
+from simulators.untruth import Untruth
 
 TODAY = date(2026, 1, 1)
 NONCE = 5
@@ -21,7 +25,7 @@ ACTS = st.one_of(
     st.tuples(
         st.sampled_from(
             ["arm", "stop", "jam", "unjam", "stick", "unstick", "drop supply", "good supply", "drift", "button", "hot",
-             "reboot", "off skin", "clear", "drain"]
+             "reboot", "off skin", "on skin", "clear", "drain", "service", "table"]
         ),
         st.just(0),
     ),
@@ -59,15 +63,23 @@ def act(pen: SimulatedPen, number: int, do: str, value: int) -> None:
             pen.faults.heat_to(59.99)
         case "reboot":
             pen.reboot()
-        case "off skin":
-            pen.hold_on("cheek", touching=False)
+        case "off skin" | "on skin":
+            pen.hold_on("cheek", touching=do == "on skin")
+        case "service":
+            asked = ServiceCeilings(1500, 150_000, 2_000)
+            say(Request(number, NONCE, SERVICE_ARM.number, number + 1, pack(asked)))
+        case "table":
+            table = AdjustmentTable(pen.memory.adjustment.number + 1, 980_000, (0, 1000, 2500), (60, 1075, 2580))
+            say(Request(number, NONCE, ADJUSTMENT_WRITE.number, number + 1, pack(table.as_data())))
         case "drain":
             pen.faults.drain_battery(0.02)
 
 
-def lived(story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool) -> list[object]:
+def lived(
+    story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool, untruth: Untruth | None = None
+) -> list[object]:
     """What the pen said, when, and everything its parts came to."""
-    pen = SimulatedPen(MODELS[model], rng=Random(3), today=TODAY)
+    pen = SimulatedPen(MODELS[model], rng=Random(3), today=TODAY, untruth=untruth)
     pen.receive(1, b"\x00" + frame(Hello(NONCE, 1), 0))
     heard: list[object] = []
     now_ms = 0
@@ -88,8 +100,9 @@ def lived(story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool
                 heard.append((now_ms, said))
         act(pen, number, do, value)
         heard.append(pen.truth)
-    parts = [getattr(pen.plant, name) for name in type(pen.plant).__slots__ if name != "parameters"]
-    return [*heard, parts]
+    names = {name for kind in type(pen.plant).__mro__ for name in getattr(kind, "__slots__", ())}
+    parts = [getattr(pen.plant, name) for name in sorted(names - {"parameters", "_random"})]
+    return [*heard, parts, pen.memory.lifetime.ran_ms]
 
 
 @settings(max_examples=60)
@@ -100,6 +113,19 @@ def lived(story: list[tuple[int, tuple[str, int]]], model: str, *, strides: bool
 def test_strides_change_nothing(story: list[tuple[int, tuple[str, int]]], model: str) -> None:
     begun = [(5, ("arm", 0)), (5, ("setpoint", 10)), (1, ("setpoint", 20)), *story]
     assert lived(begun, model, strides=True) == lived(begun, model, strides=False)
+
+
+@settings(max_examples=40)
+@given(
+    story=st.lists(st.tuples(st.integers(1, 400), ACTS), min_size=3, max_size=25),
+    untruth=st.one_of(
+        st.none(), st.just(Untruth(1_040_000, 80, -40, 30, 4, 3, 950_000)), st.just(Untruth(930_000, -150, noise_um=9))
+    ),
+)
+def test_nor_do_they_on_a_bench(story: list[tuple[int, tuple[str, int]]], untruth: Untruth | None) -> None:
+    begun = [(5, ("off skin", 0)), (5, ("service", 0)), (5, ("setpoint", 10)), (1, ("setpoint", 20)), *story]
+    by_stride, by_step = (lived(begun, "NW-2", strides=strides, untruth=untruth) for strides in (True, False))
+    assert by_stride == by_step
 
 
 def test_a_long_quiet_drive_changes_nothing_either() -> None:

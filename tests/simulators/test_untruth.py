@@ -65,9 +65,12 @@ def test_noise_is_drawn_for_each_drive_to_a_depth_and_not_between():
     assert (sum(each**2 for each in found) / 200) ** 0.5 == pytest.approx(10, rel=0.15)
 
 
-def test_drift_goes_by_hours_of_strokes():
-    pen = untrue(drift_um_per_h=3)
-    pen.age(20)
+def test_drift_goes_by_hours_and_shows_at_the_next_drive():
+    pen = untrue(drift_um_per_h=60)
+    pen.age(0.5)
+    assert drive(pen, 1000) == pytest.approx(1030, abs=0.1)
+    pen.plant.release()
+    pen.advance(1_800_000)
     assert drive(pen, 1000) == pytest.approx(1060, abs=0.1)
 
 

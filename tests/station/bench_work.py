@@ -29,13 +29,13 @@ from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.certificate_parts import Named
 from station.bench.certifying import Issued, Parties, Work, draw_number, issue
 from station.bench.results import DepthMeasured, RateMeasured, depth_series, rate_series
-from station.bench.standards import decision_of, environment_of, references_of, table_of
+from station.bench.standards import decision_of, environment_of, policy_sha256, references_of, table_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 TODAY = date(2026, 11, 26)
 POLICY = load_policy()
 AIR = (Environment(218, 410), Environment(224, 430))
-NAMED = Named("six-point", "5f" * 32)
+NAMED = Named("six-point", policy_sha256())
 PARTIES = Parties(
     laboratory=Address(
         name="Bench of Example Clinic", lines=("3 Weaver's Yard", "Exampleton EX1 2AB"), contact="bench@clinic.example"

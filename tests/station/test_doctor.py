@@ -15,19 +15,18 @@ from firmware_bridge.usb_id import UsbId
 from station.monitoring import doctor, probes
 from station.monitoring.doctor import (
     BrokerFacts,
-    ClockFacts,
     DataFacts,
     DiskFacts,
     Facts,
-    Level,
-    PortFacts,
     PriorityFacts,
     SoftwareFacts,
     StationFacts,
     check_data,
     examine,
-    worst,
 )
+from station.monitoring.doctor_clock import ClockFacts, check_clock
+from station.monitoring.doctor_ports import PortFacts, check_ports
+from station.monitoring.findings import Level, worst
 from station.monitoring.probes import (
     holders_of,
     port_facts,
@@ -92,7 +91,7 @@ def test_each_trouble_is_found_alone_and_has_a_meaning_and_a_remedy(part: str) -
     ],
 )
 def test_ports(port: PortFacts, level: Level, said: str) -> None:
-    (finding,) = doctor.check_ports((port,))
+    (finding,) = check_ports((port,))
     assert finding.level is level
     assert said in finding.what + finding.remedy
 
@@ -121,7 +120,7 @@ def test_disk_and_clock_in_between() -> None:
     full = replace(GOOD.disk, free_bytes=doctor.DISK_FULL_BYTES - 1)
     levels = [worst(doctor.check_disk(facts)) for facts in (slow, low, full)]
     assert levels == [Level.WARNING, Level.WARNING, Level.PROBLEM]
-    assert worst(doctor.check_clock(replace(GOOD.clock, synchronised=False))) is Level.WARNING
+    assert worst(check_clock(replace(GOOD.clock, synchronised=False))) is Level.WARNING
 
 
 def test_the_probes_see_this_machine(tmp_path: Path) -> None:
@@ -163,7 +162,7 @@ async def test_a_broker_lets_us_in_or_says_why_not(embedded: Embedded) -> None:
 def test_what_is_said_of_settings_is_not_said_of_the_station_that_runs() -> None:
     (finding,) = doctor.check_brokers(())
     assert "These settings name no broker" in finding.what
-    (port,) = doctor.check_ports(())
+    (port,) = check_ports(())
     assert "No serial port on USB" in port.what
     (station,) = doctor.check_station(StationFacts(7, 7472, broker="mqtts://broker.example:8883"))
     assert "with the broker mqtts://broker.example:8883" in station.what
@@ -174,7 +173,7 @@ def test_a_password_file_that_lacks_is_a_finding(tmp_path: Path) -> None:
     (facts,) = probe_brokers(settings)
     (finding,) = doctor.check_brokers((facts,))
     assert "cannot be read from" in finding.what
-    assert finding.level is doctor.Level.WARNING
+    assert finding.level is Level.WARNING
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from firmware_bridge.wire.operations import (
     CartridgeData,
     CartridgeTag,
     FaultMask,
+    Nothing,
     OutcomeData,
     OutcomeKey,
     SelfTestData,
@@ -138,6 +139,8 @@ async def answered_in_time(bench: Bench) -> None:
     host, loop = bench.host, asyncio.get_running_loop()
     for operation in OPERATIONS:
         if not operation.repeatable or (operation.capability is not None and not bench.has(operation.capability)):
+            continue
+        if operation.arguments is not Nothing and operation not in {OUTCOME, EVENT_LOG}:
             continue
         arguments = pack(OutcomeKey(1)) if operation is OUTCOME else b"\x01\0\0\0" if operation is EVENT_LOG else b""
         began_s = loop.time()

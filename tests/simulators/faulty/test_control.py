@@ -147,6 +147,10 @@ async def test_hands(served: Served) -> None:
         assert (off["powered"], off["awake"]) == (False, False)
         assert (await truth("power_on"))["powered"]
         assert (await client.ask("wait", **{"for": "awake=true"}))["ok"]
+        await truth("age", hours=3, cycles=250)
+        assert (await truth("charge"))["charge"] == pytest.approx(1.0, abs=1e-3)
+        assert served.pen.memory.lifetime.ran_ms >= 3 * 3_600_000
+        assert served.pen.plant.parameters.battery_full_c == pytest.approx(0.9 * 2160, rel=1e-3)
 
 
 async def test_a_pen_that_is_switched_off_says_nothing_and_is_another_boot_afterwards(served: Served) -> None:

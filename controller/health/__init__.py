@@ -1,0 +1,1 @@
+"""How pens do: what they counted, how that goes on, when they leave their limits, and how sure that is. Pure."""

@@ -1,0 +1,91 @@
+"""A certificate issued anew, because something beside the measurements was wrong in it: a name, an address, a date.
+
+What was issued stays. The new one has a number of its own, names the one it takes the place of, and gives the reason
+(ISO/IEC 17025:2017, 7.8.8). What was measured cannot be changed: for that the pen is measured again.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from logger.certificate.document import Replaces
+from logger.certificate.folder import CertificateFolder
+from logger.certificate.sealing import Sealed
+from logger.errors import CertificateRefused
+from station.bench.certifying import Issued, Parties, Work, issue
+
+
+def parties_of(sealed: Sealed) -> Parties:
+    """What a certificate says beside measurements. Raises CertificateRefused where its names were left out."""
+    body, private = sealed.certificate.body, sealed.certificate.private
+    if private is None:
+        raise CertificateRefused(
+            "names_left_out",
+            f"This copy of {body.number} has no names in it, so nothing of them can be corrected. Take the file that "
+            "the station kept when it issued it.",
+        )
+    return Parties(
+        laboratory=private.laboratory,
+        customer=private.customer,
+        people=private.people,
+        performed_at=body.performed_at,
+        place=private.place,
+        received_on=body.received_on,
+        due_on=body.due_on,
+        condition=private.condition,
+        deviations=private.deviations,
+        remarks=private.remarks,
+        customer_said=private.customer_said,
+    )
+
+
+def reissue(
+    old: Sealed,
+    parties: Parties,
+    *,
+    number: str,
+    reason: str,
+    authorised_by: str,
+    issued_at: str,
+    key: Ed25519PrivateKey,
+    folder: CertificateFolder,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Issued:
+    """Issues ``old`` anew under another number, with other ``parties``, for a ``reason`` that is printed on it.
+
+    Raises CertificateRefused where no reason is given, nothing is other than it was, or the number is taken; OSError.
+    """
+    if not reason.strip():
+        raise CertificateRefused("no_reason", "A certificate is issued anew for a reason, which it names. Give one.")
+    if parties == parties_of(old):
+        raise CertificateRefused(
+            "nothing_changed",
+            f"Nothing would be other than in {old.certificate.body.number}. Nothing was issued; `needlework "
+            "certificate pdf` prints it again.",
+        )
+    body = old.certificate.body
+    work = Work(
+        kind=body.kind,
+        number=number,
+        series=body.series,
+        site=body.site,
+        station=body.station,
+        software=body.software,
+        instrument=body.instrument,
+        technician=body.technician,
+        authorised_by=authorised_by,
+        begun_at=body.begun_at,
+        ended_at=body.ended_at,
+        references=body.references,
+        environment=body.environment,
+        decision=body.decision,
+        results=body.results,
+        adjustment=body.adjustment,
+        written=body.written,
+        replaces=Replaces(number=body.number, sha256=old.sha256),
+        demo=body.demo,
+    )
+    said = replace(parties, reissue_reason=reason.strip())
+    return issue(work, said, issued_at=issued_at, key=key, folder=folder, random_bytes=random_bytes)

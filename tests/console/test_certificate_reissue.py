@@ -1,0 +1,90 @@
+"""`needlework certificate reissue`: another number, a reason, somebody who may, and an entry in the record."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typer.testing import CliRunner, Result
+
+from console.cli import app
+from controller.service_events import CertificateIssued
+from logger.journal.reader import JournalReader
+from station.bench.certifying import Issued
+from station.people.accounts import Accounts
+from station.settings import StationSettings
+from tests.station.bench_work import KEY, issued
+from tests.station.test_accounts import CHEAP, GOOD, NOW_S
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A station's state directory with a technician, an operator, and its key."""
+    monkeypatch.setenv("NEEDLEWORK_STATION", "bench-1")
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    book = Accounts(directory / "accounts.sqlite", hasher=CHEAP)
+    book.add("boss", "manager", GOOD, NOW_S)
+    book.add("tech-2", "technician", GOOD, NOW_S)
+    book.add("az-1", "operator", GOOD, NOW_S)
+    book.close()
+    (tmp_path / "password").write_text(GOOD + "\n", encoding="utf-8")
+    (directory / "station.key").write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (directory / "station.key").chmod(0o600)
+    return directory
+
+
+@pytest.fixture
+def old(state: Path) -> Issued:
+    """A certificate, issued just before the program died: the record does not tell of it."""
+    return issued(state / "certificates")
+
+
+def call(state: Path, number: str, *, by: str = "tech-2", said: str) -> Result:
+    (state.parent / "other.yaml").write_text(said, encoding="utf-8")
+    words = ["certificate", "reissue", number, "--with", str(state.parent / "other.yaml"), "--reason", "Mistyped name."]
+    signed = ["--as", by, "--password-file", str(state.parent / "password"), "--state", str(state), "--json"]
+    return CliRunner().invoke(app, [*words, *signed])
+
+
+def told(state: Path) -> list[CertificateIssued]:
+    """The certificates that the record tells of."""
+    reader = JournalReader(StationSettings(state_dir=state).journal_path)
+    try:
+        bodies = [entry.body for entry in reader.entries_of(("certificate_issued",))]
+    finally:
+        reader.close()
+    return [CertificateIssued.model_validate_json(body) for body in bodies]
+
+
+def test_it_is_issued_anew_and_both_are_on_record(state: Path, old: Issued) -> None:
+    done = call(state, old.event.number, said="customer:\n  name: Practice of Dr. Joan Example\n")
+    assert done.exit_code == 0, done.output
+    new = json.loads(done.output)
+    assert new["replaces"] == old.event.number
+    assert [event.number for event in told(state)] == [old.event.number, new["number"]]
+    assert told(state)[1].sha256 == new["sha256"]
+    assert old.path.read_bytes() == old.sealed.content
+    again = json.loads(Path(new["file"]).read_bytes())
+    assert again["private"]["customer"]["name"] == "Practice of Dr. Joan Example"
+    assert again["private"]["reissue_reason"] == "Mistyped name."
+    assert again["body"]["authorised_by"] == "tech-2"
+    verified = CliRunner().invoke(app, ["certificate", "verify", new["number"], "--state", str(state)])
+    assert (verified.exit_code, "takes the place of" in verified.output) == (0, True), verified.output
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "words"),
+    [
+        ("az-1", "customer:\n  name: X\n", "technician"),
+        ("tech-2", "customer:\n  nam: X\n", "other.yaml:2"),
+        ("tech-2", "{}\n", "Nothing would be other"),
+    ],
+)
+def test_what_may_not_be_or_changes_nothing_issues_nothing(
+    state: Path, old: Issued, by: str, said: str, words: str
+) -> None:
+    done = call(state, old.event.number, by=by, said=said)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert list((state / "certificates").iterdir()) == [old.path]
