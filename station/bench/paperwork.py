@@ -44,7 +44,7 @@ MAY_RELEASE: Final[tuple[Role, ...]] = ("manager", "physician")
 """Those who answer for patients; never whoever mended the pen alone."""
 MAY_REPAIR: Final[tuple[Role, ...]] = ("technician", "manager")
 
-Because = Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
+Because = Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
 Add = Callable[..., Awaitable[None]]
 """Puts events on record; they are on the disk on return."""
 Work = Literal["cleaned", "opened", "dropped", "lubricated", "sealed", "inspected", "other"]
