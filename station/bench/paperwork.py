@@ -75,6 +75,8 @@ class Paperwork:
     ) -> PenQuarantined:
         """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``.
 
+        First this, then the calibration that mends it: only a certificate issued after the quarantine counts for its
+        end. A pen at hand also loses its calibration (:func:`controller.calibration.ending.end_calibration`).
         Raises RecordUnavailable, and sqlite3.Error when it cannot be noted here.
         """
         event = quarantine_of(
