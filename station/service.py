@@ -113,7 +113,7 @@ class Station:
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
                 "checkpoints": checkpoints.run,
-                "quarantines": partial(hear_regularly, pens_kept),
+                "quarantines": partial(hear_regularly, pens_kept, self._settings.journal_path),
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(
