@@ -26,7 +26,7 @@ class Quarantined(Record):
     """A quarantine that nobody ended yet: its random id, why, by which account, on which day (ISO), and where."""
 
     quarantine: str
-    because: Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
+    because: Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
     by: str
     on: str
     station: str
@@ -56,6 +56,7 @@ QUARANTINE_WORDS = {
     "out_of_tolerance": "it was found out of tolerance",
     "self_test": "its self-test failed",
     "shock": "it was knocked or dropped",
+    "repaired": "it was worked on, and not calibrated since",
     "recall": "a part of it was recalled",
     "other": "for another reason",
 }
