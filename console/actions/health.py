@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from controller.datafile import nearest
 from controller.health.assess import Load, PenHealth
 from controller.health.policy import HealthPolicy, load_health_policy
 from controller.profiles import Profiles, load_profiles
+from logger.errors import RecordError
 from logger.export.files import check_free, write_whole
 from logger.journal.entry import Entry
 from logger.record.pen_events import TYPES
@@ -44,7 +46,7 @@ class Record:
         self.settings = settings
         self.policy: HealthPolicy = load_health_policy(settings.health)
         self.profiles: Profiles = load_profiles(settings.profiles)
-        self.calibration: CalibrationPolicy = load_policy()
+        self.calibration: CalibrationPolicy = load_policy(settings.calibration)
         self.where = ""
         self._journal = journal
         self._store = store
@@ -134,52 +136,44 @@ def all_pens(settings: StationSettings, *, journal: Path | None, store: str | No
 
 
 def watch_pens(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
-    """Keeps the page up to date until a signal ends it; a line of JSON each time with ``as_json``."""
+    """Keeps the page up to date until a signal ends it; a line of JSON each time with ``as_json``.
+
+    A record that cannot be read for a while is told on the page, which stays as it was. Raises RecordError,
+    ConsoleError when it cannot be read to begin with.
+    """
     record = Record(settings, journal, store)
     pens = record.look()
     console = out()
+    on_screen = console.is_terminal and not as_json
 
-    async def until_asked() -> None:
-        nonlocal pens
+    async def until_asked() -> list[PenHealth]:
+        seen, where = pens, record.where
         asked = asyncio.Event()
-        with on_ending_signals(lambda _name: asked.set()), _page(console, as_json=as_json) as page:
+        page = Live(console=console, screen=True, auto_refresh=False) if on_screen else None
+        with on_ending_signals(lambda _name: asked.set()), page or nullcontext():
             while not asked.is_set():
-                _show(page, console, pens, record.where)
+                _show(page, console, seen, where, as_json=as_json)
                 try:
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await asked.wait()
                 except TimeoutError:
-                    pens = await asyncio.to_thread(record.look)
+                    try:
+                        seen = await asyncio.to_thread(record.look)
+                        where = record.where
+                    except RecordError as error:
+                        where = f"{record.where} as it was before: {error}"
+        return seen
 
-    asyncio.run(until_asked())
-    return _code(pens)
-
-
-class _Plain:
-    """Where a page goes that is no screen."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-
-    def __enter__(self) -> "_Plain":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
+    return _code(asyncio.run(until_asked()))
 
 
-def _page(console: Console, *, as_json: bool) -> "Live | _Plain":
-    if as_json or not console.is_terminal:
-        return _Plain(as_json=as_json)
-    return Live(console=console, screen=True, auto_refresh=False)
-
-
-def _show(page: "Live | _Plain", console: Console, pens: list[PenHealth], where: str) -> None:
-    if isinstance(page, _Plain) and page.as_json:
+def _show(page: Live | None, console: Console, pens: list[PenHealth], where: str, *, as_json: bool) -> None:
+    if as_json:
         print(json.dumps([as_data(pen) for pen in pens], ensure_ascii=False), flush=True)
         return
-    view = pens_health_view(pens, datetime.now(UTC), console.width, where=where)
-    if isinstance(page, Live):
+    again = f"{where}; looked at again every {LOOK_AGAIN_S:.0f} s, Ctrl-C ends this page"
+    view = pens_health_view(pens, datetime.now(UTC), console.width, where=again)
+    if page is not None:
         page.update(view, refresh=True)
     else:
         say(console, view)

@@ -1,6 +1,8 @@
 """`needlework pen health` and `needlework pens health` on a record of made-up lives."""
 
+import asyncio
 import json
+import signal
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from io import StringIO
@@ -20,6 +22,7 @@ from controller.profiles import load_profiles
 from logger.journal.reader import JournalReader
 from station.monitoring.pen_health import health_of_pens
 from station.settings import StationSettings
+from tests.console.houses import ENVIRONMENT, NEEDLEWORK
 from tests.pen_lives import journal_of, life
 
 
@@ -129,3 +132,18 @@ def test_a_plot_keeps_to_its_field_and_what_lies_outside_is_left_out() -> None:
     assert {len(row) for row in rows} == {20}
     assert (rows[0][0], rows[3][19]) == ("•", "•")
     assert "╌" in "".join(rows)
+
+
+@pytest.mark.system
+async def test_the_page_that_is_watched_comes_at_once_and_ends_in_good_order_when_it_is_asked_to(state: Path) -> None:
+    words = ("pens", "health", "--watch", "--json", "--state", str(state))
+    process = await asyncio.create_subprocess_exec(
+        NEEDLEWORK, *words, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(15):
+        page = json.loads(await process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, trouble = await process.communicate()
+    assert page[0]["pen"] == "NW-2/0011"
+    assert (process.returncode, trouble) == (1, b""), "a pen needs attention"
