@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from console.exits import Code
-from console.records import entries_of, opened, where_to_look
+from console.records import Source, entries_of, opened, where_to_look
 from console.render.health import pen_health_view, pens_health_view
 from console.render.health_svg import health_svg
 from console.screen import out, print_json, say
@@ -25,6 +25,7 @@ from controller.profiles import Profiles, load_profiles
 from logger.errors import RecordError
 from logger.export.files import check_free, write_whole
 from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
 from logger.record.pen_events import TYPES
 from logger.report.typeset import picture_of
 from station.api.client import StationClient
@@ -48,17 +49,23 @@ class Record:
         self.profiles: Profiles = load_profiles(settings.profiles)
         self.calibration: CalibrationPolicy = load_policy(settings.calibration)
         self.where = ""
+        self._found: dict[tuple[str, int], Entry] = {}
+        self._read: dict[str, dict[str, int]] = {}
+        """How far each place was read, by its name and by station: of a record of years, the rest is not read again."""
         self._journal = journal
         self._store = store
 
     def look(self) -> list[PenHealth]:
         """How every pen does now. Raises RecordError, ConsoleError."""
-        found: dict[tuple[str, int], Entry] = {}
+        found = self._found
         names = []
         for store, file in where_to_look(self.settings, self._journal, self._store):
             with opened(self.settings, journal=file, store=store) as place:
                 names.append(place.name)
-                found |= {(one.station, one.sequence): one for one in entries_of(place.source, TYPES)}
+                read = self._read.setdefault(place.name, {})
+                upto = _ends(place.source)
+                found |= {(one.station, one.sequence): one for one in entries_of(place.source, TYPES, read)}
+                read.update(upto)
         self.where = " and ".join(names)
         entries = [found[key] for key in sorted(found)]
         loads = asyncio.run(_loads(self.settings))
@@ -70,6 +77,14 @@ class Record:
             calibration=self.calibration,
             loads=loads,
         )
+
+
+def _ends(source: Source) -> dict[str, int]:
+    """The newest entry of each station, before anything is read: what comes meanwhile is read the next time."""
+    if isinstance(source, JournalReader):
+        last = source.last()
+        return {source.station: last[0]} if last is not None else {}
+    return {span.station: span.contiguous for span in source.stations()}
 
 
 async def _loads(settings: StationSettings) -> dict[str, Load]:
