@@ -30,7 +30,6 @@ from station.captures import Captures
 from station.clock import StationClock
 from station.desk import Desk
 from station.errors import StationFailure, Trouble
-from station.monitoring.health_watch import watch_health
 from station.monitoring.observed import observed
 from station.pens import StationPen
 from station.people.accounts import Accounts
@@ -181,10 +180,8 @@ class Station:
     ) -> dict[str, BaseException | None]:
         """Starts the parts, says that the station is ready, and waits until it is to end; the parts that failed."""
         for pen in desk.pens:
-            self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
-            self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
-            self._of_pens.append(self._parts.start(f"calibration of {pen.name}", pen.look_at_calibration()))
-            self._of_pens.append(self._parts.start(f"health of {pen.name}", watch_health(pen, pen.note)))
+            for what, running in pen.parts().items():
+                self._of_pens.append(self._parts.start(f"{what} {pen.name}", running))
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())
@@ -277,13 +274,7 @@ class Station:
         pens = []
         for setting in self._settings.pens:
             sink = JournalSink(journal, self._clock.monotonic_s, closed)
-            driver = SessionDriver(
-                setting.url,
-                sink=sink,
-                clock=self._clock,
-                random=self._random,
-                site=site,
-            )
+            driver = SessionDriver(setting.url, sink=sink, clock=self._clock, random=self._random, site=site)
             tap, now_ms = captures.tap(setting.name, setting.url), self._clock.monotonic_ms
             pens.append(StationPen(setting, driver, sink, monotonic_ms=now_ms, random=self._random, tap=tap))
         return tuple(pens)
