@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import simulators.firmware
 from firmware_bridge.wire.messages import Welcome
+from proving.conform import planted_firmware as update
 from proving.conform import planted_rules as rules
 from proving.conform import planted_service as service
 from proving.conform import planted_wire as wire
 from proving.defects import Defect, Plant, planted
 from proving.defects_pen import FIRMWARE
 from simulators.adjustment import AdjustmentTable
+from simulators.firmware_store import FirmwareStore
 from simulators.lifetime import Lifetime
 from simulators.nonvolatile import NonVolatile
 from simulators.requests import RequestDesk
@@ -181,6 +183,20 @@ BENCH = (
               lambda: planted((Lifetime, "counted", service.counts_nothing)), "M6"),
     _at_bench("since ever", "a calibration written does not begin the counters anew",
               lambda: planted((NonVolatile, "write", service.since_ever)), "M6"),
+    _at_bench("signed by anybody", "firmware whose signature is nobody's is started",
+              lambda: planted((FirmwareStore, "_good", update.signed_by_anybody)), "M7"),
+    _at_bench("half is enough", "a part of an image is taken for all of it",
+              lambda: planted((FirmwareStore, "apply", update.half_is_enough)), "M7"),
+    _at_bench("no minimum", "firmware under the minimum is received",
+              lambda: planted((FirmwareStore, "begin", update.no_minimum)), "M7"),
+    _at_bench("holes", "a piece that leaves a hole is taken",
+              lambda: planted((FirmwareStore, "chunk", update.holes)), "M7"),
+    _at_bench("pieces twice", "a piece that comes twice is there twice",
+              lambda: planted((FirmwareStore, "chunk", update.twice)), "M7"),
+    _at_bench("confirms nothing", "something is confirmed where nothing is on trial",
+              lambda: planted((FirmwareStore, "confirm", update.confirms_nothing)), "M7"),
+    _at_bench("received forgotten", "a reboot forgets what was received",
+              lambda: planted((FirmwareStore, "start", update.received_forgotten)), "M7"),
 )  # fmt: skip
 
 DEFECTS: tuple[Found, ...] = (*CAMPAIGN, *OWN, *BENCH)
