@@ -3,7 +3,6 @@
 from typing import Literal
 
 from controller.calibration.due import DueRules
-from controller.calibration.policy import CalibrationPolicy
 from controller.events import Record
 
 
@@ -12,14 +11,6 @@ class PenRules(Record):
 
     due: DueRules = DueRules()
     firmware: tuple[str, ...] | None = None
-
-
-def rules_of(policy: CalibrationPolicy, model: str) -> PenRules:
-    """What a clinic's policy asks of a pen of this model; nothing where the policy does not know the model."""
-    asked = policy.models.get(model)
-    if asked is None:
-        return PenRules()
-    return PenRules(due=DueRules(**policy.due[asked.due].model_dump()), firmware=asked.firmware)
 
 
 class Quarantined(Record):
