@@ -7,6 +7,7 @@ in the simulated pen alone, from outside, for as long as its context lasts.
 from dataclasses import dataclass
 
 import simulators.firmware
+import simulators.media
 from firmware_bridge.wire.messages import Welcome
 from proving.conform import planted_firmware as update
 from proving.conform import planted_rules as rules
@@ -63,16 +64,16 @@ CAMPAIGN = (
 
 OWN = (
     _new("damaged now and then", "one STATUS of ten leaves with a bit changed",
-         lambda: planted((simulators.firmware, "frame", wire.damaged_now_and_then)), "W1"),
+         lambda: planted((simulators.media, "frame", wire.damaged_now_and_then)), "W1"),
     _new("CRC ignored", "a frame with a wrong CRC is taken", wire.hears(wire.crc_mended), "W2"),
     _new("full block refused", "COBS that ends with a full block is dropped",
          wire.hears(lambda piece: b"" if piece[:1] == b"\xff" else piece), "W3"),
     _new("short buffer", "frames over 128 bytes are dropped",
          wire.hears(lambda piece: b"" if len(piece) > 129 else piece), "W4"),
     _new("long STATUS", "STATUS comes in frames over 64 bytes while armed",
-         lambda: planted((simulators.firmware, "frame", wire.long_frames)), "W4"),
+         lambda: planted((simulators.media, "frame", wire.long_frames)), "W4"),
     _new("sequence stuck", "the pen's sequence does not count",
-         lambda: planted((simulators.firmware, "frame", wire.sequence_stuck)), "W5"),
+         lambda: planted((simulators.media, "frame", wire.sequence_stuck)), "W5"),
     _new("sequence decides", "frames with a sequence over 127 are dropped",
          wire.hears(wire.inside(lambda inside: inside if inside[1] < 128 else b"")), "W5"),
     _new("short payload read", "what a short payload lacks is read as zeros",
