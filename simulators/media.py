@@ -54,3 +54,7 @@ class Media:
     def held_bytes(self) -> list[int]:
         """How many bytes wait for their frame's end, of each medium."""
         return [deframer.held_bytes for deframer in self._deframers.values()]
+
+    def frames_of(self, medium: int) -> int:
+        """How many whole frames came on a medium."""
+        return self._deframers[medium].frames if medium in self._deframers else 0

@@ -333,7 +333,7 @@ def test_a_second_host(make_bench) -> None:
     assert bench.pen.firmware.medium == 1
     assert bench.pen.truth.lease
     said = bench.pen.firmware
-    assert said._deframers[OTHER_MEDIUM].frames == 2
+    assert said.media.frames_of(OTHER_MEDIUM) == 2
 
 
 def test_every_fault_but_those_of_line_and_usb_is_looked_at() -> None:
