@@ -11,7 +11,7 @@ import typer
 from console.pen_app import Json, PasswordFile, State, settings_of
 from console.trouble import Troubles
 
-WHY = "out_of_tolerance, self_test, shock, recall or other"
+WHY = "out_of_tolerance, self_test, shock, repaired, recall or other"
 WORK = "cleaned, opened, dropped, lubricated, sealed, inspected or other"
 
 Pen = Annotated[str, typer.Argument(help="The pen as MODEL/SERIAL, or its serial number.", metavar="PEN")]

@@ -1,6 +1,6 @@
 """Finds sessions in a journal or in a recorder's store, whichever there is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +93,12 @@ def sound_entries(source: Source, session: str) -> Iterator[Entry]:
     return sound_session(source.session_entries(session), after)
 
 
-def entries_of(source: Source, types: Sequence[str]) -> Iterator[Entry]:
-    """The entries of some types, of a journal or of every station in a store, one station after the other."""
-    return source.entries_of(types)
+def entries_of(source: Source, types: Sequence[str], after: Mapping[str, int]) -> Iterator[Entry]:
+    """The entries of some types, of a journal or of every station in a store, one station after the other; of each
+    those with a greater sequence than ``after`` has for it."""
+    if isinstance(source, JournalReader):
+        return source.entries_of(types, after.get(source.station, 0))
+    return source.entries_of(types, after)
 
 
 def every_sound_entry(source: Source) -> Iterator[Entry]:

@@ -109,7 +109,7 @@ def hand(
         str,
         typer.Argument(
             help="on_skin, off_skin, treat (on skin while it runs), button, pedal, cartridge_out, cartridge_in, "
-            "power_off, power_on; docs/gauges.md has those for instruments at it."
+            "power_off, power_on, charge, age (an hour passes); docs/gauges.md has those for instruments at it."
         ),
     ],
     control: Control,

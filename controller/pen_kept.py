@@ -3,7 +3,6 @@
 from typing import Literal
 
 from controller.calibration.due import DueRules
-from controller.calibration.policy import CalibrationPolicy
 from controller.events import Record
 
 
@@ -14,19 +13,11 @@ class PenRules(Record):
     firmware: tuple[str, ...] | None = None
 
 
-def rules_of(policy: CalibrationPolicy, model: str) -> PenRules:
-    """What a clinic's policy asks of a pen of this model; nothing where the policy does not know the model."""
-    asked = policy.models.get(model)
-    if asked is None:
-        return PenRules()
-    return PenRules(due=DueRules(**policy.due[asked.due].model_dump()), firmware=asked.firmware)
-
-
 class Quarantined(Record):
     """A quarantine that nobody ended yet: its random id, why, by which account, on which day (ISO), and where."""
 
     quarantine: str
-    because: Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
+    because: Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
     by: str
     on: str
     station: str
@@ -56,6 +47,7 @@ QUARANTINE_WORDS = {
     "out_of_tolerance": "it was found out of tolerance",
     "self_test": "its self-test failed",
     "shock": "it was knocked or dropped",
+    "repaired": "it was worked on, and not calibrated since",
     "recall": "a part of it was recalled",
     "other": "for another reason",
 }

@@ -162,7 +162,7 @@ class PenQuarantined(EventBase):
     quarantine: str
     pen: str
     serial: str
-    because: Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
+    because: Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
     by: str
     certificate: str
     last_in_tolerance: str

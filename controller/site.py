@@ -10,7 +10,8 @@ from controller.errors import ControllerError, ControlRefused
 from controller.history import CourseState, OpenedSession, PatientHistory, course_state
 from controller.library import LoadedLibrary
 from controller.operators import Operators
-from controller.pen_kept import PenKept, PenRules, rules_of
+from controller.pen_kept import PenKept, PenRules
+from controller.pen_rules import rules_of
 from controller.plan import ResolvedPlan, SessionPlan, resolve_plan
 from controller.ports import PenRegister, SiteMemory, UseLedger
 from controller.profiles import Profiles

@@ -73,7 +73,7 @@ def _calibration_read(pen: PenFirmware, _arguments: Any, _key: int) -> Answer:
 
 
 def _calibration_write(pen: PenFirmware, arguments: CalibrationData, key: int) -> Answer:
-    pen.memory.write(key, pen.counted(), arguments)
+    pen.memory.write(key, pen.memory.lifetime.counted(pen.plant, pen.running_ms), arguments)
     pen.memory.log(pen.pen_time_ms, LogCode.CALIBRATION_WRITTEN)
     return DONE
 

@@ -9,15 +9,12 @@ what is on the wire is modulo 2³².
 """
 
 import random
-from collections.abc import Callable
 
-from firmware_bridge.wire.framing import Deframer, frame
 from firmware_bridge.wire.messages import (
     PROTOCOL_VERSION,
     Arm,
     Armed,
     Busy,
-    Capability,
     Contact,
     Disarm,
     Fault,
@@ -30,48 +27,41 @@ from firmware_bridge.wire.messages import (
     Setpoint,
     Status,
     Stop,
-    Welcome,
 )
 from firmware_bridge.wire.service_operations import RawReadings, ServiceCeilings
 from simulators.defects import Defects
 from simulators.leasing import U32_MASK, LeaseKeeper
-from simulators.lifetime import Counted
+from simulators.media import Media, Transmit
 from simulators.nonvolatile import LeaseEnd, LogCode, NonVolatile
 from simulators.personality import Cartridge, PenModel, welcome
 from simulators.physics import Plant
+from simulators.presses import Presses
 from simulators.requests import RequestDesk
-from simulators.scaled import ScaledSensors, ScaledWatches
-from simulators.sensors import NO_U16, NO_U32, Sensors, limited_u16
-from simulators.untruth import UntruePlant
-from simulators.watches import Watches
+from simulators.scaled import senses
+from simulators.sensors import NO_U16, NO_U32
 
 SLOW_CHECK_MS = 16
 """What takes its time to change is looked at this often; everything else in every millisecond."""
 
-_CARTRIDGE_PRESENT, _NEEDLES_OUT, _BUTTON_HELD, _PEDAL_HELD = map(
-    int, (Interlock.CARTRIDGE_PRESENT, Interlock.NEEDLES_OUT, Interlock.BUTTON_HELD, Interlock.PEDAL_HELD)
-)  # as plain numbers: combining enum members costs more than all the rest of a STATUS
+_CARTRIDGE_PRESENT, _NEEDLES_OUT = int(Interlock.CARTRIDGE_PRESENT), int(Interlock.NEEDLES_OUT)
+# As plain numbers: combining enum members costs more than all the rest of a STATUS.
 
 _ON_SKIN = int(Contact.ON_SKIN)
-
-Transmit = Callable[[int, bytes], None]
-"""Called with a medium's number and the bytes to send on it."""
 
 
 class PenFirmware:
     """One boot of a pen. Media are numbers chosen by whoever calls; what goes out goes through ``transmit``.
 
-    ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and the press counters are STATUS'.
+    ``medium`` holds the connection, ``nonce`` is its nonce; ``boot_id``, ``faults`` and ``presses`` are STATUS'.
 
     ``restarting``: it is to be started anew once what it said is on its way. So many STOP frames as ``ignore_stops``
     says are not acted upon; other ``defects`` outlive a boot.
     """
 
     __slots__ = (
-        "_button_held_until", "_deframers", "_desk", "_due", "_lease", "_now", "_pedal_held_until", "_presses",
-        "_sensors", "_sequences", "_start_ms", "_status_in", "_transmit", "_watches", "boot_id", "button_presses",
-        "cartridge", "defects", "faults", "ignore_stops", "medium", "memory", "model", "nonce", "pedal_presses",
-        "plant", "restarting",
+        "_desk", "_due", "_lease", "_now", "_sensors", "_start_ms", "_status_in", "_watches", "boot_id", "cartridge",
+        "defects", "faults", "ignore_stops", "media", "medium", "memory", "model", "nonce", "plant", "presses",
+        "restarting",
     )  # fmt: skip
 
     def __init__(
@@ -96,31 +86,17 @@ class PenFirmware:
         self.boot_id = rng.getrandbits(32)
         self.nonce = 0
         self.faults = Fault(0)
-        self.button_presses = 0
-        self.pedal_presses = 0
+        self.presses = Presses()
         self.ignore_stops = 0
         self.restarting = False
-        self._transmit = transmit
-        noise = rng if noisy else None
-        self._sensors: Sensors
-        self._watches: Watches
-        if model.capabilities & Capability.ADJUSTABLE or isinstance(plant, UntruePlant):
-            self._sensors = ScaledSensors(model, plant, memory, noise)
-            self._watches = ScaledWatches(model, plant, self._sensors, memory)
-        else:
-            self._sensors = Sensors(model, plant, noise)
-            self._watches = Watches(model, plant, self._sensors)
+        self.media = Media(transmit, defects)
+        self._sensors, self._watches = senses(model, plant, memory, rng if noisy else None)
         self._lease = LeaseKeeper(model, plant, self._watches, memory, rng)
         self._start_ms = pen_time_start_ms
         self._now = 0
         self.medium: int | None = None
         self._due = 0
-        self._deframers: dict[int, Deframer] = {}
-        self._sequences: dict[int, int] = {}
         self._status_in = 0
-        self._presses: list[LogCode] = []
-        self._button_held_until = 0
-        self._pedal_held_until = 0
         self._desk = RequestDesk(self)
         self.memory.log(self.pen_time_ms, LogCode.BOOT)
         self.memory.lifetime.starts += 1
@@ -149,21 +125,9 @@ class PenFirmware:
         """How long the motor has been on, 0 when it is off."""
         return self._lease.running_ms(self._now)
 
-    def counted(self) -> Counted:
-        """What the pen has counted by now."""
-        return self.memory.lifetime.counted(self.plant, self.running_ms)
-
     def raw_readings(self) -> RawReadings:
         """The sensors as they are, without the table."""
-        sensors = self._sensors
-        return RawReadings(
-            pen_time_ms=self.pen_time_ms,
-            depth_raw_um=sensors.depth_raw_um(),
-            rate_raw_mhz=sensors.rate_raw_mhz(),
-            motor_current_ma=sensors.current_ma(),
-            supply_mv=limited_u16(round(self.plant.supply_v * 1000.0)) if sensors.has_battery else NO_U16,
-            temperature_dc=sensors.temperature_dc(),
-        )
+        return self._sensors.raw(self.pen_time_ms)
 
     @property
     def tick(self) -> int:
@@ -196,19 +160,11 @@ class PenFirmware:
             return PenState.RETRACTING
         return PenState.FAULT if self.faults else PenState.IDLE
 
-    @property
-    def damaged_frames(self) -> int:
-        """Pieces between delimiters that were no frame, over all media."""
-        return sum(deframer.damaged for deframer in self._deframers.values())
-
     # Bytes and time come in
 
     def receive(self, medium: int, data: bytes) -> None:
         """Bytes from a medium, in any pieces. Never raises, whatever the bytes, but PowerCut where the supply fails."""
-        deframer = self._deframers.get(medium)
-        if deframer is None:
-            deframer = self._deframers[medium] = Deframer()
-        for message in deframer.feed(data):
+        for message in self.media.feed(medium, data):
             self._handle(medium, message)
         self._set_due()
 
@@ -218,8 +174,7 @@ class PenFirmware:
 
     def forget(self, medium: int) -> None:
         """A medium is gone for good: its receive buffer is freed. By itself this stops nothing; silence does."""
-        self._deframers.pop(medium, None)
-        self._sequences.pop(medium, None)
+        self.media.forget(medium)
 
     def step_1ms(self) -> None:
         """One millisecond passes: watches, the dead-man, STATUS. The plant is stepped by the caller, after this."""
@@ -265,7 +220,7 @@ class PenFirmware:
 
     def _act_on_time(self, now: int) -> None:
         """What is due now: presses, the dead-man, the slow watches, the end of a self-test."""
-        if self._presses:
+        if self.presses.waiting:
             self._take_presses()
         if now >= self._lease.fresh_until:
             if now >= self._lease.ends_at:
@@ -287,26 +242,18 @@ class PenFirmware:
     def _set_due(self) -> None:
         """The next millisecond in which something is due. Called after everything that can bring it nearer."""
         next_slow_check = self._now + SLOW_CHECK_MS - self._now % SLOW_CHECK_MS
-        self._due = 0 if self._presses else min(next_slow_check, self._lease.fresh_until, self._desk.due_ms)
+        self._due = 0 if self.presses.waiting else min(next_slow_check, self._lease.fresh_until, self._desk.due_ms)
 
     def send(self, medium: int, message: Message) -> None:
         """Sends a message on a medium."""
-        sequence = self._sequences.get(medium, 0)
-        self._sequences[medium] = (sequence + 1) & 0xFF
-        wire = self.defects.said(message, sequence) if self.defects.says else frame(message, sequence)
-        if wire:
-            self._transmit(medium, wire)
+        self.media.send(medium, message)
 
     # The world outside
 
     def press(self, code: LogCode, held_ms: int) -> None:
         """Button or pedal goes down for ``held_ms``; acted upon in the millisecond that comes."""
-        self._presses.append(code)
+        self.presses.press(code, self._now + held_ms)
         self._set_due()
-        if code is LogCode.BUTTON_PRESS:
-            self._button_held_until = self._now + held_ms
-        else:
-            self._pedal_held_until = self._now + held_ms
 
     def insert(self, cartridge: Cartridge) -> None:
         """A cartridge is pushed on; strokes count from here."""
@@ -347,13 +294,8 @@ class PenFirmware:
 
     def _take_presses(self) -> None:
         """Presses since the last millisecond, before any STATUS of this one: who has seen it, has seen them."""
-        for code in self._presses:
-            if code is LogCode.BUTTON_PRESS:
-                self.button_presses = (self.button_presses + 1) & 0xFF
-            else:
-                self.pedal_presses = (self.pedal_presses + 1) & 0xFF
+        for code in self.presses.take():
             self.memory.log(self.pen_time_ms, code)
-        self._presses.clear()
         self._lease.pressed_at = self._now
         self._lease.motor_off(self._now)
 
@@ -392,10 +334,8 @@ class PenFirmware:
             self._status_in = self.model.status_period_ms
         elif medium == self.medium:
             self.medium, self.nonce = None, 0
-        self.send(medium, self._welcome(hello.nonce))
-
-    def _welcome(self, nonce: int) -> Welcome:
-        return welcome(self.model, nonce, self.boot_id)._replace(firmware=self.memory.firmware.running.version)
+        version = self.memory.firmware.running.version
+        self.send(medium, welcome(self.model, hello.nonce, self.boot_id)._replace(firmware=version))
 
     def _stop(self) -> None:
         if self.ignore_stops:
@@ -443,12 +383,7 @@ class PenFirmware:
         # In the order of the table, without names: naming nineteen values costs as much as reading them.
         sensors, plant, lease, now = self._sensors, self.plant, self._lease, self._now
         home = plant.needles_home
-        interlocks = (
-            _CARTRIDGE_PRESENT * (self.cartridge is not None)
-            | _NEEDLES_OUT * home
-            | _BUTTON_HELD * (now < self._button_held_until)
-            | _PEDAL_HELD * (now < self._pedal_held_until)
-        )
+        interlocks = _CARTRIDGE_PRESENT * (self.cartridge is not None) | _NEEDLES_OUT * home | self.presses.held(now)
         lives = lease.lease
         if lives:
             state = PenState.RUNNING if plant.driven else PenState.ARMED
@@ -460,5 +395,5 @@ class PenFirmware:
             lease.depth_in_force_um if lease.sets_depth else NO_U16, sensors.depth_um(),
             lease.rate_in_force_mhz if lease.sets_rate else NO_U32, sensors.rate_mhz(),
             sensors.current_ma(), sensors.battery_permille(), sensors.temperature_dc(), sensors.contact(),
-            int(plant.turns - self.memory.turns_at_insertion) & U32_MASK, self.button_presses, self.pedal_presses,
+            int(plant.turns - self.memory.turns_at_insertion) & U32_MASK, self.presses.button, self.presses.pedal,
         )  # fmt: skip

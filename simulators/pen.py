@@ -100,14 +100,12 @@ class SimulatedPen:
         self._noisy = noisy
         self._transmit = self._keep if transmit is None else transmit
         self._sent: dict[int, list[bytes]] = {}
-        self._booting_ms = 0
-        self._hung_ms = 0
+        self._booting_ms = self._hung_ms = 0
         self.switched_off = False
         self.lived_ms = 0
         self.driven_at_ms = -1
         self.deepest_driven_um = -inf
-        self.cartridge: Cartridge | None
-        self.cartridge = self.new_cartridge()
+        self.cartridge: Cartridge | None = self.new_cartridge()
         self.memory = self._new_memory()
         self.plant = self._made(self.cartridge.needle_count)
         self.memory.lifetime.put_in_c = self.plant.charge_c

@@ -7,10 +7,12 @@ pays nothing for what stands here.
 import random
 from math import tau
 
+from firmware_bridge.wire.messages import Capability
 from simulators.nonvolatile import NonVolatile
 from simulators.personality import PenModel
 from simulators.physics import Plant
 from simulators.sensors import NO_I16, NO_U32, Sensors, limited_i16, limited_u32
+from simulators.untruth import UntruePlant
 from simulators.watches import OVER_DEPTH_TOLERANCE_UM, Watches
 
 
@@ -82,3 +84,12 @@ class ScaledWatches(Watches):
         if self._limit_scale_um is not None:
             self._depth_limit_um = self._limit_scale_um + (self._plant.protrusion_um - self._plant.carriage_um)
         return super().look(now_ms)
+
+
+def senses(model: PenModel, plant: Plant, memory: NonVolatile, rng: random.Random | None) -> tuple[Sensors, Watches]:
+    """The sensors and watches of a pen of this model, with these parts; without an rng readings are exact."""
+    if model.capabilities & Capability.ADJUSTABLE or isinstance(plant, UntruePlant):
+        scaled = ScaledSensors(model, plant, memory, rng)
+        return scaled, ScaledWatches(model, plant, scaled, memory)
+    sensors = Sensors(model, plant, rng)
+    return sensors, Watches(model, plant, sensors)

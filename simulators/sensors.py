@@ -6,6 +6,7 @@ from math import tau
 
 from firmware_bridge.wire.fields import NOT_MEASURED
 from firmware_bridge.wire.messages import Capability, Contact
+from firmware_bridge.wire.service_operations import RawReadings
 from simulators.personality import PenModel
 from simulators.physics import Plant
 
@@ -118,6 +119,17 @@ class Sensors:
             return NO_I16
         shown = round(self._plant.temperature_c * 10.0 + self._gauss(0.0, self._noise.temperature_dc))
         return shown if _I16_LEAST <= shown <= _I16_MOST else _limited(shown, _I16_LEAST, _I16_MOST)
+
+    def raw(self, pen_time_ms: int) -> RawReadings:
+        """All of them at once, without the table."""
+        return RawReadings(
+            pen_time_ms=pen_time_ms,
+            depth_raw_um=self.depth_raw_um(),
+            rate_raw_mhz=self.rate_raw_mhz(),
+            motor_current_ma=self.current_ma(),
+            supply_mv=limited_u16(round(self._plant.supply_v * 1000.0)) if self.has_battery else NO_U16,
+            temperature_dc=self.temperature_dc(),
+        )
 
     def contact(self) -> int:
         """Skin contact."""

@@ -88,7 +88,7 @@ def parse_untruth(text: str) -> Untruth:
             raise BadUntruth(f"{name} is said twice.")
         given[field] = number * factor
     whole = {each.name for each in fields(Untruth) if each.name.endswith("_ppm")}
-    return Untruth(**{name: round(value) if name in whole else value for name, value in given.items()})  # type: ignore[arg-type]
+    return Untruth(**{name: round(value) if name in whole else value for name, value in given.items()})  # type: ignore[arg-type] # a field of each type by its name
 
 
 class UntruePlant(Plant):

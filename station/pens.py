@@ -1,15 +1,15 @@
 """The seam to the controller: one pen of this station, its driver and what keeps it connected."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from controller.calibration.due import Due
 from controller.errors import ControlRefused
-from controller.events import Event
 from controller.history import Approval
 from controller.inputs import Approved, Command
 from controller.plan import SessionPlan
@@ -24,6 +24,7 @@ from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.supervisor import Supervisor
 from logger.bus.messages import AlarmItem, LivePen
 from station.api.models import PatientTold
+from station.monitoring.health_watch import watch_health
 from station.people.words_kept import kept
 from station.record.seam import JournalSink
 from station.settings import PenSetting
@@ -82,9 +83,14 @@ class StationPen:
         """The connection that is up, None while there is none."""
         return self._supervisor.link
 
-    def note(self, event: Event) -> None:
-        """Journals an event that belongs to no session."""
-        self._sink.emit(event, session=None)
+    def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What has to run for this pen, each until cancelled, by words that the pen's name follows."""
+        return {
+            "control loop of": self.tick(),
+            "connection to": self.keep_connected(),
+            "calibration of": self.look_at_calibration(),
+            "health of": watch_health(self, partial(self._sink.emit, session=None)),
+        }
 
     # What is so -------------------------------------------------------------------------------------------------------
 

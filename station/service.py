@@ -30,7 +30,6 @@ from station.captures import Captures
 from station.clock import StationClock
 from station.desk import Desk
 from station.errors import StationFailure, Trouble
-from station.monitoring.health_watch import watch_health
 from station.monitoring.observed import observed
 from station.pens import StationPen
 from station.people.accounts import Accounts
@@ -50,10 +49,10 @@ from station.site.amendments import Amendments
 from station.site.history import HistoryKeeper, SiteHistory, keep_what_is_recorded
 from station.site.history_file import HistoryFile
 from station.site.keymap_file import KeyMapFile
-from station.site.ledger import SiteLedger, compare_regularly
+from station.site.ledger import compare_regularly
 from station.site.patients import Patients
-from station.site.places import approve, load_data, make_directories, new_token, open_people
-from station.site.quarantine import SitePens, hear_regularly
+from station.site.places import approve, load_data, make_directories, new_token, open_people, records_of_site
+from station.site.quarantine import hear_regularly
 from station.site.retention import load_retention
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
@@ -107,13 +106,13 @@ class Station:
             last.push_async_callback(patients.close)
             amendments = Amendments(self._settings.amendments_path)
             last.push_async_callback(amendments.close)
-            ledger, pens_kept = self._records_of_site(last)
+            ledger, pens_kept = records_of_site(self._settings, self._clock, last)
             site = Site(data, memory, ledger, pens_kept, self._settings.scanner_sends_separators)
             pens = self._make_pens(journal, site, keeper, checkpoints, last)
             beside: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                 "history": keeper.run,
                 "checkpoints": checkpoints.run,
-                "quarantines": partial(hear_regularly, pens_kept),
+                "quarantines": partial(hear_regularly, pens_kept, self._settings.journal_path),
                 "cartridges": partial(compare_regularly, ledger, JournalSink(journal, self._clock.monotonic_s)),
             }
             desk = Desk(
@@ -181,10 +180,8 @@ class Station:
     ) -> dict[str, BaseException | None]:
         """Starts the parts, says that the station is ready, and waits until it is to end; the parts that failed."""
         for pen in desk.pens:
-            self._of_pens.append(self._parts.start(f"control loop of {pen.name}", pen.tick()))
-            self._of_pens.append(self._parts.start(f"connection to {pen.name}", pen.keep_connected()))
-            self._of_pens.append(self._parts.start(f"calibration of {pen.name}", pen.look_at_calibration()))
-            self._of_pens.append(self._parts.start(f"health of {pen.name}", watch_health(pen, pen.note)))
+            for what, running in pen.parts().items():
+                self._of_pens.append(self._parts.start(f"{what} {pen.name}", running))
         if not self._settings.wait_for_pens:
             await self._pens_answer(desk)
         self._parts.start("api", server.run())
@@ -253,14 +250,6 @@ class Station:
                 Exit.JOURNAL,
             )
 
-    def _records_of_site(self, last: AsyncExitStack) -> tuple[SiteLedger, SitePens]:
-        settings = self._settings
-        ledger = SiteLedger(settings.ledger_path, site=settings.ledger, utc_now=self._clock.utc)
-        last.callback(ledger.close)
-        pens = SitePens(settings.pens_path, site=settings.ledger, utc_now=self._clock.utc)
-        last.callback(pens.close)
-        return ledger, pens
-
     async def _open_patients(self, people: People, memory: SiteHistory, journal: Journal) -> Patients:
         settings = self._settings
         return Patients(
@@ -285,13 +274,7 @@ class Station:
         pens = []
         for setting in self._settings.pens:
             sink = JournalSink(journal, self._clock.monotonic_s, closed)
-            driver = SessionDriver(
-                setting.url,
-                sink=sink,
-                clock=self._clock,
-                random=self._random,
-                site=site,
-            )
+            driver = SessionDriver(setting.url, sink=sink, clock=self._clock, random=self._random, site=site)
             tap, now_ms = captures.tap(setting.name, setting.url), self._clock.monotonic_ms
             pens.append(StationPen(setting, driver, sink, monotonic_ms=now_ms, random=self._random, tap=tap))
         return tuple(pens)

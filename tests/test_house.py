@@ -100,7 +100,8 @@ def test_the_contracts_catch_an_import_that_goes_down(tmp_path: Path) -> None:
 
 def test_events_carry_what_a_report_needs_by_themselves() -> None:
     for name in imports_of(ROOT / "controller" / "events.py"):
-        assert name.split(".")[0] in {"typing", "pydantic"} or name.startswith("controller.units."), name
+        events = ("controller.units.", "controller.event_base.", "controller.service_events.")
+        assert name.split(".")[0] in {"typing", "pydantic"} or name.startswith(events), name
 
 
 def test_of_the_controller_the_logger_knows_only_events_and_units() -> None:
@@ -108,7 +109,7 @@ def test_of_the_controller_the_logger_knows_only_events_and_units() -> None:
         f"{shown(file)}: {name}"
         for file in package_sources("logger")
         for name in imports_of(file)
-        if name.split(".")[0] == "controller" and not re.match(r"controller\.(events|units)(\.|$)", name)
+        if name.split(".")[0] == "controller" and not re.match(r"controller\.(events|service_events|units)(\.|$)", name)
     }
     assert not wrong
 

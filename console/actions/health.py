@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from console.exits import Code
-from console.records import entries_of, opened, where_to_look
+from console.records import Source, entries_of, opened, where_to_look
 from console.render.health import pen_health_view, pens_health_view
 from console.render.health_svg import health_svg
 from console.screen import out, print_json, say
@@ -21,8 +22,10 @@ from controller.datafile import nearest
 from controller.health.assess import Load, PenHealth
 from controller.health.policy import HealthPolicy, load_health_policy
 from controller.profiles import Profiles, load_profiles
+from logger.errors import RecordError
 from logger.export.files import check_free, write_whole
 from logger.journal.entry import Entry
+from logger.journal.reader import JournalReader
 from logger.record.pen_events import TYPES
 from logger.report.typeset import picture_of
 from station.api.client import StationClient
@@ -44,19 +47,25 @@ class Record:
         self.settings = settings
         self.policy: HealthPolicy = load_health_policy(settings.health)
         self.profiles: Profiles = load_profiles(settings.profiles)
-        self.calibration: CalibrationPolicy = load_policy()
+        self.calibration: CalibrationPolicy = load_policy(settings.calibration)
         self.where = ""
+        self._found: dict[tuple[str, int], Entry] = {}
+        self._read: dict[str, dict[str, int]] = {}
+        """How far each place was read, by its name and by station: of a record of years, the rest is not read again."""
         self._journal = journal
         self._store = store
 
     def look(self) -> list[PenHealth]:
         """How every pen does now. Raises RecordError, ConsoleError."""
-        found: dict[tuple[str, int], Entry] = {}
+        found = self._found
         names = []
         for store, file in where_to_look(self.settings, self._journal, self._store):
             with opened(self.settings, journal=file, store=store) as place:
                 names.append(place.name)
-                found |= {(one.station, one.sequence): one for one in entries_of(place.source, TYPES)}
+                read = self._read.setdefault(place.name, {})
+                upto = _ends(place.source)
+                found |= {(one.station, one.sequence): one for one in entries_of(place.source, TYPES, read)}
+                read.update(upto)
         self.where = " and ".join(names)
         entries = [found[key] for key in sorted(found)]
         loads = asyncio.run(_loads(self.settings))
@@ -68,6 +77,14 @@ class Record:
             calibration=self.calibration,
             loads=loads,
         )
+
+
+def _ends(source: Source) -> dict[str, int]:
+    """The newest entry of each station, before anything is read: what comes meanwhile is read the next time."""
+    if isinstance(source, JournalReader):
+        last = source.last()
+        return {source.station: last[0]} if last is not None else {}
+    return {span.station: span.contiguous for span in source.stations()}
 
 
 async def _loads(settings: StationSettings) -> dict[str, Load]:
@@ -134,52 +151,44 @@ def all_pens(settings: StationSettings, *, journal: Path | None, store: str | No
 
 
 def watch_pens(settings: StationSettings, *, journal: Path | None, store: str | None, as_json: bool) -> int:
-    """Keeps the page up to date until a signal ends it; a line of JSON each time with ``as_json``."""
+    """Keeps the page up to date until a signal ends it; a line of JSON each time with ``as_json``.
+
+    A record that cannot be read for a while is told on the page, which stays as it was. Raises RecordError,
+    ConsoleError when it cannot be read to begin with.
+    """
     record = Record(settings, journal, store)
     pens = record.look()
     console = out()
+    on_screen = console.is_terminal and not as_json
 
-    async def until_asked() -> None:
-        nonlocal pens
+    async def until_asked() -> list[PenHealth]:
+        seen, where = pens, record.where
         asked = asyncio.Event()
-        with on_ending_signals(lambda _name: asked.set()), _page(console, as_json=as_json) as page:
+        page = Live(console=console, screen=True, auto_refresh=False) if on_screen else None
+        with on_ending_signals(lambda _name: asked.set()), page or nullcontext():
             while not asked.is_set():
-                _show(page, console, pens, record.where)
+                _show(page, console, seen, where, as_json=as_json)
                 try:
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await asked.wait()
                 except TimeoutError:
-                    pens = await asyncio.to_thread(record.look)
+                    try:
+                        seen = await asyncio.to_thread(record.look)
+                        where = record.where
+                    except RecordError as error:
+                        where = f"{record.where} as it was before: {error}"
+        return seen
 
-    asyncio.run(until_asked())
-    return _code(pens)
-
-
-class _Plain:
-    """Where a page goes that is no screen."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-
-    def __enter__(self) -> "_Plain":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
+    return _code(asyncio.run(until_asked()))
 
 
-def _page(console: Console, *, as_json: bool) -> "Live | _Plain":
-    if as_json or not console.is_terminal:
-        return _Plain(as_json=as_json)
-    return Live(console=console, screen=True, auto_refresh=False)
-
-
-def _show(page: "Live | _Plain", console: Console, pens: list[PenHealth], where: str) -> None:
-    if isinstance(page, _Plain) and page.as_json:
+def _show(page: Live | None, console: Console, pens: list[PenHealth], where: str, *, as_json: bool) -> None:
+    if as_json:
         print(json.dumps([as_data(pen) for pen in pens], ensure_ascii=False), flush=True)
         return
-    view = pens_health_view(pens, datetime.now(UTC), console.width, where=where)
-    if isinstance(page, Live):
+    again = f"{where}; looked at again every {LOOK_AGAIN_S:.0f} s, Ctrl-C ends this page"
+    view = pens_health_view(pens, datetime.now(UTC), console.width, where=again)
+    if page is not None:
         page.update(view, refresh=True)
     else:
         say(console, view)

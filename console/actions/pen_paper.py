@@ -100,7 +100,7 @@ def repair(signer: Signer, name: str, what: str, url: str | None) -> int:
         made = await paper.repaired(pen, done, ends_calibration=ends)
         _say(signer, f"{pen}: {done}, on record.")
         if ends:
-            await _until_calibrated(signer, paper, pen, "shock" if done == "dropped" else "other", url)
+            await _until_calibrated(signer, paper, pen, "shock" if done == "dropped" else "repaired", url)
         return made
 
     return _done(signer, _at(signer, MAY_REPAIR, work))
@@ -120,7 +120,7 @@ def part(signer: Signer, name: str, part: str, numbers: Numbers, url: str | None
             fitted=(numbers.lot, numbers.serial),
         )
         _say(signer, f"{pen}: {policy.parts[part]} replaced, on record.")
-        await _until_calibrated(signer, paper, pen, "other", url)
+        await _until_calibrated(signer, paper, pen, "repaired", url)
         return made
 
     return _done(signer, _at(signer, MAY_REPAIR, work))

@@ -103,7 +103,9 @@ def exposed_view(pen: PenName, sessions: Sequence[SessionExposed], begun: Sequen
         event = one.event
         if isinstance(event, PenQuarantined):
             since = f"certificate {event.last_in_tolerance} of {event.since}" if event.since else "the first session"
-            lines.append(Text(f"{pen}: from {since} to {one.at:%Y-%m-%d %H:%M} UTC; {len(event.errors)} errors found."))
+            lines.append(
+                Text(f"{pen}: from {since} to {one.at:%Y-%m-%d %H:%M} UTC; errors at {len(event.errors)} depths.")
+            )
     if not sessions:
         return Group(*lines, Text("No session was held with it in that time."))
     over = sum(session.over_limit for session in sessions)

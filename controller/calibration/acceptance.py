@@ -20,7 +20,7 @@ class Verdict:
 
     ``acceptance_limit`` is the tolerance less the guard band; below 0 nothing can pass: the measurement is too coarse
     for the tolerance. ``conforming_permille`` is the probability that the true error is within the tolerance, given
-    the measurement alone (JCGM 106:2012, 7.2).
+    the measurement alone (JCGM 106:2012, 7).
     """
 
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""The accuracy test of 21 CFR 878.4430(b)(2)(i): needle penetration depth and puncture rate, set against measured.
+"""The accuracy test of 21 CFR 878.4430(b)(2)(i): needle depth and puncture rate, set against measured.
 
 The regulation asks that both are tested and gives no numbers; points, repeats and tolerances are the policy's. A point
 passes when its mean error, set against measured, is in tolerance by the decision rule, and no single measurement is

@@ -9,6 +9,7 @@ from math import sqrt
 
 from controller.calibration.acceptance import judged, worst
 from controller.calibration.depth_budget import (
+    drift_lines,
     hysteresis_lines,
     key_lines,
     left_lines,
@@ -30,7 +31,7 @@ from controller.calibration.readings import Reading, depth_plan, held_complete
 from controller.calibration.scatter import Scatter, scatter
 from controller.calibration.setup import DepthSetup
 from controller.calibration.student import chi_square
-from controller.calibration.uncertainty import Budget, Contribution, budget
+from controller.calibration.uncertainty import Budget, budget
 from controller.service_events import Direction
 
 HOUR_MS = 3_600_000
@@ -183,8 +184,7 @@ def _repeatability(found: Scatter[Key], setup: DepthSetup) -> Repeatability:
 def _drift(found: Scatter[Key], setup: DepthSetup) -> SeriesDrift | None:
     if found.slope is None:
         return None
-    lines = [Contribution("repeatability", "A", "student", found.slope_standard, degrees=found.degrees)]
-    known = budget("drift per hour", "um", lines, setup.rule.student_below_degrees)
+    known = budget("drift per hour", "um", drift_lines(found, setup), setup.rule.student_below_degrees)
     return SeriesDrift(
         nm_per_h=round(found.slope * 1000),
         expanded_nm_per_h=known.expanded_milli,

@@ -68,7 +68,16 @@ def hysteresis_lines(found: Scatter[Key], setup: DepthSetup) -> list[Contributio
     later_h = sum(mean.off_h if key[1] == "down" else -mean.off_h for key, mean in found.means.items()) / points
     factor = sqrt(2 / (setup.method.repeats * points) + (later_h * found.off_factor_h) ** 2)
     return [
-        Contribution("repeatability of a mean difference", "A", "student", found.repeatability, factor, found.degrees)
+        Contribution("repeatability of a mean difference", "A", "student", found.repeatability, factor, found.degrees),
+        *_digits(setup, sqrt(2 / points)),
+    ]
+
+
+def drift_lines(found: Scatter[Key], setup: DepthSetup) -> list[Contribution]:
+    """What the drift while it was read is uncertain by, in µm per hour."""
+    return [
+        Contribution("repeatability", "A", "student", found.repeatability, found.off_factor_h, found.degrees),
+        *_digits(setup, found.off_factor_h),
     ]
 
 
@@ -120,6 +129,14 @@ def _references(reference_um: float, setup: DepthSetup) -> list[Contribution]:
     return reference_lines(
         reference_um, setup.gauge, setup.cartridge, setup.environment, method.alignment_mrad, method.expansion_ppb_per_k
     )
+
+
+def _digits(setup: DepthSetup, sensitivity: float) -> list[Contribution]:
+    """What is left of both last digits in differences, where everything else of the references cancels."""
+    return [
+        Contribution("gauge: its last digit", "B", "rectangular", setup.gauge.resolution_nm / 2000, sensitivity),
+        Contribution("pen: its last digit", "B", "rectangular", setup.shown_step_um / 2, sensitivity),
+    ]
 
 
 def _shown_step(setup: DepthSetup) -> Contribution:

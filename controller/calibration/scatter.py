@@ -34,20 +34,21 @@ class Mean(Generic[Group]):
 class Scatter(Generic[Group]):
     """``repeatability`` is the standard deviation of one reading. ``slope`` is per hour, None without times.
 
-    ``slope_standard`` is its standard uncertainty; ``hours`` how long the series took.
+    ``slope_standard`` is its standard uncertainty, ``off_factor_h`` what that is of the repeatability; ``hours`` how
+    long the series took.
     """
 
     means: Mapping[Group, Mean[Group]]
     repeatability: float
     degrees: int
     slope: float | None
-    slope_standard: float
+    off_factor_h: float
     hours: float
 
     @property
-    def off_factor_h(self) -> float:
-        """What an hour off the middle of the series adds to the standard uncertainty, of the repeatability."""
-        return self.slope_standard / self.repeatability if self.repeatability > 0.0 else 0.0
+    def slope_standard(self) -> float:
+        """The standard uncertainty of the slope, of repeats alone."""
+        return self.repeatability * self.off_factor_h
 
     def widest(self) -> tuple[Group, float]:
         """The group that scatters most, and Cochran's test: how likely one does so by chance, at most.
@@ -95,7 +96,7 @@ def scatter(items: Sequence[tuple[Group, float | None, float]]) -> Scatter[Group
         repeatability=repeatability,
         degrees=degrees,
         slope=slope,
-        slope_standard=repeatability / sqrt(along) if slope is not None else 0.0,
+        off_factor_h=1 / sqrt(along) if slope is not None else 0.0,
         hours=max(times) - min(times) if timed else 0.0,
     )
 

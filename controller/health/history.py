@@ -44,7 +44,9 @@ class PenHistory:
     firmware: str = ""
     seen: datetime | None = None
     calibration_due: str | None = None
-    quarantined: bool = False
+    quarantines: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
+    """Ids, because stations tell of either in any order."""
     readings: list[tuple[datetime, HealthRead]] = field(default_factory=list)
     certificates: list[tuple[datetime, CertificateIssued]] = field(default_factory=list)
     parts: list[tuple[datetime, PartReplaced]] = field(default_factory=list)
@@ -55,6 +57,11 @@ class PenHistory:
     """Moves in service mode with the motor on, by piece of work and load: when, and the current in mA."""
     lost: list[datetime] = field(default_factory=list)
     failed_parts: tuple[str, ...] = ()
+
+    @property
+    def quarantined(self) -> bool:
+        """It is in a quarantine that nobody released it from."""
+        return bool(self.quarantines - self.released)
 
     def replaced(self, word: str) -> datetime | None:
         """When a part whose name has this word in it was last replaced."""
@@ -118,9 +125,9 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
             case FirmwareChanged() if event.outcome == "confirmed":
                 found.firmware = event.wanted
             case PenQuarantined():
-                found.quarantined = True
+                found.quarantines.add(event.quarantine)
             case PenReleased():
-                found.quarantined = False
+                found.released.update(event.quarantines)
             case _:
                 pass
     return found

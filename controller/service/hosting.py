@@ -22,6 +22,7 @@ from controller.service.state import Ended, Input, Phase, ServiceState, Step, St
 from controller.state import RETRACT_SLACK_MS, SendDisarm, SendSetpoint, SendStop
 from firmware_bridge.errors import WireError
 from firmware_bridge.snapshot import PenSnapshot
+from firmware_bridge.wire.framing import Deframer
 
 SLACK_S = 1.0
 """Beyond the pen's own times, how long a stop may take to be confirmed before the driver goes on without."""
@@ -29,6 +30,10 @@ SLACK_S = 1.0
 
 class ServicePen(Pen, Protocol):
     """A connection that takes service leases: :class:`firmware_bridge.link.Link`."""
+
+    @property
+    def deframer(self) -> Deframer:
+        """Line statistics."""
 
     async def service_arm(self, *, depth_ceiling_um: int, rate_ceiling_mhz: int, lifetime_ms: int) -> int:
         """Asks for a service lease, as ``arm`` does for one to treat."""

@@ -340,6 +340,8 @@ def _beyond(state: ServiceState, seen: PenSnapshot) -> str:
     """What the pen measures beyond what its lease allows, with the slack of the policy; empty where it does not."""
     limits = state.limits
     depth_um, rate_mhz = seen.depth_measured_um, seen.rate_measured_mhz
+    if depth_um is None and not state.can(Capability.DEPTH_SET):
+        return "its depth is a dial, and is not measured just now: nobody knows how deep it goes"
     if depth_um is not None and depth_um > state.depth_ceiling_um + limits.depth_slack_um:
         return f"it measures {format_mm(depth_um)}, beyond the {format_mm(state.depth_ceiling_um)} of service"
     if rate_mhz is not None and rate_mhz * 100 > state.rate_ceiling_mhz * (100 + limits.rate_slack_percent):

@@ -117,13 +117,12 @@ class JournalReader:
             yield from self._rising(page, after)
             after = page[-1].sequence
 
-    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
-        """Every entry of some types, in order, streamed in pages. Raises JournalUnusable."""
+    def entries_of(self, types: Sequence[str], after: int = 0) -> Iterator[Entry]:
+        """Every entry of some types after ``after``, in order, streamed in pages. Raises JournalUnusable."""
         sql = (
             f"SELECT {COLUMNS} FROM entries WHERE type IN ({', '.join('?' * len(types))}) AND sequence > ? "  # noqa: S608 our own columns
             f"ORDER BY sequence LIMIT {_PAGE_ENTRIES}"
         )
-        after = 0
         while rows := self._query(sql, (*types, after)):
             page = self._rising([entry_of(self.station, row) for row in rows], after)
             yield from page

@@ -6,7 +6,7 @@ from typing import Final
 from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
 from logger.record.pens import Told, in_order, last_in_tolerance
 
-NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock"})
+NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", "repaired"})
 """Reasons for which only a calibration shows that the pen is right again."""
 
 

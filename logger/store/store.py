@@ -7,7 +7,7 @@ A batch extends a chain or it is not taken: what is stored of a station is at an
 entry, so `contiguous` is simply the last sequence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,11 +213,12 @@ class Store:
         """A station's entries with a sequence greater than ``after``, in order, in pages. Raises StoreUnusable."""
         return self._pages(select(*ENTRY_COLUMNS).where(ENTRIES.c.station == station), after)
 
-    def entries_of(self, types: Sequence[str]) -> Iterator[Entry]:
-        """Every entry of some types, in order, one station after the other, in pages. Raises StoreUnusable."""
+    def entries_of(self, types: Sequence[str], after: Mapping[str, int] | None = None) -> Iterator[Entry]:
+        """Every entry of some types, in order, one station after the other, in pages; of a station in ``after`` those
+        with a greater sequence. Raises StoreUnusable."""
         for span in self.stations():
             mine = select(*ENTRY_COLUMNS).where(ENTRIES.c.station == span.station, ENTRIES.c.type.in_(types))
-            yield from self._pages(mine, 0)
+            yield from self._pages(mine, (after or {}).get(span.station, 0))
 
     def type_counts(self) -> dict[str, int]:
         """How many entries there are of each type, of all stations. Raises StoreUnusable."""

@@ -57,5 +57,6 @@ CLAUSES: Mapping[str, str] = MappingProxyType(
         "M4": "RAW_READ tells the scale",
         "M5": "the adjustment table is taken whole or not at all, and ends the calibration",
         "M6": "LIFETIME_READ tells what was counted",
+        "M7": "firmware is started only whole, signed and not under the minimum, and on trial",
     }
 )

@@ -7,13 +7,16 @@ in the simulated pen alone, from outside, for as long as its context lasts.
 from dataclasses import dataclass
 
 import simulators.firmware
+import simulators.media
 from firmware_bridge.wire.messages import Welcome
+from proving.conform import planted_firmware as update
 from proving.conform import planted_rules as rules
 from proving.conform import planted_service as service
 from proving.conform import planted_wire as wire
 from proving.defects import Defect, Plant, planted
 from proving.defects_pen import FIRMWARE
 from simulators.adjustment import AdjustmentTable
+from simulators.firmware_store import FirmwareStore
 from simulators.lifetime import Lifetime
 from simulators.nonvolatile import NonVolatile
 from simulators.requests import RequestDesk
@@ -61,16 +64,16 @@ CAMPAIGN = (
 
 OWN = (
     _new("damaged now and then", "one STATUS of ten leaves with a bit changed",
-         lambda: planted((simulators.firmware, "frame", wire.damaged_now_and_then)), "W1"),
+         lambda: planted((simulators.media, "frame", wire.damaged_now_and_then)), "W1"),
     _new("CRC ignored", "a frame with a wrong CRC is taken", wire.hears(wire.crc_mended), "W2"),
     _new("full block refused", "COBS that ends with a full block is dropped",
          wire.hears(lambda piece: b"" if piece[:1] == b"\xff" else piece), "W3"),
     _new("short buffer", "frames over 128 bytes are dropped",
          wire.hears(lambda piece: b"" if len(piece) > 129 else piece), "W4"),
     _new("long STATUS", "STATUS comes in frames over 64 bytes while armed",
-         lambda: planted((simulators.firmware, "frame", wire.long_frames)), "W4"),
+         lambda: planted((simulators.media, "frame", wire.long_frames)), "W4"),
     _new("sequence stuck", "the pen's sequence does not count",
-         lambda: planted((simulators.firmware, "frame", wire.sequence_stuck)), "W5"),
+         lambda: planted((simulators.media, "frame", wire.sequence_stuck)), "W5"),
     _new("sequence decides", "frames with a sequence over 127 are dropped",
          wire.hears(wire.inside(lambda inside: inside if inside[1] < 128 else b"")), "W5"),
     _new("short payload read", "what a short payload lacks is read as zeros",
@@ -181,6 +184,20 @@ BENCH = (
               lambda: planted((Lifetime, "counted", service.counts_nothing)), "M6"),
     _at_bench("since ever", "a calibration written does not begin the counters anew",
               lambda: planted((NonVolatile, "write", service.since_ever)), "M6"),
+    _at_bench("signed by anybody", "firmware whose signature is nobody's is started",
+              lambda: planted((FirmwareStore, "_good", update.signed_by_anybody)), "M7"),
+    _at_bench("half is enough", "a part of an image is taken for all of it",
+              lambda: planted((FirmwareStore, "apply", update.half_is_enough)), "M7"),
+    _at_bench("no minimum", "firmware under the minimum is received",
+              lambda: planted((FirmwareStore, "begin", update.no_minimum)), "M7"),
+    _at_bench("holes", "a piece that leaves a hole is taken",
+              lambda: planted((FirmwareStore, "chunk", update.holes)), "M7"),
+    _at_bench("pieces twice", "a piece that comes twice is there twice",
+              lambda: planted((FirmwareStore, "chunk", update.twice)), "M7"),
+    _at_bench("confirms nothing", "something is confirmed where nothing is on trial",
+              lambda: planted((FirmwareStore, "confirm", update.confirms_nothing)), "M7"),
+    _at_bench("received forgotten", "a reboot forgets what was received",
+              lambda: planted((FirmwareStore, "start", update.received_forgotten)), "M7"),
 )  # fmt: skip
 
 DEFECTS: tuple[Found, ...] = (*CAMPAIGN, *OWN, *BENCH)

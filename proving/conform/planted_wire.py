@@ -10,6 +10,7 @@ from cobs.cobs import decode as cobs_decode
 from cobs.cobs import encode as cobs_encode
 
 import simulators.firmware
+import simulators.media
 from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES
 from firmware_bridge.wire.fields import fields_of
 from firmware_bridge.wire.framing import DELIMITER, Deframer
@@ -42,7 +43,7 @@ def hears(change: Callable[[bytes], bytes]) -> Plant:
             self._piece = rest[-2000:]
             return super().feed(b"".join(change(piece) + DELIMITER for piece in pieces))
 
-    return lambda: planted((simulators.firmware, "Deframer", lambda _original: Changed))
+    return lambda: planted((simulators.media, "Deframer", lambda _original: Changed))
 
 
 def inside(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
@@ -99,7 +100,7 @@ def deaf_after_garbage() -> AbstractContextManager[None]:
             messages = super().feed(data)
             return [] if self.damaged else messages
 
-    return planted((simulators.firmware, "Deframer", lambda _original: Deaf))
+    return planted((simulators.media, "Deframer", lambda _original: Deaf))
 
 
 # What goes out --------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ class AsciiFirmware(DialectFirmware):
         return (
             f"S {state} D {self._depth_um / 1000:.2f} {depth_um / 1000:.2f} "
             f"R {self._rate_mhz // 1000} {rate_mhz / 1000:.1f} "
-            f"B {battery_permille // 10} P {self.button_presses} F {int(self.faults)}"
+            f"B {battery_permille // 10} P {self.presses.button} F {int(self.faults)}"
         )
 
 

@@ -35,7 +35,7 @@ class DialectFirmware(PenFirmware, ABC):
 
     def say(self, medium: int, data: bytes) -> None:
         """Sends bytes on a medium."""
-        self._transmit(medium, data)
+        self.media.write(medium, data)
 
     @property
     def running(self) -> bool:

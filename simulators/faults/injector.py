@@ -32,6 +32,9 @@ _OF_ANY_FIRMWARE: Final = frozenset({"firmware_reboot", "firmware_hang", "firmwa
 _OF_THE_BUS: Final = frozenset({"usb_re_enumerate", "usb_reset"})
 """Faults of USB that no device can bring about by itself."""
 
+PEN_SWAPPED: Final = "pen_swapped"
+"""Takes the pen away, and with it whatever was done to that pen."""
+
 
 class Injector:
     """Injects faults into ``parts``, or into a bare pen, and clears them.
@@ -88,7 +91,11 @@ class Injector:
         if missing:
             raise NoSuchPart(f"{name} needs {missing}. Nothing was injected.")
         for other in [fault.name for fault in self.active]:
-            if other == name or (kind.seat and fault_named(other).seat == kind.seat):
+            if (
+                other == name
+                or (kind.seat and fault_named(other).seat == kind.seat)
+                or self._is_of_the_pen(other, name)
+            ):
                 self.clear(other)
         self._count += 1
         random = Random(f"{self._seed}/{name}/{self._count}")  # noqa: S311  # noise of a simulation
@@ -101,11 +108,18 @@ class Injector:
     def clear(self, name: str) -> bool:
         """Ends a fault. Returns whether it was there. Raises UnknownFault."""
         fault_named(name)
-        found = self._active.pop(name, None)
-        if found is None:
+        if name not in self._active:
             return False
-        found[1]()
+        for other in [fault.name for fault in self.active]:
+            if self._is_of_the_pen(other, name):
+                self.clear(other)
+        self._active.pop(name)[1]()
         return True
+
+    @staticmethod
+    def _is_of_the_pen(fault: str, name: str) -> bool:
+        """Whether a fault is the pen's own, and ``name`` takes that pen away: it is mended before, for it would go."""
+        return name == PEN_SWAPPED and fault != name and fault_named(fault).layer in {"firmware", "plant"}
 
     def clear_all(self) -> tuple[str, ...]:
         """Ends all faults, the newest first. Returns their names."""

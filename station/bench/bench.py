@@ -6,20 +6,21 @@ from pathlib import Path
 
 from controller.calibration.policy import CalibrationPolicy
 from controller.events import Event
+from controller.health.reading import read_health
 from controller.inputs import PenFacts
 from controller.ports import Clock, EventSink
 from controller.service.driver import ServiceDriver
 from controller.service.errors import ServiceEnded
 from controller.service.self_test import Ask, SelfTest
-from controller.service_events import PartTest, PenSelfTested, ServicePurpose
+from controller.service_events import HealthRead, PartTest, PenSelfTested, ServicePurpose
+from firmware_bridge.errors import WireError
 
 
 class TechnicianBench:
     """One technician at one pen. Made by :func:`station.bench.open_bench`.
 
-    ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it,
-    ``policy`` is what the clinic goes by. A pen that was swapped is
-    refused from then on, one that was restarted until :meth:`take_again`.
+    ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it, ``policy`` is what the clinic
+    goes by. A pen that was swapped is refused from then on, one that was restarted until :meth:`take_again`.
     """
 
     def __init__(
@@ -68,11 +69,22 @@ class TechnicianBench:
         try:
             async with self.service("self_test") as series:
                 parts = await SelfTest(self.driver, self.policy.self_test, ask, heard).run()
-                await self.record(PenSelfTested(series=series, pen=self.pen.model, serial=self.pen.serial, parts=parts))
+                tested = PenSelfTested(series=series, pen=self.pen.model, serial=self.pen.serial, parts=parts)
+                await self.record(tested, *(await self._health()))
         except ServiceEnded:
             if not parts:  # else the parts tell of it
                 raise
         return parts
+
+    async def _health(self) -> tuple[HealthRead, ...]:
+        """What the pen counted, where it can be asked now; what it draws is in the moves."""
+        link = self.driver.pen
+        if link is None:
+            return ()
+        try:
+            return (await read_health(link),)
+        except WireError:
+            return ()  # the self-test is worth its record all the same
 
     async def record(self, *events: Event) -> None:
         """Puts events on record; they are on the disk on return. Raises RecordUnavailable."""

@@ -44,7 +44,7 @@ MAY_RELEASE: Final[tuple[Role, ...]] = ("manager", "physician")
 """Those who answer for patients; never whoever mended the pen alone."""
 MAY_REPAIR: Final[tuple[Role, ...]] = ("technician", "manager")
 
-Because = Literal["out_of_tolerance", "self_test", "shock", "recall", "other"]
+Because = Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
 Add = Callable[..., Awaitable[None]]
 """Puts events on record; they are on the disk on return."""
 Work = Literal["cleaned", "opened", "dropped", "lubricated", "sealed", "inspected", "other"]
@@ -75,6 +75,8 @@ class Paperwork:
     ) -> PenQuarantined:
         """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``.
 
+        First this, then the calibration that mends it: only a certificate issued after the quarantine counts for its
+        end. A pen at hand also loses its calibration (:func:`controller.calibration.ending.end_calibration`).
         Raises RecordUnavailable, and sqlite3.Error when it cannot be noted here.
         """
         event = quarantine_of(

@@ -1,6 +1,7 @@
 """The station's files other than the journal, opened at its start: data of the clinic, accounts, patients' history."""
 
 import secrets
+from contextlib import AsyncExitStack
 from datetime import date
 
 from controller.calibration.policy import load_policy
@@ -19,7 +20,9 @@ from station.people.sign_ins import SignIns
 from station.process.exits import Exit
 from station.settings import StationSettings
 from station.site.history import SiteHistory
+from station.site.ledger import SiteLedger
 from station.site.libraries import clinic_library
+from station.site.quarantine import SitePens
 
 TOKEN_BYTES = 24
 APPROVAL_BYTES = 4
@@ -69,6 +72,17 @@ async def approve(
     )
     await keep_approval(approval, journal, memory)
     return approval
+
+
+def records_of_site(
+    settings: StationSettings, clock: StationClock, last: AsyncExitStack
+) -> tuple[SiteLedger, SitePens]:
+    """What the site knows of cartridges and of pens, as this station asks it; closed with ``last``."""
+    ledger = SiteLedger(settings.ledger_path, site=settings.ledger, utc_now=clock.utc)
+    last.callback(ledger.close)
+    pens = SitePens(settings.pens_path, site=settings.ledger, utc_now=clock.utc)
+    last.callback(pens.close)
+    return ledger, pens
 
 
 def make_directories(settings: StationSettings) -> None:

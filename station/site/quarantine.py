@@ -7,6 +7,7 @@ site before then stands for a while; what it did itself stands for good.
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import TypeVar
 
 from controller.pen_kept import Quarantined, Standing
 from controller.service_events import PenQuarantined, PenReleased
-from logger.errors import StoreError
+from logger.errors import JournalError, StoreError
+from logger.journal.reader import JournalReader
 from logger.record.pens import STANDING_TYPES, PenName, Told, name_of
 from station.process.lane import Lane
 from station.site.ledger import OWN_DEADLINE_S, SITE_DEADLINE_S, without_password
@@ -86,6 +88,12 @@ class SitePens:
             return str(error)
         return ""
 
+    def remember(self, journal: Path) -> None:
+        """Takes what this station's own journal says, for a file that was lost or restored from before; reads all of
+        it, in whichever thread asks. Raises JournalError, sqlite3.Error."""
+        with closing(JournalReader(journal)) as reader:
+            self._file.take(*known_of(reader.told_of_pens(types=STANDING_TYPES)))
+
     async def _here(self, work: Callable[[], _T]) -> _T:
         """What this station's file says. Raises _Away."""
         try:
@@ -96,8 +104,11 @@ class SitePens:
             raise _Away(f"This station's file of pens {self._file.path} cannot be used: {error}.") from error
 
 
-async def hear_regularly(pens: SitePens) -> None:
-    """Hears the site every ``ASKED_EVERY_S``, until it is cancelled. A part of the station."""
+async def hear_regularly(pens: SitePens, journal: Path) -> None:
+    """Reads this station's journal once, then hears the site every ``ASKED_EVERY_S``, until it is cancelled. A part of
+    the station."""
+    with suppress(JournalError, sqlite3.Error, OSError):  # who is asked about a pen meets the same trouble, and says it
+        await asyncio.to_thread(pens.remember, journal)
     while True:
         await pens.hear()
         await asyncio.sleep(ASKED_EVERY_S)

@@ -68,7 +68,9 @@ def test_it_is_shown_with_errors_drawn_within_the_tolerance(state: Path, made: I
     assert "Depth, as found: OUT OF TOLERANCE" in told
     assert "Depth, as left: in tolerance" in told
     assert "For Practice for Skin, Dr. Jane Example" in told
-    assert told.count("●") == 12 + 12 + 8
+    results = made.sealed.certificate.body.results
+    points = sum(len(stage.points) for series in results for stage in series.stages)
+    assert told.count("●") == points > 20
     said = json.loads(call(state, "show", made.event.number, "--json").output)
     assert said["body"]["number"] == made.event.number
     assert said["key_id"] == ID

@@ -1,6 +1,8 @@
 """`needlework pen health` and `needlework pens health` on a record of made-up lives."""
 
+import asyncio
 import json
+import signal
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from io import StringIO
@@ -11,6 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from console.actions.health import Record
 from console.cli import app
 from console.render.dot_plot import DotPlot
 from console.render.health import LEVELS, pen_health_view, pens_health_view
@@ -18,8 +21,10 @@ from controller.calibration.policy import load_policy
 from controller.health.policy import load_health_policy
 from controller.profiles import load_profiles
 from logger.journal.reader import JournalReader
+from logger.store.store import Store
 from station.monitoring.pen_health import health_of_pens
 from station.settings import StationSettings
+from tests.console.houses import ENVIRONMENT, NEEDLEWORK
 from tests.pen_lives import journal_of, life
 
 
@@ -129,3 +134,37 @@ def test_a_plot_keeps_to_its_field_and_what_lies_outside_is_left_out() -> None:
     assert {len(row) for row in rows} == {20}
     assert (rows[0][0], rows[3][19]) == ("•", "•")
     assert "╌" in "".join(rows)
+
+
+@pytest.mark.system
+async def test_the_page_that_is_watched_comes_at_once_and_ends_in_good_order_when_it_is_asked_to(state: Path) -> None:
+    words = ("pens", "health", "--watch", "--json", "--state", str(state))
+    process = await asyncio.create_subprocess_exec(
+        NEEDLEWORK, *words, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(15):
+        page = json.loads(await process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, trouble = await process.communicate()
+    assert page[0]["pen"] == "NW-2/0011"
+    assert (process.returncode, trouble) == (1, b""), "a pen needs attention"
+
+
+def test_a_page_that_is_looked_at_again_reads_what_is_new_and_misses_nothing(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    told = [one for one in life("NW-2", "0007", until=now, months=2) if one[0] <= now]
+    settings = StationSettings(state_dir=tmp_path)
+    store = Store.open(settings.store_place)
+    record = Record(settings, None, None)
+    journal_of(settings.journal_path, told[: len(told) // 2])
+    first = record.look()
+    journal_of(settings.journal_path, told[len(told) // 2 :])
+    reader = JournalReader(settings.journal_path)
+    store.append(list(reader.entries()), seen_utc_us=0)
+    reader.close()
+    store.close()
+    again, afresh = record.look()[0], Record(settings, None, None).look()[0]
+    assert first[0].run_s < again.run_s == afresh.run_s
+    read_again = {row.quantity: row.points for row in again.rows if row.quantity != "connections_lost"}
+    assert read_again == {row.quantity: row.points for row in afresh.rows if row.quantity != "connections_lost"}

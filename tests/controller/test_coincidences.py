@@ -85,7 +85,7 @@ def test_a_press_meant_to_stop_does_not_start_what_somebody_paused_in_that_momen
 @pytest.mark.parametrize("presses_before", [0, 255])
 def test_two_presses_that_are_seen_at_once_start_nothing(treat: Treat, presses_before: int) -> None:
     rig = treat()
-    rig.pen.firmware.button_presses = presses_before
+    rig.pen.firmware.presses.button = presses_before
     rig.command(Pause(source="api"))
     rig.advance(300)
     rig.pen.press_button()
@@ -97,12 +97,12 @@ def test_two_presses_that_are_seen_at_once_start_nothing(treat: Treat, presses_b
 
 def test_press_counters_come_round(treat: Treat) -> None:
     rig = treat()
-    rig.pen.firmware.button_presses = 255
+    rig.pen.firmware.presses.button = 255
     rig.command(Pause(source="api"))
     rig.advance(300)
     rig.pen.press_button()
     rig.advance(100)
-    assert rig.pen.firmware.button_presses == 0
+    assert rig.pen.firmware.presses.button == 0
     assert rig.state.phase is Phase.TREATING
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from controller.calibration.due import Counted, Due, DueRules, due, first_day_over
 from controller.calibration.policy import load_policy
 from controller.events import CalibrationSnapshot
-from controller.pen_kept import PenRules, rules_of
+from controller.pen_kept import PenRules
+from controller.pen_rules import rules_of
 from tests.controller.conftest import calibration
 
 DONE = date(2026, 1, 1)

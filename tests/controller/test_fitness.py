@@ -100,6 +100,27 @@ def test_what_the_pen_counted_ends_its_calibration(make_rig: Treat, counted: Cou
     assert (found.outcome, found.because) == ("fails", expected)
 
 
+@pytest.mark.parametrize(
+    ("asked", "use", "expected"),
+    [
+        (DueRules(shocks=2), lambda rig: (rig.pen.knock(), rig.pen.knock()), "calibration_shocks"),
+        (DueRules(run_hours=1), lambda rig: setattr(rig.pen.memory.lifetime, "ran_ms", 3_600_000), "calibration_hours"),
+    ],
+)
+def test_a_pen_that_counts_is_asked_what_it_counted(
+    make_rig: Treat, asked: DueRules, use: Callable[[Rig], object], expected: str
+) -> None:
+    rig = make_rig("NW-2")
+    rig.kept = kept(due=asked)
+    rig.arm()
+    rig.command(Stop(source="x"))
+    rig.advance(500)
+    use(rig)
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    assert caught.value.because == expected
+
+
 def test_a_pen_that_does_not_count_says_so_and_is_armed(make_rig: Treat) -> None:
     rig = make_rig()
     rig.kept = kept(due=DueRules(run_hours=1, shocks=1))

@@ -159,11 +159,21 @@ def test_a_bad_line_is_worth_a_word_and_no_more() -> None:
     assert pen.level == "watch"
 
 
-def test_quarantine_and_a_failed_self_test_call_for_somebody_until_they_are_over() -> None:
-    quarantined = PenQuarantined(
-        pen=PEN, serial="0007", because="shock", by="t", certificate="", last_in_tolerance="", since=None, errors=()
+def quarantine(name: str) -> PenQuarantined:
+    return PenQuarantined(
+        quarantine=name, pen=PEN, serial="0007", because="shock", by="t", certificate="", last_in_tolerance="",
+        since=None, errors=(),
+    )  # fmt: skip
+
+
+def release(name: str) -> PenReleased:
+    return PenReleased(
+        quarantines=(name,), pen=PEN, serial="0007", by="t", role="manager", certificate="C", sessions_reviewed=0
     )
-    released = PenReleased(pen=PEN, serial="0007", by="t", role="technician", certificate="C", sessions_reviewed=0)
+
+
+def test_quarantine_and_a_failed_self_test_call_for_somebody_until_they_are_over() -> None:
+    quarantined, released = quarantine("q-1"), release("q-1")
     failed, passed = (
         PenSelfTested(
             series="s", pen=PEN, serial="0007", parts=(PartTest(part="retract", outcome=outcome, sentence="."),)
@@ -174,6 +184,12 @@ def test_quarantine_and_a_failed_self_test_call_for_somebody_until_they_are_over
     for begins, ends in ((quarantined, released), (failed, passed)):
         assert judged([*well, (NOW, begins)]).level == "act"
         assert judged([*well, (NOW, begins), (NOW + timedelta(seconds=1), ends)]).level == "good"
+
+
+def test_a_release_that_is_told_before_its_quarantine_counts() -> None:
+    quarantined, released = quarantine("q-1"), release("q-1")
+    assert judged([*weekly(12), (NOW, released), (NOW + timedelta(seconds=1), quarantined)]).level == "good"
+    assert judged([*weekly(12), (NOW, released), (NOW + timedelta(seconds=1), quarantine("q-2"))]).level == "act"
 
 
 def test_a_pen_that_does_not_count_is_told_by_the_record() -> None:

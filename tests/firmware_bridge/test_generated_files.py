@@ -22,6 +22,7 @@ CLAUSES = [
     "F1",
     *(f"R{number}" for number in range(1, 8)),
     *(f"V{number}" for number in range(1, 7)),
+    *(f"M{number}" for number in range(1, 8)),
 ]
 
 

@@ -40,7 +40,7 @@ def fuzz(data: bytes) -> None:
                 assert ROW_OF_TYPE[type(said)].direction is Direction.PEN_TO_HOST, said
                 assert range_problem(said) is None, said
             assert deframer.damaged == 0, "a pen sent what is no frame"
-        held = [deframer.held_bytes for deframer in pen.firmware._deframers.values()]
+        held = pen.firmware.media.held_bytes
         assert len(held) <= len(MEDIA)
         assert max(held, default=0) <= WIRE_MAX_BYTES
     pen.advance(100)  # whatever was rebooted is up

@@ -19,6 +19,7 @@ from simulators.control_client import ControlClient
 from simulators.errors import ControlRefused
 from simulators.pen import SimulatedPen
 from simulators.serve import ReadyRecord, serve
+from simulators.untruth import parse_untruth
 from tests.firmware_bridge.test_discovery import PEN, Record
 
 TODAY = date(2026, 5, 4)
@@ -55,6 +56,20 @@ async def test_they_see_the_needles_and_the_motor_themselves(tmp_path: Path) -> 
         assert (await gauge.read()).value == pytest.approx(pen.truth.protrusion_um, abs=4)
         assert (await tachometer.read()).value == pytest.approx(pen.truth.rate_hz * 1000, rel=0.002)
     assert not (tmp_path / "pen-gauge").is_symlink()
+
+
+async def test_an_untrue_pen_is_found_out_by_them_and_by_nothing_it_says() -> None:
+    untruth = parse_untruth("gain=1.04,offset_mm=0.08,rate_gain=0.95")
+    async with (
+        served(model="NW-2", zone="air", untruth=untruth, gauge=True, tachometer=True, seed=3) as (pen, record),
+        await open_gauge(record["gauge_url"]) as gauge,
+        await open_gauge(record["tachometer_url"]) as tachometer,
+    ):
+        pen.plant.drive(1000.0, 100.0)
+        await asyncio.sleep(0.6)
+        assert pen.truth.scale_um == pytest.approx(1000, abs=30)
+        assert (await gauge.read()).value == pytest.approx(1.04 * pen.truth.scale_um + 80, abs=5)
+        assert (await tachometer.read()).value == pytest.approx(pen.truth.rate_hz * 1000, rel=0.002)
 
 
 async def test_without_being_asked_for_there_are_none() -> None:

@@ -38,7 +38,7 @@ from tests.pens import BenchPen, bench_c, bench_pty, bench_tcp
 
 ROOT = Path(__file__).resolve().parents[2]
 VIRTUAL = pytest.mark.looptime(start=time.monotonic)
-MAINTENANCE = ["M1", "M2", "M3", "M4", "M5", "M6"]
+MAINTENANCE = ["M1", "M2", "M3", "M4", "M5", "M6", "M7"]
 """What only a pen for a technician's bench does."""
 EVERYTHING = Allowed(motion=True, writes=True)
 

@@ -126,7 +126,7 @@ def test_frames_damaged_short_unknown_or_empty_are_dropped_silently(bench):
     for junk in (b"\0\0\0", bytes(damaged), b"\x02\x08\0", b"\xff" * 300 + b"\0", b"pen?\r\n\0", good[:-3] + b"\0"):
         bench.pen.receive(1, junk)
     assert bench.hear() == []
-    assert bench.pen.firmware.damaged_frames >= 4
+    assert bench.pen.firmware.media.damaged_frames >= 4
     assert isinstance(bench.connect(nonce=3), Welcome)
 
 

@@ -136,5 +136,5 @@ async def test_what_is_on_its_way_to_an_unplugged_pen_reaches_nobody_and_frees_i
         assert endpoint.device.bulk_out(BULK_OUT, b"x") is Handshake.NAK
         endpoint.re_enumerate()
         await asyncio.sleep(0)
-        assert live.pen.firmware.damaged_frames == 0
+        assert live.pen.firmware.media.damaged_frames == 0
         assert endpoint.device.bulk_out(BULK_OUT, bytes(HELD_BYTES)) == HELD_BYTES

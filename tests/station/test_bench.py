@@ -217,6 +217,9 @@ async def test_the_script_in_the_page_does_what_it_says(
         await names["main"]()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-3:]] == ["500", "1000", "1500"]
+    told = dict(entries(settings))
+    assert told["pen_self_tested"]["serial"] == told["health_read"]["serial"] == "NW2-000001"
+    assert told["health_read"]["strokes"] > 100
     assert "failed" not in "".join(lines)
 
 

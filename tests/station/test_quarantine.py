@@ -177,7 +177,7 @@ async def test_it_is_heard_regularly_without_being_asked(
     site = tmp_path / "site.db"
     recorded(str(site), "room-2", quarantined())
     pens = pens_of("room-1", str(site))
-    hearing = asyncio.create_task(hear_regularly(pens))
+    hearing = asyncio.create_task(hear_regularly(pens, tmp_path / "no-journal.sqlite"))
     file = PensFile(tmp_path / "room-1.sqlite")
     async with asyncio.timeout(5):
         while not await asyncio.to_thread(file.open_quarantines, PenName(*PEN)):

@@ -32,9 +32,9 @@ def read_through(table: Adjustment, gain: float, offset: float, bend: float) -> 
 def test_what_was_found_is_gone_after_it_and_again_after_the_next(gain: float, offset: float, bend: float) -> None:
     table = adjustment_for(calibrate_depth(read_through(IDENTITY, gain, offset, bend), SETUP), None, IDENTITY)
     as_left = calibrate_depth(read_through(table, gain, offset, bend), SETUP)
-    assert abs(as_left.largest_error_um) <= 12, "a line may leave 10 µm; both values are whole µm"
+    assert abs(as_left.largest_error_um) <= 16, "a line may leave 10 µm at the points, and more between and beyond"
     again = adjustment_for(as_left, None, table)
-    assert abs(calibrate_depth(read_through(again, gain, offset, bend), SETUP).largest_error_um) <= 12
+    assert abs(calibrate_depth(read_through(again, gain, offset, bend), SETUP).largest_error_um) <= 16
     for held in (table, again):
         assert 2 <= len(held.shown_um) <= 16
         assert all(low < high for low, high in pairwise(held.shown_um))

@@ -9,6 +9,7 @@ from controller.calibration.policy import CalibrationPolicy, load_policy
 from controller.calibration.setup import Environment, accuracy_setup, depth_setup, model_policy, rate_setup
 from controller.datafile import parse_data
 from controller.errors import ControlRefused, DataError
+from simulators.personality import MODELS
 from tests.controller.calibration.bench import POLICY, ROOM, TODAY
 
 TEXT = (files("controller") / "data" / "calibration.yaml").read_text(encoding="utf-8")
@@ -130,3 +131,16 @@ def test_air_outside_the_limits(air: Environment, reason: str) -> None:
 @pytest.mark.parametrize("air", [Environment(170, 200), Environment(270, 800)])
 def test_limits_of_the_air_belong_to_it(air: Environment) -> None:
     depth_setup(POLICY, "NW-2", "bench-gauge", "master-16", air, TODAY)
+
+
+@pytest.mark.parametrize("name", sorted(POLICY.models))
+def test_the_example_asks_of_a_pen_what_its_mechanism_reaches(name: str) -> None:
+    pen, model = MODELS[name], POLICY.models[name]
+    depths, rates = POLICY.depth_methods[model.depth_method], POLICY.rate_methods[model.rate_method]
+    accuracy = POLICY.accuracy_methods[model.accuracy_method]
+    assert depths.points_um[-1] + depths.approach_um <= pen.depth_max_um
+    for depth_um in (*depths.points_um, *accuracy.depth_points_um, depths.approach_um, accuracy.approach_um):
+        assert depth_um % pen.depth_step_um == 0
+    for rate_mhz in (*rates.points_mhz, *accuracy.rate_points_mhz, depths.rate_mhz, accuracy.rate_mhz):
+        assert pen.rate_min_mhz <= rate_mhz <= pen.rate_max_mhz
+    assert pen.firmware in model.firmware

@@ -62,7 +62,7 @@ def test_a_drift_is_found_whatever_else_there_is(errors: list[float], slope: flo
     [(2, 3, 0.975), (5, 3, 0.6838), (10, 3, 0.4450), (12, 3, 0.3924), (5, 6, 0.5063)],
 )
 def test_cochrans_test_at_its_tabled_critical_values(groups: int, readings: int, critical: float) -> None:
-    """5 %, ISO 5725-2:2019, table 4: one group of so large a share of all the variances is as rare as that."""
+    """5 %, ISO 5725-2:1994, table 4: one group of so large a share of all the variances is as rare as that."""
     rest = (1 - critical) / (groups - 1)
     shape = [-1.0, 1.0] + [0.0] * (readings - 2)
     size = sqrt(sum(each**2 for each in shape) / (readings - 1))

@@ -235,6 +235,17 @@ def test_a_fault_or_a_measurement_beyond_the_ceilings_stops_it(changes: dict[str
     assert because(course) == ["fault"]
 
 
+def test_a_dial_that_nobody_can_read_any_more_stops_it() -> None:
+    dial = FACTS.model_copy(update={"capabilities": FACTS.capabilities & ~int(Capability.DEPTH_SET)})
+    course = armed(dial)
+    assert course.take(Move(depth_um=500, rate_mhz=60_000)).refusal[0] == "dial"
+    assert course.take(Move(depth_um=0, rate_mhz=60_000)).refusal is None
+    say(course, depth_measured_um=700)
+    assert course.state.phase is Phase.MOVING
+    assert isinstance(say(course, depth_measured_um=None).send, SendStop)
+    assert because(course) == ["fault"]
+
+
 def test_silence_on_purpose_sends_nothing_and_ends_when_the_pen_stopped_itself() -> None:
     course = moving()
     course.take(FallSilent())

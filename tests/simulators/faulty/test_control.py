@@ -135,7 +135,7 @@ async def test_hands(served: Served) -> None:
         await truth("button", held_ms=50)
         pressed = await truth("pedal")
         assert (await client.ask("wait", **{"for": f"lived_ms>{pressed['lived_ms']}"}))["ok"]
-        assert (served.pen.firmware.button_presses, served.pen.firmware.pedal_presses) == (1, 1)
+        assert (served.pen.firmware.presses.button, served.pen.firmware.presses.pedal) == (1, 1)
         for action, field, value, takes in (
             ("on_skin", "held_ms", 5, "zone"),
             ("button", "zone", "chin", "held_ms"),

@@ -100,7 +100,7 @@ IN_TREATMENT: dict[str, Check] = {
 def moment(t: Heard) -> SimpleNamespace:
     return SimpleNamespace(
         pen_time_ms=t.pen.firmware.pen_time_ms, count=len(t.statuses), lease=t.pen.truth.lease, today=t.rig.today,
-        tick=t.pen.firmware.tick, inputs=len(t.rig.inputs), presses=t.pen.firmware.button_presses,
+        tick=t.pen.firmware.tick, inputs=len(t.rig.inputs), presses=t.pen.firmware.presses.button,
         boot_id=t.pen.firmware.boot_id, serial=t.pen.model.serial,
     )  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_a_fault_shows_in_the_pen_and_is_gone_when_cleared(name: str) -> None:
 
 MOMENTARY: dict[str, Check] = {
     "firmware_reboot": lambda t, was: t.pen.firmware.boot_id != was.boot_id and not t.pen.truth.lease,
-    "firmware_phantom_press": lambda t, was: t.pen.firmware.button_presses == was.presses + 1,
+    "firmware_phantom_press": lambda t, was: t.pen.firmware.presses.button == was.presses + 1,
     "firmware_drops_lease": lambda t, _was: not t.pen.truth.lease and not t.pen.truth.faults,
     "firmware_internal": faulty(Fault.INTERNAL),
     "firmware_clock_ahead": lambda t, was: 5000 < t.pen.firmware.pen_time_ms - was.pen_time_ms < 5200,
@@ -333,7 +333,7 @@ def test_a_second_host(make_bench) -> None:
     assert bench.pen.firmware.medium == 1
     assert bench.pen.truth.lease
     said = bench.pen.firmware
-    assert said._deframers[OTHER_MEDIUM].frames == 2
+    assert said.media.frames_of(OTHER_MEDIUM) == 2
 
 
 def test_every_fault_but_those_of_line_and_usb_is_looked_at() -> None:
