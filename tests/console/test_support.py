@@ -52,7 +52,7 @@ def planted(state: Path) -> list[Told]:
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[zipfile.ZipFile]:
     """What is made of a station whose folder, settings and record are full of a name."""
-    state = tmp_path / f"practice {MARK}" / "state"
+    state = tmp_path / f"p {MARK}" / "state"
     state.mkdir(parents=True)
     library = state.parent / f"{MARK}.yaml"
     library.write_text(f"title: the library of {MARK}\n")
