@@ -143,7 +143,7 @@ async def test_a_treatment_does_not_run_on_when_its_operator_leaves(house: House
     house.pen.press_button()
     pressed_ms = house.pen.truth.pen_time_ms
     await house.pen_until(lambda: house.pen.truth.pen_time_ms > pressed_ms + 200, "ten more statuses")
-    await house.until(lambda status: status.view.phase == "paused" and house.pen.firmware.button_presses == 1, "seen")
+    await house.until(lambda status: status.view.phase == "paused" and house.pen.firmware.presses.button == 1, "seen")
     async with house.client.seat("demo-physician") as seat:
         with pytest.raises(StationRefused) as caught:
             await seat.start()
