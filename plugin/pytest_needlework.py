@@ -113,9 +113,11 @@ class NeedleworkControl:
         return dict(self.ask("wait", **{"for": list(conditions), "within_ms": within_ms})["truth"])
 
     def hand(self, action: str, **given: int | str) -> dict[str, Any]:
-        """A hand or foot: on_skin, off_skin, treat, button, pedal, cartridge_out, cartridge_in, power_off, power_on.
+        """A hand or foot: on_skin, off_skin, treat, button, pedal, cartridge_out, cartridge_in, power_off, power_on,
+        charge, age.
 
-        The first three take ``zone``, button and pedal ``held_ms``. Returns the truth after it.
+        The first three take ``zone``, button and pedal ``held_ms``, age ``hours`` and ``cycles``. Returns
+        the truth after it.
         """
         return dict(self.ask("hand", action=action, **given)["truth"])
 
@@ -195,7 +197,8 @@ class NeedleworkCommand:
                     for name, parameters in given:
                         pen.control.ask("inject", fault=name, parameters=parameters)
                 yield pens
-                if process.poll() is not None:
+                ended = process.poll() is not None
+                if ended or (_end(process) and process.returncode):  # asked to, it ends with 0; killed just now, not
                     code = process.returncode
                     raise NeedleworkError(
                         f"The pen's process ended by itself with {code} during the test.{_tail(said)}"
@@ -395,17 +398,20 @@ def _given(faults: object) -> list[tuple[str, dict[str, Any]]]:
     return given
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends it, whatever it does; nothing of it is left."""
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Ends it, whatever it does; nothing of it is left. False when it had to be killed."""
+    asked = True
     for ask in (process.terminate, process.kill):
         with suppress(ProcessLookupError):
             ask()
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
             break
+        asked = False
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()
+    return asked
 
 
 def _tail(said: IO[bytes]) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite, nan
 from operator import eq, ge, gt, le, lt, ne
 
 from firmware_bridge.wire.messages import Fault, PenState
@@ -60,9 +61,12 @@ def parse_condition(text: str, truth: Truth) -> Condition:
         return Condition(field, _only_equal(text, operator), _word(text, wanted.lower(), "true", "false") == "true")
     if isinstance(found, int | float):
         try:
-            return Condition(field, operator, float(wanted))
+            number = float(wanted)
         except ValueError:
-            raise BadCondition(f"{field} is a number, and {wanted!r} is none.") from None
+            number = nan
+        if not isfinite(number):
+            raise BadCondition(f"{field} is a number, and {wanted!r} is none.")
+        return Condition(field, operator, number)
     wanted = "none" if wanted.lower() == "none" else wanted
     known = _WORDS.get(field, (wanted,))
     if wanted not in known:

@@ -29,7 +29,7 @@ from station.process.signals import on_ending_signals
 WARNING_S = 3.0
 """Time to press Ctrl-C where nobody can be asked."""
 
-STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.NOT_TRIED: "yellow"}
+STYLES = {Verdict.PASS: "green", Verdict.IN_PART: "cyan", Verdict.FAIL: "bold red", Verdict.NOT_TRIED: "yellow"}
 
 
 def conform(
@@ -182,11 +182,10 @@ def _data(report: Report) -> dict[str, Any]:
         }
         for one in report.clauses
     ]
-    counts = {"pass": Verdict.PASS, "fail": Verdict.FAIL, "not_tried": Verdict.NOT_TRIED}
     return {
         "url": report.url, "pen": introduced(report.welcome), "conforms": report.conforms, "stopped": report.stopped,
-        "interrupted": report.interrupted, **{name: report.count(verdict) for name, verdict in counts.items()},
-        "clauses": clauses,
+        "interrupted": report.interrupted, "pass": report.passed, "in_part": list(report.in_part),
+        "fail": report.count(Verdict.FAIL), "not_tried": report.count(Verdict.NOT_TRIED), "clauses": clauses,
     }  # fmt: skip
 
 
@@ -206,6 +205,8 @@ def _print(report: Report, console: Console) -> None:
                 console.print(Text(f"              {what}", "dim"))
     if report.interrupted:
         console.print(Text(report.interrupted, "bold red"))
-    counted = ", ".join(f"{report.count(verdict)} {verdict}" for verdict in Verdict)
+    in_part = f" (of which {len(report.in_part)} in part: {', '.join(report.in_part)})" if report.in_part else ""
+    others = ", ".join(f"{report.count(verdict)} {verdict}" for verdict in (Verdict.FAIL, Verdict.NOT_TRIED))
+    counted = f"{report.passed} pass{in_part}, {others}"
     end = "STOP confirmed at the end." if report.stopped else "STOP sent at the end; the pen did not confirm it."
     console.print(Text(f"{counted}. {end}", "bold"))

@@ -84,6 +84,8 @@ def show(
 ) -> int:
     """Prints what is in a recording. Exit code NO where its times run backwards."""
     wanted = frozenset(map(_kind, kinds))
+    if after_s is not None and before_s is not None and after_s > before_s:
+        raise typer.BadParameter(f"--after {after_s:g} is later than --before {before_s:g}: nothing lies between them.")
     direction = {None: None, "host": Direction.HOST_TO_PEN, "pen": Direction.PEN_TO_HOST}[sender]
 
     def is_shown(one: Dissected) -> bool:

@@ -1,4 +1,4 @@
-"""Verdicts for CI servers: a case a clause."""
+"""Verdicts for CI servers: a case a clause, and one for each part of it that was not tried."""
 
 from proving.conform.running import introduced
 from proving.conform.verdicts import ClauseVerdict, Part, Report, Verdict
@@ -6,8 +6,9 @@ from proving.junit import Case, Suite
 
 
 def as_suite(report: Report) -> Suite:
-    """Failed clauses with what was expected and seen, those not tried as skipped."""
-    cases = [_case(clause) for clause in report.clauses]
+    """Failed clauses with what was expected and seen; what was not tried as skipped, a part of a clause in a case of
+    its own beside that of the clause."""
+    cases = [case for clause in report.clauses for case in (_case(clause), *_untried_parts(clause))]
     if report.interrupted:
         cases.append(Case("protocol", "the run", error=report.interrupted))
     about = {"url": report.url, **introduced(report.welcome), "stopped": str(report.stopped)}
@@ -28,6 +29,16 @@ def _case(clause: ClauseVerdict) -> Case:
         else "",
         said="\n".join(lines),
     )
+
+
+def _untried_parts(clause: ClauseVerdict) -> list[Case]:
+    if clause.verdict is Verdict.NOT_TRIED:
+        return []
+    return [
+        Case("protocol", f"{clause.clause} {clause.title}: {part.title}", skipped=part.why)
+        for part in clause.parts
+        if part.verdict is Verdict.NOT_TRIED
+    ]
 
 
 def line_of(part: Part) -> str:

@@ -24,9 +24,10 @@ class NotTried(Exception):
 
 
 class Verdict(StrEnum):
-    """Of a part and of a clause."""
+    """Of a part and of a clause. Only a clause is ``IN_PART``: what was tried of it passed, and not all was tried."""
 
     PASS = "pass"  # noqa: S105 not a password
+    IN_PART = "in part"
     FAIL = "FAIL"
     NOT_TRIED = "not tried"
 
@@ -46,7 +47,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ClauseVerdict:
-    """What came of a clause: FAIL when a part of it failed, else pass when a part passed, else not tried."""
+    """What came of a clause: FAIL when a part of it failed, pass when all passed, in part when some passed and the rest
+    was not tried, not tried when nothing was."""
 
     clause: str
     title: str
@@ -56,7 +58,11 @@ class ClauseVerdict:
     def verdict(self) -> Verdict:
         """One word for all parts."""
         found = {part.verdict for part in self.parts}
-        return next((one for one in (Verdict.FAIL, Verdict.PASS) if one in found), Verdict.NOT_TRIED)
+        if Verdict.FAIL in found:
+            return Verdict.FAIL
+        if Verdict.PASS not in found:
+            return Verdict.NOT_TRIED
+        return Verdict.IN_PART if Verdict.NOT_TRIED in found else Verdict.PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,16 @@ class Report:
     def count(self, verdict: Verdict) -> int:
         """How many clauses came to this."""
         return sum(clause.verdict is verdict for clause in self.clauses)
+
+    @property
+    def in_part(self) -> tuple[str, ...]:
+        """The clauses of which some was not tried and the rest passed."""
+        return tuple(clause.clause for clause in self.clauses if clause.verdict is Verdict.IN_PART)
+
+    @property
+    def passed(self) -> int:
+        """How many clauses passed, those in part among them."""
+        return self.count(Verdict.PASS) + len(self.in_part)
 
     @property
     def conforms(self) -> bool:

@@ -1,7 +1,10 @@
 """A simulated pen behind a pseudo-terminal: for a host it is a serial port like any other."""
 
 import asyncio
+import errno
+import fcntl
 import os
+import struct
 import tty
 from collections import deque
 from pathlib import Path
@@ -15,6 +18,11 @@ READ_BYTES = 4096
 HELD_PIECES = 8
 """What waits for a host that does not read; older pieces are dropped, as by a device whose buffer is full, so that the
 answer to a new HELLO is among those that stay."""
+
+TERMINALS = "/dev/pts/"
+
+_ALL_OF_IT = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""As Linux has ``struct flock``."""
 
 
 class PtyEndpoint(Generic[M]):
@@ -59,8 +67,8 @@ class PtyEndpoint(Generic[M]):
     def plug(self) -> None:
         """Makes the terminal.
 
-        Raises EndpointError when it is plugged in already, the system has no terminal left, or something is in the
-        link's place.
+        Raises EndpointError when it is plugged in already, the system has no terminal left, or a file or the link of
+        another pen that lives is in the link's place.
         """
         if self._port is not None:
             raise EndpointError(f"The simulated pen is plugged in already, as {self.path}.")
@@ -75,6 +83,7 @@ class PtyEndpoint(Generic[M]):
             os.set_blocking(self._master, False)
             self.device = os.ttyname(self._slave)
             self._place_link()
+            _hold(self._slave)  # after the link: an old one may name this terminal
         except (OSError, EndpointError):
             self._close_descriptors()
             raise
@@ -109,6 +118,11 @@ class PtyEndpoint(Generic[M]):
         if link.exists() and not link.is_symlink():
             raise EndpointError(
                 f"{link} is a file, not a link: the simulated pen does not overwrite it. Remove it first."
+            )
+        if link.is_symlink() and _served(str(link.readlink())):
+            raise EndpointError(
+                f"{link} is the link of another simulated pen, which is served. It was left alone; name another path, "
+                "or remove it where nobody uses it any more."
             )
         beside = link.with_name(f".{link.name}.{os.getpid()}")
         beside.unlink(missing_ok=True)
@@ -152,3 +166,28 @@ class PtyEndpoint(Generic[M]):
                 return
             self._held.popleft()
         loop.remove_writer(self._master)
+
+
+def _hold(descriptor: int) -> None:
+    """Locks the terminal until this descriptor is closed; nothing where the system has no such lock. Raises OSError
+    when another has it."""
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _ALL_OF_IT)
+
+
+def _served(device: str) -> bool:
+    """Whether an endpoint serves this terminal: it holds a lock on it that ends with its process, however that ends.
+    What hosts lock (``flock``) is another matter. A terminal that may not be looked at is somebody's."""
+    if not device.startswith(TERMINALS):
+        return False
+    try:
+        probe = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError as error:
+        return error.errno not in {errno.ENOENT, errno.ENXIO, errno.EIO}
+    try:
+        _hold(probe)
+    except OSError:
+        return True
+    finally:
+        os.close(probe)
+    return False

@@ -6,6 +6,7 @@ wait, answers that are not fetched and connections are bounded.
 """
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -34,7 +35,7 @@ from simulators.usb.ip_protocol import (
 from simulators.usb.transfers import Transfers
 
 CONNECTIONS_MAX = 32
-"""Connections at once, attached hosts among them; one more is closed unread."""
+"""Connections at once, attached hosts among them; one more is closed unread. Whoever has hung up does not count."""
 
 QUESTION_S = 5.0
 """A connection that has asked for no device by then is closed."""
@@ -163,6 +164,10 @@ class UsbIpServer:
     def joined(self, connection: "_Connection") -> bool:
         """A client connected: whether there is room for it."""
         if len(self._connections) >= CONNECTIONS_MAX:
+            for gone in [other for other in self._connections if other.peer_gone]:  # their end is not yet heard here
+                gone.abort()
+                self._connections.discard(gone)
+        if len(self._connections) >= CONNECTIONS_MAX:
             self.log(f"USB/IP: a connection was closed unread: there are {CONNECTIONS_MAX} already.")
             return False
         self._connections.add(connection)
@@ -252,6 +257,19 @@ class _Connection(asyncio.Protocol):
         except MalformedRequest as error:
             self._server.log(f"USB/IP: a connection was closed: {error}.")
             self.abort()
+
+    @property
+    def peer_gone(self) -> bool:
+        """The client has closed its end, whether or not that was heard yet."""
+        if self._transport is None or self._transport.is_closing():
+            return True
+        looked = select.poll()
+        looked.register(self._transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
+        return bool(looked.poll(0))
+
+    def eof_received(self) -> None:
+        """Whoever hung up has no place any more; the connection is closed."""
+        self._server.left(self)
 
     def pause_writing(self) -> None:
         if self._transport is not None and self._transfers is not None:

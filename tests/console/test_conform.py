@@ -65,7 +65,8 @@ async def test_a_good_pen_is_code_0_with_a_verdict_a_clause_and_a_junit_file(tmp
     assert "STOP confirmed at the end." in said
     assert "needs --allow-motion" in said
     suite = fromstring(junit.read_text(encoding="utf-8"))  # our own text
-    assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(len(SOME)), "0")
+    named = [case.attrib["name"].partition(" ")[0] for case in suite.iter("testcase") if case.find("skipped") is None]
+    assert (named, suite.attrib["failures"]) == ([name for name in SOME if name != "S3"], "0")
 
 
 async def test_a_second_way_that_leads_nowhere_is_code_2() -> None:
@@ -85,6 +86,26 @@ async def test_a_bad_pen_is_code_1_and_told_what_was_expected_and_seen() -> None
     assert "expected tick 0 and no fault after STOP" in said
     assert "INTERNAL" in said
     assert "1 pass, 1 FAIL, 0 not tried." in said
+
+
+async def test_a_clause_whose_motor_part_was_not_tried_passes_in_part_alone(tmp_path: Path) -> None:
+    junit = tmp_path / "pen.xml"
+    words = ["--only", "D1", "--only", "T1", "--only", "C1"]
+    async with served() as (_, url):
+        code, said, _ = await done("--pen", url, *words, "--junit", str(junit))
+        _, as_json, _ = await done("--pen", url, *words, "--json")
+    assert code == 0
+    assert "in part   T1 " in said
+    assert "3 pass (of which 2 in part: D1, T1), 0 FAIL, 0 not tried." in said
+    report = json.loads(as_json.splitlines()[-1])
+    assert (report["pass"], set(report["in_part"]), report["conforms"]) == (3, {"D1", "T1"}, True)
+    assert {one["clause"]: one["verdict"] for one in report["clauses"]} == {
+        "C1": "pass", "D1": "in part", "T1": "in part",
+    }  # fmt: skip
+    suite = fromstring(junit.read_text(encoding="utf-8"))  # our own text
+    skipped = [case.attrib["name"][:2] for case in suite.iter("testcase") if case.find("skipped") is not None]
+    assert set(skipped) == {"D1", "T1"}
+    assert suite.attrib["skipped"] == str(len(skipped))
 
 
 async def test_json_has_a_line_a_part_and_the_report_last() -> None:
@@ -158,7 +179,8 @@ async def test_a_hand_is_asked_for_what_only_a_hand_can_do() -> None:
     assert "Press the pen's button once" in asked
     assert "Press the foot pedal once" in asked
     assert process.returncode == 0, said.decode()
-    assert "pass      T2 " in said.decode()
+    assert "in part   T2 " in said.decode()
+    assert "needs --allow-motion" in said.decode()
 
 
 @pytest.mark.parametrize(

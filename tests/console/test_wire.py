@@ -133,6 +133,7 @@ def test_a_last_line_that_was_cut_off_is_left_out_and_told(wire: Run, recording:
         (("show", "absent.capture"), "There is no file absent.capture", 1),
         (("show", "pen.capture", "--kind", "SETPINT"), "SETPOINT?", 2),
         (("show", "pen.capture", "--from", "nobody"), "nobody", 2),
+        (("show", "pen.capture", "--after", "5", "--before", "2"), "nothing lies between", 2),
         (("show", "text"), "no wire capture", 1),
         (("replay", "pen.capture"), "no host shakes hands", 1),
         (("replay", "absent.capture"), "There is no file", 1),

@@ -165,6 +165,10 @@ WRONG = """
         raise AssertionError("the body does not run")
 
 
+    def test_the_pen_is_killed_as_the_last_act(needlework_pen):
+        os.kill(needlework_pen.pid, signal.SIGKILL)
+
+
     def test_the_pen_is_killed(needlework_pen):
         os.kill(needlework_pen.pid, signal.SIGKILL)
         with pytest.raises(Exception, match="does not answer"):

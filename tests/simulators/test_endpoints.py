@@ -347,6 +347,29 @@ async def test_pty_a_stale_link_is_replaced_a_file_is_not(live, tmp_path):
         PtyEndpoint(live, link=tmp_path / "absent" / "pen").plug()
 
 
+async def test_pty_the_link_of_a_pen_that_lives_is_not_taken_and_that_of_a_dead_one_is(live, tmp_path):
+    link = tmp_path / "pen"
+    with PtyEndpoint(live, link=link) as first:
+        second = PtyEndpoint(live, link=link)
+        descriptors = len(list(DESCRIPTORS.iterdir()))
+        with pytest.raises(EndpointError, match="link of another simulated pen"):
+            second.plug()
+        assert len(list(DESCRIPTORS.iterdir())) == descriptors
+        async with pty_client(str(link)) as client:
+            with pytest.raises(EndpointError, match="link of another simulated pen"):
+                second.plug()
+            client.say(Hello(77, 1))
+            assert (await client.hear(Welcome)).nonce == 77
+        assert str(link.readlink()) == first.device
+    assert not link.is_symlink()
+    somebodys, terminal = os.openpty()  # the number of a pen that was killed, given to a shell
+    link.symlink_to(os.ttyname(terminal))
+    with PtyEndpoint(live, link=link) as third:
+        assert str(link.readlink()) == third.device
+    os.close(somebodys)
+    os.close(terminal)
+
+
 async def test_pty_the_link_of_another_is_left_alone_at_unplugging(live, tmp_path):
     link = tmp_path / "pen"
     endpoint = PtyEndpoint(live, link=link)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -302,6 +303,19 @@ async def test_connections_are_bounded_and_the_attached_host_is_not_harmed(expor
     assert await unharmed(host)
     for one in crowd:
         await one.close()
+
+
+async def test_connections_whose_client_has_gone_take_no_place(exported: Exported) -> None:
+    for _ in range(CONNECTIONS_MAX):  # all of them, and the host, before the server has heard of the first
+        socket.create_connection(("127.0.0.1", exported.port)).close()
+    genuine = socket.create_connection(("127.0.0.1", exported.port))
+    genuine.sendall(import_of("1-1"))
+    genuine.setblocking(False)
+    attached = UsbIpHost(*await asyncio.open_connection(sock=genuine))
+    assert int.from_bytes((await attached.reader.readexactly(8))[4:]) == 0
+    assert exported.server.attached == ["1-1"]
+    assert exported.told == []
+    await attached.close()
 
 
 # Hosts that mean harm ------------------------------------------------------------------------------------------------

@@ -274,6 +274,8 @@ async def test_the_catalogue_says_what_can_be_injected_here(served: Served) -> N
         ({"do": "wait", "for": "motor_driven>true"}, "bad_condition", "Use = or !="),
         ({"do": "wait", "for": "motor_driven=maybe"}, "bad_condition", "true or false"),
         ({"do": "wait", "for": "rate_hz=fast"}, "bad_condition", "is a number"),
+        ({"do": "wait", "for": "rate_hz>nan"}, "bad_condition", "is a number"),
+        ({"do": "wait", "for": "rate_hz<inf"}, "bad_condition", "is a number"),
         ({"do": "wait", "for": "what?"}, "bad_condition", "is no condition"),
         ({"do": "wait", "for": "powered=true", "within_ms": 0}, "bad_request", "whole number from 1"),
         ({"do": "wait", "for": "lease>0", "within_ms": 20}, "deadline", "Within 20 ms"),
