@@ -67,7 +67,7 @@ def calibrate_depth(readings: Sequence[Reading], setup: DepthSetup) -> DepthCali
         hysteresis=_hysteresis(differences, found, setup) if differences else None,
         repeatability=_repeatability(found, setup),
         drift=_drift(found, setup),
-        left=_left(line, points, differences, found, setup),
+        left=_left(line, points, _of_set(readings, setup), setup),
         verdict=worst(row.verdict for row in rows),
         largest_error_um=max((row.error_um for row in rows), key=abs),
     )
@@ -152,6 +152,22 @@ def _differences(found: Scatter[Key], setup: DepthSetup) -> list[float]:
     return [found.means[point, "down"].value - found.means[point, "up"].value for point in points]
 
 
+def _of_set(readings: Sequence[Reading], setup: DepthSetup) -> Scatter[Key]:
+    """How true depth scatters about what was *set*: a limit holds what is set, and play that the pen's own sensor sees
+    moves the needles all the same."""
+    points_um = setup.method.points_um
+    return scatter(
+        [
+            (
+                (each.point, each.direction),
+                None if each.at_ms is None else each.at_ms / HOUR_MS,
+                float(each.reference - points_um[each.point]),
+            )
+            for each in readings
+        ]
+    )
+
+
 def _hysteresis(differences: Sequence[float], found: Scatter[Key], setup: DepthSetup) -> Hysteresis:
     mean, largest = _mean(differences), max(differences, key=abs)
     lines = hysteresis_lines(found, setup)
@@ -194,15 +210,14 @@ def _drift(found: Scatter[Key], setup: DepthSetup) -> SeriesDrift | None:
     )
 
 
-def _left(
-    line: Line, points: Sequence[At], differences: Sequence[float], found: Scatter[Key], setup: DepthSetup
-) -> DepthLeft:
+def _left(line: Line, points: Sequence[At], of_set: Scatter[Key], setup: DepthSetup) -> DepthLeft:
+    differences = _differences(of_set, setup)
     known: Budget = max(
         (
             budget(
                 "true depth of one setting, by what the pen holds",
                 "um",
-                left_lines(line, end.shown, differences, found, setup),
+                left_lines(line, end.shown, differences, of_set, setup),
                 setup.rule.student_below_degrees,
             )
             for end in (points[0], points[-1])

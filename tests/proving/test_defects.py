@@ -35,14 +35,14 @@ def test_there_are_enough_and_no_two_alike() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("defect", [one for one in ALL if not one.test], ids=lambda defect: defect.name)
 def test_the_campaign_catches(defect: Defect) -> None:
     assert catch(defect, SEED) is not None
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("defect", [one for one in ALL if one.test], ids=lambda defect: defect.name)
 def test_the_named_test_catches(defect: Defect) -> None:
     ran = subprocess.run(

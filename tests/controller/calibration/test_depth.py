@@ -123,6 +123,19 @@ def test_what_is_left_is_less_sure_than_any_mean(seed: int) -> None:
     assert found.left.budget.lines[0].source == "repeatability of one setting"
 
 
+def test_play_that_the_pens_own_sensor_sees_is_in_what_a_limit_takes_away() -> None:
+    chance = Random(4)
+    setup = depth()
+    points_um, readings = setup.method.points_um, []
+    for place in depth_plan(setup.method).places():
+        play_um = 30 if place.direction == "down" else -30
+        true_um = points_um[place.point] + play_um + round(chance.gauss(0, 2))
+        readings.append(Reading(place.point, place.direction, place.repeat, shown=true_um, reference=true_um))
+    result = calibrate_depth(readings, setup)
+    assert result.largest_error_um == 0, "what is shown is true"
+    assert result.left.expanded_um >= 60, "and what is set is 30 µm off, either way"
+
+
 def test_one_direction_has_no_hysteresis_to_tell() -> None:
     setup = with_method(SETUP, directions=("up",))
     found = calibrate_depth(series(depth_plan(setup.method), lambda *_: 5.0), setup)
