@@ -72,11 +72,12 @@ async def write_table(ask: Ask, before: Table, wanted: Table) -> None:
         )
     with suppress(RequestUncertain):  # what it holds then says whether it was done
         await ask(ADJUSTMENT_WRITE, data_of(wanted))
-    if await read_table(ask) != wanted:
+    held = await read_table(ask)
+    if held != wanted:
         raise ControlRefused(
             "adjustment_not_written",
-            f"The pen still holds its table number {before.number}: what was written did not arrive. Nothing is half "
-            "written. Check cable and battery, then go on with this calibration.",
+            f"The pen holds its table number {held.number} and not number {wanted.number}: what was written did not "
+            "arrive. Nothing is half written. Check cable and battery, then go on with this calibration.",
         )
 
 

@@ -304,7 +304,8 @@ def _watched(state: ServiceState, seen: PenSnapshot, sent_at_ms: int) -> Service
     elif since_ms is None or broken:
         since_ms = sent_at_ms
     unasked = seen.state is PenState.RUNNING and not state.motor_commanded
-    unasked_since_ms = (state.unasked_since_ms or sent_at_ms) if unasked else None
+    first_ms = sent_at_ms if state.unasked_since_ms is None else state.unasked_since_ms
+    unasked_since_ms = first_ms if unasked else None
     return replace(
         state, seen=seen, seen_at_ms=sent_at_ms, off_skin_since_ms=since_ms, unasked_since_ms=unasked_since_ms
     )

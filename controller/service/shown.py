@@ -21,6 +21,7 @@ class Shown:
 
 
 def settled(shown: Shown) -> Settled:
+    """What of it the machine is told when a move has settled."""
     return Settled(
         depth_measured_um=shown.depth_measured_um,
         rate_measured_mhz=shown.rate_measured_mhz,
@@ -30,6 +31,8 @@ def settled(shown: Shown) -> Settled:
 
 
 def mean(seen: Sequence[PenSnapshot]) -> Shown:
+    """The mean of each quantity over the statuses that have it, in whole units of its name; None where none has."""
+
     def of(name: str) -> int | None:
         found = [value for status in seen if (value := getattr(status, name)) is not None]
         return round(fmean(found)) if found else None

@@ -5,8 +5,8 @@ from logger.report.quantities import MINUS, Scale, gain
 
 
 def findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
-    unit = scale.error_unit
     """What a series says beyond its points, each with its name: fit, statement, hysteresis, spread, drift."""
+    unit = scale.error_unit
     found: list[list[str]] = []
     fit = stage.fit
     if fit is not None:
