@@ -26,8 +26,8 @@ from proving.conform.host import BareHost, MotionForbidden
 from proving.conform.reporting import as_suite
 from proving.conform.running import conform
 from proving.conform.verdicts import Part, Report, Verdict
-from proving.defects import planted
 from proving.junit import document
+from proving.planting import planted
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
