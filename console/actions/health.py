@@ -217,6 +217,7 @@ def as_data(pen: PenHealth) -> dict[str, Any]:
         row["points"] = [[round(day, 3), value] for day, value in row["points"]]
         del row["expected"]  # for pictures; the forecast says it in numbers
     data["seen"] = pen.seen.isoformat(timespec="seconds") if pen.seen else None
+    data["charge_read"] = pen.charge_read.isoformat(timespec="seconds") if pen.charge_read else None
     return data
 
 

@@ -234,12 +234,14 @@ def _facts(pen: PenHealth, now: datetime) -> Text:
             chance = pen.out_when_due * 100
             text.append(f"; out of tolerance by then with a chance of {'under 1' if chance < 1 else f'{chance:.0f}'} %")
     if pen.charge_permille is not None:
-        text.append(f"\nbattery {_battery(pen)}")
+        read = f" on {pen.charge_read:%Y-%m-%d %H:%M} UTC" if pen.charge_read is not None else ""
+        text.append(f"\nbattery {_battery(pen)}{read}")
         left = pen.minutes_left
         if left is not None:
+            sure = "assumed" if left.confidence_percent is None else f"{left.confidence_percent} %"
             text.append(
                 f": {left.minutes} minutes of treating left, between {left.at_least} and {left.at_most} "
-                f"({left.confidence_percent} %; {left.because})"
+                f"({sure}; {left.because})"
             )
     return text
 

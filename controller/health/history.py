@@ -109,7 +109,11 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
                 found.firmware = event.firmware or found.firmware
                 found.readings.append((at, event))
             case CertificateIssued() if event.kind == "calibration":
-                found.certificates.append((at, event))
+                # One issued anew, with a name put right, is of the same calibration: of its day, and counted once.
+                first = next((when for when, one in found.certificates if one.series == event.series), at)
+                found.certificates = [one for one in found.certificates if one[1].series != event.series]
+                found.certificates.append((first, event))
+                found.certificates.sort(key=lambda one: one[0])
                 found.calibration_due = event.due_on or found.calibration_due
             case CalibrationWritten():
                 found.calibration_due = event.due_on
