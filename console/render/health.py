@@ -176,7 +176,8 @@ def _first(pen: PenHealth, now: datetime) -> Text:
     if left:
         return Text(f"{NAMES[left[0].quantity]} has left it", style="bold red")
     if not leaving:
-        return Text("none foreseen" if any(row.level != "unknown" for row in pen.rows) else NOT_KNOWN, style="dim")
+        foreseen = any(row.level != "unknown" for row in pen.rows if row.forecast is not None)
+        return Text("none foreseen" if foreseen else NOT_KNOWN, style="dim")
     day, row = min(leaving, key=lambda one: one[0])
     ahead = (on_day(day) - now.astimezone(UTC).date()).days
     style = LEVELS[row.level][1] if row.level in {"act", "watch"} else ""

@@ -25,7 +25,7 @@ from logger.store.store import Store
 from station.monitoring.pen_health import health_of_pens
 from station.settings import StationSettings
 from tests.console.houses import ENVIRONMENT, NEEDLEWORK
-from tests.pen_lives import journal_of, life
+from tests.pen_lives import connected, journal_of, life
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,25 @@ def test_all_pens_are_on_one_page_what_needs_somebody_first_and_why(state: Path)
     assert {one["level"] for one in data} <= set(LEVELS)
 
 
+def test_a_pen_of_which_nothing_was_read_has_nothing_foreseen_and_nothing_ruled_out(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    journal_of(StationSettings(state_dir=tmp_path).journal_path, [(now, connected("NW-1", "0031"), None)])
+    page = said("pens", "health", state=tmp_path, code=0)
+    assert "not enough known" in page
+    assert "none foreseen" not in page
+
+
 def test_one_pen_is_told_by_its_serial_number_with_plots(state: Path) -> None:
     page = said("pen", "health", "0011", state=state, code=1)
-    for words in ("NW-2/0011", "counted by the pen", "minutes of treating left", "battery capacity", "today", "╌"):
+    for words in (
+        "NW-2/0011",
+        "counted by the pen",
+        " UTC: ",
+        "minutes of treating left",
+        "battery capacity",
+        "today",
+        "╌",
+    ):
         assert words in page
     data = json.loads(said("pen", "health", "NW-2/0015", "--json", state=state, code=0))
     assert (data["serial"], data["level"], data["counted_by"]) == ("0015", "good", "pen")

@@ -42,6 +42,8 @@ MAINTENANCE = ["M1", "M2", "M3", "M4", "M5", "M6", "M7"]
 """What only a pen for a technician's bench does."""
 OF_OTHER_PENS = ("A2",)
 """Of these a part is about pens without a dead-man, and cannot be tried on one that has it."""
+UNSIGNED = ("M7",)
+"""Of these a part takes firmware that a pen's maker signed."""
 EVERYTHING = Allowed(motion=True, writes=True)
 
 
@@ -155,7 +157,7 @@ async def test_the_simulated_pen_of_the_bench_passes_in_every_clause() -> None:
     report = await report_on(NW_2)
     assert failures(report) == []
     assert not_passed(report) == ["S4"]
-    assert report.in_part == OF_OTHER_PENS
+    assert report.in_part == (*OF_OTHER_PENS, *UNSIGNED)
 
 
 @VIRTUAL
@@ -213,6 +215,8 @@ async def test_over_terminal_and_socket_and_on_the_pen_in_c(c_pen_program: Path)
         assert failures(report) == []
         assert report.stopped
     assert [one.clause for one in reports[2].clauses if one.verdict is Verdict.NOT_TRIED] == ["C5", "S4", *MAINTENANCE]
+    firmware = next(one for one in reports[2].clauses if one.clause == "M7")
+    assert {part.why for part in firmware.parts} == {"the pen has no FIRMWARE_UPDATE"}
 
 
 # What may move -------------------------------------------------------------------------------------------------------
