@@ -94,6 +94,8 @@ def _gaps(soak: Soak) -> Finding:
 
 def _clock(soak: Soak, ppm: float, doubt_ppm: float) -> Finding:
     what = f"{soak.pen}: its clock runs {abs(ppm):.0f} ± {doubt_ppm:.0f} ppm {'fast' if ppm > 0 else 'slow'}."
+    if abs(ppm) <= doubt_ppm:
+        what = f"{soak.pen}: its clock runs as this computer's does, as far as can be told (± {doubt_ppm:.0f} ppm)."
     if abs(ppm) - doubt_ppm <= DRIFT_PPM:
         return Finding(check="pen's clock", level=Level.FINE, what=what)
     return Finding(
