@@ -315,13 +315,14 @@ def _damaged(history: PenHistory, policy: HealthPolicy) -> HealthRow | None:
 def _lost(history: PenHistory, now: datetime, policy: HealthPolicy) -> HealthRow | None:
     if history.seen is None:
         return None
-    lately = sum(at > now - _MONTH for at in history.lost)
+    went = history.went(policy.line.back_within_s)
+    lately = sum(at > now - _MONTH for at in went)
     level: Level = "watch" if lately > policy.line.lost_most_in_30_days else "good"
-    first, points = history.lost[0] if history.lost else now, []
+    first, points = went[0] if went else now, []
     while first < now:  # month by month, ending now
         first += _MONTH
         upto = min(first, now)
-        points.append(Reading(days(upto), sum(upto - _MONTH < at <= upto for at in history.lost)))
+        points.append(Reading(days(upto), sum(upto - _MONTH < at <= upto for at in went)))
     words = sentence("connections_lost", lately, None, level, 0)
     limit = policy.line.lost_most_in_30_days
     return HealthRow("connections_lost", "in 30 days", lately, limit, "at_most", level, tuple(points), None, words)

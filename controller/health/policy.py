@@ -53,10 +53,11 @@ class HeatPolicy(DataModel):
 
 
 class LinePolicy(DataModel):
-    """What a cable may lose."""
+    """What a cable may lose. A pen that is back ``back_within_s`` after it was lost was not put away: its line went."""
 
     damaged_most_ppm: int = Field(ge=1, le=1_000_000)
     lost_most_in_30_days: int = Field(ge=0, le=1000)
+    back_within_s: int = Field(ge=1, le=3600)
 
 
 class HealthPolicy(DataModel):

@@ -13,7 +13,7 @@ from controller.health.policy import load_health_policy
 from controller.health.words import NAMES
 from controller.service_events import PartTest, PenQuarantined, PenReleased, PenRepaired, PenSelfTested, ServiceMove
 from controller.units import Micrometres, Millihertz
-from tests.pen_lives import certificate, life, read
+from tests.pen_lives import certificate, connected, life, read
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 POLICY = load_health_policy()
@@ -184,12 +184,23 @@ def test_a_model_without_a_data_sheet_has_no_depth_row() -> None:
 
 def test_a_bad_line_is_worth_a_word_and_no_more() -> None:
     lost: list[tuple[datetime, Event]] = [
-        (NOW - timedelta(days=day), PenLost(pen=PEN, cause="the port went")) for day in range(1, 25, 3)
+        (NOW - timedelta(days=day, seconds=-later), event)
+        for day in range(1, 25, 3)
+        for later, event in ((0, PenLost(pen=PEN, cause="the port went")), (40, connected("NW-2", "0007")))
     ]
     pen = judged([*weekly(10, frames=9_000, frames_damaged=4), *lost])
     assert (row(pen, "frames_damaged").level, row(pen, "frames_damaged").value) == ("watch", pytest.approx(444, abs=1))
     assert (row(pen, "connections_lost").level, row(pen, "connections_lost").value) == ("watch", 8)
     assert pen.level == "watch"
+
+
+def test_a_pen_that_is_put_away_each_evening_has_no_bad_line() -> None:
+    days: list[tuple[datetime, Event]] = []
+    for day in range(1, 29):
+        days.append((NOW - timedelta(days=day, hours=15), connected("NW-2", "0007")))
+        days.append((NOW - timedelta(days=day, hours=5), PenLost(pen=PEN, cause="the port went")))
+    found = row(judged(days), "connections_lost")
+    assert (found.level, found.value) == ("good", 0)
 
 
 def quarantine(name: str) -> PenQuarantined:
