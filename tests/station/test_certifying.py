@@ -1,6 +1,7 @@
 """From what was measured to an issued certificate: the file says what was found, and the record gets no names."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def test_issued_anew_it_has_the_due_date_that_the_pen_holds(tmp_path: Path) -> N
         other = replace(parties_of(old.sealed), due_on=due_on)
         with pytest.raises(CertificateRefused) as refused:
             reissue(old.sealed, other, reason="Another date was wished for.", **how)
-        assert refused.value.because == "due_date_in_the_pen"
+        assert refused.value.code == "due_date_in_the_pen"
     assert len(list(tmp_path.glob("*.json"))) == 1
     body = old.sealed.certificate.body.model_copy(update={"written": None})
     given_none = Sealed(old.sealed.content, old.sealed.certificate.model_copy(update={"body": body}))
