@@ -79,8 +79,9 @@ class CalibrationUnderWay(Record):
     """Everything of one calibration that is not yet a certificate. References are ids of the clinic's policy.
 
     ``adjust`` is a person's decision, None before it; ``wanted`` the table decided upon, ``adjusted`` that the pen was
-    read back to hold it. ``number`` is the certificate's, ``calibrated`` that the pen holds the calibration of that
-    number, ``issued`` that the certificate is on the disk and on record.
+    read back to hold it. ``number`` is the certificate's. ``calibrated``: the pen was read back to hold what is left of
+    its errors, and ``due_on`` with it, the last day of it or None, but not in force. ``issued``: the certificate that
+    says so is on the disk and on record. ``in_force``: the pen goes by it.
     """
 
     format: Literal["needlework-calibration-under-way/1"] = "needlework-calibration-under-way/1"
@@ -103,11 +104,18 @@ class CalibrationUnderWay(Record):
     adjusted: bool = False
     number: str = ""
     calibrated: bool = False
+    due_on: str | None = None
     issued: bool = False
+    in_force: bool = False
 
     def of(self, stage: Stage, what: What) -> tuple[TakenReading, ...]:
         """The readings of one series, in the order they were taken."""
         return tuple(each for each in self.readings if (each.stage, each.what) == (stage, what))
+
+    @property
+    def table(self) -> Table:
+        """The table that the pen holds by what was done so far."""
+        return self.wanted if self.adjusted and self.wanted is not None else self.found
 
     @property
     def last_stage(self) -> Stage:
@@ -153,7 +161,7 @@ class Read:
     count: int
 
 
-StepName = Literal["quarantine", "decide", "adjust", "calibrate", "issue", "done"]
+StepName = Literal["quarantine", "decide", "adjust", "calibrate", "issue", "put_in_force", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +169,8 @@ class Do:
     """Something else is due.
 
     *quarantine*: found out of tolerance, which goes on record before anything is changed; *decide*: a person says
-    whether the pen is adjusted; *adjust*: the wanted table goes into the pen; *calibrate*: so does what is left;
-    *issue*: the certificate; *done*.
+    whether the pen is adjusted; *adjust*: the wanted table goes into the pen; *calibrate*: so does what is left, not in
+    force; *issue*: the certificate; *put_in_force*: the calibration that it states, last of all; *done*.
     """
 
     name: StepName
@@ -189,7 +197,9 @@ def next_step(work: CalibrationUnderWay, setups: Setups) -> Step:
             return reading
     if not work.calibrated and results(work, setups, work.last_stage).in_tolerance:
         return Do("calibrate")
-    return Do("done" if work.issued else "issue")
+    if not work.issued:
+        return Do("issue")
+    return Do("put_in_force" if work.calibrated and not work.in_force else "done")
 
 
 def _due(work: CalibrationUnderWay, setups: Setups, stage: Stage) -> Read | None:

@@ -55,7 +55,8 @@ def reissue(
 ) -> Issued:
     """Issues ``old`` anew under another number, with other ``parties``, for a ``reason`` that is printed on it.
 
-    Raises CertificateRefused where no reason is given, nothing is other than it was, or the number is taken; OSError.
+    Raises CertificateRefused where no reason is given, nothing is other than it was, the pen would go by another due
+    date than it says, or the number is taken; OSError.
     """
     if not reason.strip():
         raise CertificateRefused("no_reason", "A certificate is issued anew for a reason, which it names. Give one.")
@@ -66,6 +67,13 @@ def reissue(
             "certificate pdf` prints it again.",
         )
     body = old.certificate.body
+    if body.written is not None and parties.due_on != body.due_on:
+        raise CertificateRefused(
+            "due_date_in_the_pen",
+            f"{body.number} was given to its pen with {_due(body.due_on)}, and by that the pen is armed or not: a "
+            f"certificate issued anew changes nothing in a pen, and would say {_due(parties.due_on)}. Nothing was "
+            "issued. Leave due_on out of the file; for another date calibrate the pen again (`needlework calibrate`).",
+        )
     work = Work(
         kind=body.kind,
         number=number,
@@ -89,3 +97,7 @@ def reissue(
     )
     said = replace(parties, reissue_reason=reason.strip())
     return issue(work, said, issued_at=issued_at, key=key, folder=folder, random_bytes=random_bytes)
+
+
+def _due(on: str | None) -> str:
+    return "no due date" if on is None else f"the due date {on}"

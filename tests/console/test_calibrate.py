@@ -94,7 +94,7 @@ class Desk:
             reader.close()
 
 
-STEPS = ("quarantine", "decide", "adjust", "calibrate", "issue")
+STEPS = ("quarantine", "decide", "adjust", "calibrate", "issue", "put_in_force")
 
 
 @pytest.mark.soak

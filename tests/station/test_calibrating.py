@@ -41,7 +41,7 @@ WRONG = Untruth(gain_ppm=1_040_000, offset_um=80)
 """Found out of tolerance: 140 µm at 1.5 mm."""
 
 
-CUTS = [(which, step) for which in ("adjust", "calibrate") for step in range(len(WRITE_STEPS))]
+CUTS = [(which, step) for which in ("adjust", "calibrate", "put_in_force") for step in range(len(WRITE_STEPS))]
 READINGS = 2 * (12 + 6 + 2)
 
 
@@ -132,9 +132,9 @@ class Killed(BaseException):
     """The program is gone."""
 
 
-@pytest.mark.parametrize("at_step", _mostly_soak(range(11), quick=(5,)))
+@pytest.mark.parametrize("at_step", _mostly_soak(range(12), quick=(5,)))
 async def test_killed_before_any_step_it_goes_on_from_there(place: Path, at_step: int) -> None:
-    """Six series and five things that are done. The pen lives on; the program is another."""
+    """Six series and six things that are done. The pen lives on; the program is another."""
     async with room(place, untruth=WRONG) as at:
         first, second = at.someone, at.someone
 
@@ -260,7 +260,7 @@ async def test_another_pen_on_the_cable_is_noticed_and_nothing_of_it_gets_in(pla
         assert WorkFolder(at.settings.works_path).of_pen("NW-2", "NW2-000002") is None
 
 
-@pytest.mark.parametrize(("which", "step"), _mostly_soak(CUTS, quick=(("adjust", 2),)))
+@pytest.mark.parametrize(("which", "step"), _mostly_soak(CUTS, quick=(("adjust", 2), ("put_in_force", 1))))
 async def test_a_power_cut_in_the_write_leaves_the_old_or_the_new_and_the_work_goes_on(
     place: Path, which: str, step: int
 ) -> None:

@@ -75,6 +75,7 @@ def done(work: CalibrationUnderWay, step: Do, adjust: bool) -> CalibrationUnderW
         "adjust": {"adjusted": True},
         "calibrate": {"calibrated": True, "number": "C261126-7K3QM4XQ"},
         "issue": {"issued": True},
+        "put_in_force": {"in_force": True},
     }
     return work.model_copy(update=changes[step.name])
 
@@ -102,14 +103,16 @@ def names(steps: list[Read | Do]) -> list[str]:
 
 AS_FOUND = ["as_found depth", "as_found rate", "as_found load"]
 AS_LEFT = ["as_left depth", "as_left rate", "as_left load"]
+SEALED = ["calibrate", "issue", "put_in_force"]
+"""What the pen is given, the certificate, and last of all that the pen goes by it."""
 
 
 @pytest.mark.parametrize(
     ("error_um", "left_um", "adjust", "way"),
     [
-        (0, 0, False, [*AS_FOUND, "decide", "calibrate", "issue"]),
-        (0, 0, True, [*AS_FOUND, "decide", "adjust", *AS_LEFT, "calibrate", "issue"]),
-        (170, 0, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, "calibrate", "issue"]),
+        (0, 0, False, [*AS_FOUND, "decide", *SEALED]),
+        (0, 0, True, [*AS_FOUND, "decide", "adjust", *AS_LEFT, *SEALED]),
+        (170, 0, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, *SEALED]),
         (170, 170, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, "issue"]),
         (170, 0, False, [*AS_FOUND, "quarantine", "decide", "issue"]),
     ],
@@ -119,6 +122,7 @@ def test_the_way_of_each_kind_of_pen(error_um: int, left_um: int, adjust: bool, 
     assert names(steps) == way
     assert sum(isinstance(step, Read) for step in steps) == READINGS * (2 if adjust else 1)
     assert work.calibrated == ("calibrate" in way), "a pen out of tolerance is given no calibration"
+    assert work.in_force == work.calibrated
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.booleans(), st.sets(st.integers(0, 60)))
