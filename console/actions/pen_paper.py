@@ -20,6 +20,7 @@ from controller.calibration.policy import load_policy
 from controller.pen_kept import QUARANTINE_WORDS
 from controller.service_events import ErrorAtDepth
 from controller.units import QuantityError, micrometres_from_mm
+from logger.proof.findings import counted
 from logger.record.pens import PenName, recalled
 from station.bench.at_pen import asked_pen
 from station.bench.paperwork import (
@@ -71,6 +72,9 @@ def quarantine(signer: Signer, name: str, because: str, errors: tuple[str, ...],
         pen = await _pen(paper, name, url)
         made = await paper.quarantine(pen, why, errors=found)
         _say(signer, f"{pen} is in quarantine: {QUARANTINE_WORDS[why]}. No station of this site arms it.")
+        if in_question := len(paper.under_review(pen)):
+            held = f"{counted(in_question, 'session')} held with it since it last was right"
+            _say(signer, f"{held} to be looked through: `needlework pen exposed {pen}`.")
         await _end_in_pen(signer, pen, url)
         return made
 

@@ -34,6 +34,7 @@ from station.settings import StationSettings
 from station.site.pen_records import PenRecords, open_pen_records
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import of_pen, quarantined_of
+from station.site.reviewing import reviews, to_look_at
 
 QUARANTINE_BYTES = 6
 """Chance in a quarantine's id: told apart at every station of a site without anybody handing out numbers."""
@@ -73,7 +74,7 @@ class Paperwork:
         certificate: str = "",
         errors: tuple[ErrorAtDepth, ...] = (),
     ) -> PenQuarantined:
-        """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``.
+        """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``, if they are known.
 
         First this, then the calibration that mends it: only a certificate issued after the quarantine counts for its
         end. A pen at hand also loses its calibration (:func:`controller.calibration.ending.end_calibration`).
@@ -88,15 +89,11 @@ class Paperwork:
         return event
 
     def under_review(self, pen: PenName) -> list[SessionExposed]:
-        """The sessions of a pen's open quarantines that were held with it while its error was not known.
+        """The sessions of a pen's open quarantines that were held with it while it was not known to be right.
 
         Raises RecordError.
         """
-        found: dict[tuple[str, str], SessionExposed] = {}
-        for one in open_quarantines(self.records.told(pen)):
-            for session in exposed_by(self.records, one):
-                found.setdefault((session.station, session.session), session)
-        return list(found.values())
+        return to_look_at(reviews(self.records, pen))
 
     async def release(self, pen: PenName, *, reviewed: int) -> PenReleased:
         """Ends every quarantine of a pen, signed by whoever is signed in.
@@ -238,20 +235,6 @@ def quarantine_of(
         since=last.at.date().isoformat() if last is not None else None,
         errors=errors,
     )
-
-
-def exposed_by(records: PenRecords, quarantine: Told) -> list[SessionExposed]:
-    """The sessions that the errors found of one quarantine concern: from the last certificate by which the pen was
-    right, from the beginning where there is none, to the quarantine. Raises RecordError."""
-    event = quarantine.event
-    if not isinstance(event, PenQuarantined) or not event.errors:
-        return []
-    issued = [
-        one.utc_us
-        for one in records.told(quarantine.pen, ("certificate_issued",))
-        if isinstance(one.event, CertificateIssued) and one.event.number == event.last_in_tolerance
-    ]
-    return records.exposed(quarantine.pen, event.errors, min(issued, default=None), quarantine.utc_us)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from controller.calibration.policy import load_policy
 from controller.events import Event, SessionClosed, ZoneDose
 from controller.pen_kept import Quarantined
 from controller.service_events import ErrorAtDepth
+from logger.certificate.sealing import withheld
 from logger.journal.journal import Journal
 from logger.journal.reader import JournalReader
 from logger.proof.verify import verify_journal
@@ -23,6 +24,7 @@ from station.record.seam import ended_in_order
 from station.settings import StationSettings
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import SitePens
+from tests.logger.certificates import example
 from tests.logger.test_exposure import began, set_to
 from tests.logger.test_pens import certificate
 from tests.logger.test_pens import released as pen_released
@@ -159,6 +161,36 @@ async def test_without_an_earlier_certificate_every_session_counts(paper_of: Ope
         assert [one.session for one in paper.under_review(PEN)] == ["s-500"]
         await paper.quarantine(PEN, "shock")  # which found no error, so it adds none
         assert len(paper.under_review(PEN)) == 1
+
+
+async def test_out_of_tolerance_without_a_figure_lists_the_same_sessions_until_a_calibration_finds_one(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    await journalled(settings, *treated(900), (None, certificate("C-1", **NAMED)), *treated(500), *treated(950))
+    async with paper_of() as paper:
+        await paper.quarantine(PEN, "shock")
+        assert paper.under_review(PEN) == []
+        await paper.quarantine(PEN, "out_of_tolerance")
+        assert [(one.session, one.worst_um) for one in paper.under_review(PEN)] == [("s-500", None), ("s-950", None)]
+    document = withheld(example().content, "C-2").decode()
+    await journalled(settings, (None, certificate("C-2", document=document, **NAMED)))
+    async with paper_of("boss", *MAY_RELEASE) as paper:
+        assert [(one.session, bool(one.worst_um)) for one in paper.under_review(PEN)] == [
+            ("s-500", True),
+            ("s-950", True),
+        ]
+        assert await why_not(paper, reviewed=0) == "not_reviewed"
+        await paper.release(PEN, reviewed=2)
+
+
+async def test_a_session_of_two_quarantines_is_listed_once_with_the_error_that_is_known(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    await journalled(settings, *treated(500))
+    async with paper_of() as paper:
+        for errors in ((), ERRORS, (), ERRORS[:1]):
+            await paper.quarantine(PEN, "out_of_tolerance", errors=errors)
+        assert [(one.session, one.worst_um) for one in paper.under_review(PEN)] == [("s-500", 54)]
 
 
 async def test_a_release_needs_the_whole_site_and_a_quarantine_does_not(
