@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ from controller.calibration.policy import load_policy
 from controller.events import Event, SessionClosed, ZoneDose
 from controller.pen_kept import Quarantined
 from controller.service_events import ErrorAtDepth
+from logger.certificate.folder import CertificateFolder
+from logger.certificate.number import new_number
 from logger.certificate.sealing import withheld
 from logger.journal.journal import Journal
 from logger.journal.reader import JournalReader
 from logger.proof.verify import verify_journal
 from logger.record.pens import PenName, open_quarantines
 from logger.store.store import Store
+from station.bench.certifying import issued_event
 from station.bench.paperwork import MAY_RELEASE, MAY_REPAIR, Paperwork, open_paperwork
 from station.clock import StationClock
 from station.errors import BenchRefused, NotAllowed, PenPaperRefused, SignInRefused, StationRefused
@@ -33,6 +37,7 @@ from tests.station.test_accounts import CHEAP, GOOD, NOW_S
 
 PEN = PenName("NW-1", "NW1-000001")
 NAMED = {"pen": "NW-1/NW1-000001", "serial": "NW1-000001"}
+OTHER_NUMBER = new_number("calibration", date(2026, 11, 26), bytes)
 ERRORS = (ErrorAtDepth(shown_um=250, error_um=20), ErrorAtDepth(shown_um=1000, error_um=120))
 
 Open = Callable[..., AbstractAsyncContextManager[Paperwork]]
@@ -100,6 +105,18 @@ async def test_it_is_on_record_signed_and_the_station_starts_after_it_as_after_a
     assert reader.told_of_pens(PEN)[0].event == made
     reader.close()
     assert [one.quarantine for one in PensFile(settings.pens_path).open_quarantines(PEN)] == [made.quarantine]
+
+
+async def test_a_certificate_that_a_crash_left_without_its_event_is_on_record_before_anything_goes_by_it(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    issued, elsewhere = example(station="room-1"), example(station="room-2", number=OTHER_NUMBER)
+    for one in (issued, elsewhere):
+        CertificateFolder(settings.certificates_path).keep(one)
+    for _ in range(2):
+        async with paper_of() as paper:
+            told = [one.event for one in paper.records.told(types=("certificate_issued",))]
+            assert told == [issued_event(issued)], "once, and none of another station's"
 
 
 async def test_nobody_writes_beside_somebody_else_and_nobody_without_the_role(
