@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from controller.service_events import CertificateIssued, PenQuarantined
 from logger.record.exposure import SessionExposed
 from logger.record.found_errors import FoundErrors, found_errors
-from logger.record.pens import PenName, Told, open_quarantines
+from logger.record.pens import PenName, Told, issued_utc_us, open_quarantines
 from station.site.pen_records import PenRecords
 
 
@@ -58,7 +58,7 @@ def _review(records: PenRecords, one: Told, event: PenQuarantined, told: list[To
     if not made.asks:
         return made
     issued = [
-        each.utc_us
+        issued_utc_us(each)
         for each in told
         if isinstance(each.event, CertificateIssued) and each.event.number == event.last_in_tolerance
     ]
