@@ -22,8 +22,8 @@ from station.people.accounts import Role
 from station.people.offline import signed_in_offline
 from station.settings import StationSettings
 from station.site.files import BACKUP, Joined, backup, join, join_ring, kind_of, private_files, restore, share
-from station.site.key import KeyRing, SiteKey
 from station.site.kept_files import BenchFiles
+from station.site.key import KeyRing, SiteKey
 from station.site.keymap import KeyMap
 from station.site.keymap_file import KeyMapFile
 from station.site.sealing import FILE_MAX_BYTES

@@ -140,8 +140,7 @@ def issued_utc_us(one: Told) -> int:
 
 
 def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:
-    """The calibration certificate of one pen that was issued last of those by which it was left in tolerance; None where
-    there is none.
+    """Of the calibration certificates by which one pen was left in tolerance the one issued last; None without any.
 
     Only those issued before a moment count where one is given.
     """
@@ -153,7 +152,7 @@ def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) ->
         and one.event.as_left_in_tolerance
         and (before_utc_us is None or issued_utc_us(one) < before_utc_us)
     ]
-    return sorted(found, key=issued_utc_us)[-1] if found else None  # of one day, the one told last
+    return max(reversed(found), key=issued_utc_us, default=None)  # of one day, the one told last
 
 
 def fitted(told: Iterable[Told]) -> list[Fitted]:

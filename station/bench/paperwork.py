@@ -6,7 +6,6 @@ a pen that is not armed.
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Literal
@@ -15,7 +14,7 @@ from controller.calibration.policy import CalibrationPolicy
 from controller.datafile import nearest
 from controller.ports import Clock
 from controller.service_events import (
-    CertificateIssued,
+    Because,
     ErrorAtDepth,
     PartReplaced,
     PenQuarantined,
@@ -23,7 +22,7 @@ from controller.service_events import (
     PenRepaired,
 )
 from logger.record.exposure import SessionExposed
-from logger.record.pens import PenName, Told, last_in_tolerance, open_quarantines
+from logger.record.pens import PenName, open_quarantines
 from logger.record.releasing import certificate_of, release_problem
 from station.bench.bench import TechnicianBench
 from station.bench.record import open_record
@@ -34,18 +33,13 @@ from station.settings import StationSettings
 from station.site.pen_records import PenRecords, open_pen_records
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import of_pen, quarantined_of
+from station.site.quarantining import quarantine_of
 from station.site.reviewing import reviews, to_look_at
 
-QUARANTINE_BYTES = 6
-"""Chance in a quarantine's id: told apart at every station of a site without anybody handing out numbers."""
-
-MAY_QUARANTINE: Final[tuple[Role, ...]] = ("technician", "manager", "physician", "operator")
-"""Whoever sees that a pen is not right takes it out of use."""
 MAY_RELEASE: Final[tuple[Role, ...]] = ("manager", "physician")
 """Those who answer for patients; never whoever mended the pen alone."""
 MAY_REPAIR: Final[tuple[Role, ...]] = ("technician", "manager")
 
-Because = Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
 Add = Callable[..., Awaitable[None]]
 """Puts events on record; they are on the disk on return."""
 Work = Literal["cleaned", "opened", "dropped", "lubricated", "sealed", "inspected", "other"]
@@ -74,7 +68,7 @@ class Paperwork:
         certificate: str = "",
         errors: tuple[ErrorAtDepth, ...] = (),
     ) -> PenQuarantined:
-        """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``, if they are known.
+        """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``.
 
         First this, then the calibration that mends it: only a certificate issued after the quarantine counts for its
         end. A pen at hand also loses its calibration (:func:`controller.calibration.ending.end_calibration`).
@@ -209,32 +203,6 @@ _HELP: Final = {
     "no_certificate": "",
     "not_reviewed": "`needlework pen exposed` lists them; then release with --reviewed.",
 }
-
-
-def quarantine_of(
-    told: list[Told],
-    pen: PenName,
-    because: Because,
-    *,
-    by: str,
-    certificate: str = "",
-    errors: tuple[ErrorAtDepth, ...] = (),
-) -> PenQuarantined:
-    """The event by which a pen goes into quarantine: with what is known of when it last was right."""
-    right = [one for one in told if not (isinstance(one.event, CertificateIssued) and one.event.number == certificate)]
-    last = last_in_tolerance(right)
-    number = last.event.number if last is not None and isinstance(last.event, CertificateIssued) else ""
-    return PenQuarantined(
-        quarantine=f"q-{secrets.token_hex(QUARANTINE_BYTES)}",
-        pen=str(pen),
-        serial=pen.serial,
-        because=because,
-        by=by,
-        certificate=certificate,
-        last_in_tolerance=number,
-        since=last.at.date().isoformat() if last is not None else None,
-        errors=errors,
-    )
 
 
 @asynccontextmanager

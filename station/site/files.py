@@ -12,7 +12,7 @@ import sqlite3
 import zipfile
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -26,9 +26,9 @@ from station.settings import StationSettings
 from station.site import last_visits
 from station.site.amendments import erase_texts
 from station.site.history_file import HistoryFile
+from station.site.kept_files import BenchFiles, bench_files, others_there, put_bench_files
 from station.site.key import KeyRing, add_to_ring, merged_rings, read_ring, ring_as_json, ring_of_json
 from station.site.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, alike, merge
-from station.site.kept_files import BenchFiles, bench_files, others_there, put_bench_files
 from station.site.keymap_file import KeyMapFile
 from station.site.retention import check_erasure, load_retention
 from station.site.sealing import FILE_MAX_BYTES, CannotOpen, RandomBytes, file_kind, open_file, seal_file
@@ -59,7 +59,7 @@ class Restored:
 
     files: tuple[str, ...]
     kept_erased: int
-    bench: BenchFiles = BenchFiles()
+    bench: BenchFiles = field(default_factory=BenchFiles)
 
 
 def private_files(settings: StationSettings) -> dict[str, Path]:

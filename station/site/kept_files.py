@@ -67,7 +67,9 @@ def put_bench_files(settings: StationSettings, found: Mapping[str, bytes]) -> Be
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_whole(path, found[name])
     finished = (path for name, path in works.items() if name not in under_way)
-    return BenchFiles(*(tuple(path.stem for path in some) for some in (certificates.values(), under_way.values(), finished)))
+    return BenchFiles(
+        *(tuple(path.stem for path in some) for some in (certificates.values(), under_way.values(), finished))
+    )
 
 
 def _place(settings: StationSettings, name: str) -> Path | None:

@@ -23,7 +23,7 @@ class Review:
     def asks(self) -> bool:
         """Whether its reason says anything of sessions.
 
-        That a pen fell or is recalled does not; that it was out of tolerance does, also where nobody can say by how much.
+        That a pen fell or is recalled does not; that it was out of tolerance does, even if nobody can say by how much.
         """
         return bool(self.event.errors) or self.event.because == "out_of_tolerance"
 
@@ -53,7 +53,7 @@ def _worse(session: SessionExposed) -> tuple[bool, int]:
 
 
 def _review(records: PenRecords, one: Told, event: PenQuarantined, told: list[Told]) -> Review:
-    """From the last certificate by which the pen was right, from the beginning where there is none, to the quarantine."""
+    """From the last certificate by which the pen was right, else from the beginning, to the quarantine."""
     made = Review(one, event, found_errors(told, event), ())
     if not made.asks:
         return made

@@ -22,7 +22,13 @@ def measured(number: str, **changes: Any) -> CertificateIssued:
 
 def adjusted(series: str) -> AdjustmentWritten:
     return AdjustmentWritten(
-        **NAMED, series=series, number=1, rate_gain_ppm=0, shown_um=(0, 2000), true_um=(0, 2040), confirmed_by="tech-kim"
+        **NAMED,
+        series=series,
+        number=1,
+        rate_gain_ppm=0,
+        shown_um=(0, 2000),
+        true_um=(0, 2040),
+        confirmed_by="tech-kim",
     )
 
 
