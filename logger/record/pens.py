@@ -128,8 +128,19 @@ def open_quarantines(told: Iterable[Told]) -> list[Told]:
     return [one for one in events if isinstance(one.event, PenQuarantined) and one.event.quarantine not in ended]
 
 
+def issued_utc_us(one: Told) -> int:
+    """Until when a certificate was issued at the latest: when it was told, or the end of the day that it names.
+
+    One that was told late, after a crash or out of a backup, says nothing of the days in between.
+    """
+    if not isinstance(one.event, CertificateIssued):
+        return one.utc_us
+    next_day = datetime.fromisoformat(one.event.issued_on).replace(tzinfo=UTC) + timedelta(days=1)
+    return min(one.utc_us, (next_day - _EPOCH) // timedelta(microseconds=1))
+
+
 def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:
-    """The newest calibration certificate of one pen by which it was left in tolerance; None where there is none.
+    """Of the calibration certificates by which one pen was left in tolerance the one issued last; None without any.
 
     Only those issued before a moment count where one is given.
     """
@@ -139,9 +150,9 @@ def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) ->
         if isinstance(one.event, CertificateIssued)
         and one.event.kind == "calibration"
         and one.event.as_left_in_tolerance
-        and (before_utc_us is None or one.utc_us < before_utc_us)
+        and (before_utc_us is None or issued_utc_us(one) < before_utc_us)
     ]
-    return found[-1] if found else None
+    return max(reversed(found), key=issued_utc_us, default=None)  # of one day, the one told last
 
 
 def fitted(told: Iterable[Told]) -> list[Fitted]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
-from logger.record.pens import PenEvent, Told, in_order, last_in_tolerance
+from logger.record.pens import PenEvent, Told, in_order, issued_utc_us, last_in_tolerance
 
 NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", "repaired"})
 """Reasons for which only a calibration shows that the pen is right again."""
@@ -42,14 +42,14 @@ def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[
     certificate = last_in_tolerance(told)
     begun = [one for one in quarantines if isinstance(one.event, PenQuarantined)]
     needing = [one for one in begun if isinstance(one.event, PenQuarantined) and one.event.because in NEEDS_CERTIFICATE]
-    if needing and (certificate is None or certificate.utc_us < max(one.utc_us for one in needing)):
+    if needing and (certificate is None or issued_utc_us(certificate) < max(one.utc_us for one in needing)):
         return (
             "no_certificate",
             "No calibration on record since the quarantine left the pen in tolerance. Have it calibrated "
             "(`needlework calibrate`), then release it. It stays in quarantine.",
         )
     work = ends_calibration(told)
-    if work is not None and (certificate is None or certificate.utc_us < work.utc_us):
+    if work is not None and (certificate is None or issued_utc_us(certificate) < work.utc_us):
         return (
             "no_certificate",
             f"The pen was worked on on {work.at.date().isoformat()}, and no calibration since then left it in "

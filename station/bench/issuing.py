@@ -134,8 +134,10 @@ class Issuing:
 
     @property
     def demo(self) -> bool:
-        """Whether example data is in it: a demonstration, or references out of the example policy."""
-        return self._settings.mode == "demo" or self._settings.calibration is None
+        """Whether it is nothing to hand out: a simulated pen by whatever policy, references out of the example policy,
+        or a station that demonstrates."""
+        simulated = bool(self._bench.pen.capabilities & Capability.SIMULATED)
+        return simulated or self._settings.mode == "demo" or self._settings.calibration is None
 
     def kept(self, number: str) -> Issued:
         """A certificate that is in the folder. Raises CertificateRefused, CertificateNotFound, OSError."""

@@ -1,6 +1,7 @@
 """What a record says of its pens, told in any order: quarantine, certificates, parts; from journals and stores."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from logger.record.pens import (
     PenName,
     Told,
     fitted,
+    issued_utc_us,
     last_in_tolerance,
     name_of,
     open_quarantines,
@@ -56,8 +58,8 @@ def released(*names: str, **changes: Any) -> PenReleased:
 
 def certificate(number: str, *, left: bool = True, kind: str = "calibration", **changes: Any) -> CertificateIssued:
     fields: dict[str, Any] = {
-        **NAMED, "series": "s", "number": number, "kind": kind, "issued_on": "2026-01-01", "due_on": None,
-        "as_found_in_tolerance": True, "as_left_in_tolerance": left, "as_found_depth_error_um": 0,
+        **NAMED, "series": "s", "number": number, "kind": kind, "issued_on": datetime.now(UTC).date().isoformat(),
+        "due_on": None, "as_found_in_tolerance": True, "as_left_in_tolerance": left, "as_found_depth_error_um": 0,
         "as_left_depth_error_um": 0, "depth_uncertainty_um": Micrometres(20), "rate_error_ppm": None,
         "technician": "tech-kim", "sha256": "00", "document": "{}",
     }  # fmt: skip
@@ -134,6 +136,14 @@ def test_the_last_certificate_by_which_it_was_right() -> None:
     assert last_in_tolerance(events[2:]) is None
 
 
+def test_a_certificate_that_was_told_late_is_as_old_as_it_says() -> None:
+    """After a crash, or from a backup: it says nothing of the days after it was issued."""
+    events = told(certificate("C-2"), certificate("C-1", issued_on="1969-12-30"))
+    found = last_in_tolerance(events)
+    assert found == events[0]
+    assert [issued_utc_us(one) for one in events] == [events[0].utc_us, -24 * 3600 * 10**6]
+
+
 @pytest.mark.parametrize(
     ("events", "problem"),
     [
@@ -144,6 +154,7 @@ def test_the_last_certificate_by_which_it_was_right() -> None:
         ([quarantined(), certificate("A-2", kind="accuracy_test")], "no_certificate"),
         ([quarantined(), certificate("C-2")], None),
         ([quarantined(), certificate("C-2"), quarantined("q-2", "shock")], "no_certificate"),
+        ([quarantined(), certificate("C-0", issued_on="1969-12-31")], "no_certificate"),  # an old one, told late
         ([quarantined(because="recall")], None),
         ([quarantined(because="recall"), part("motor", "L2")], "no_certificate"),
         ([quarantined(because="recall"), repaired(ends=False)], None),

@@ -24,6 +24,7 @@ from controller.service_events import (
     ServiceOpened,
 )
 from firmware_bridge.gauges.errors import GaugeError, GaugeLost
+from firmware_bridge.wire.messages import Capability
 from logger.certificate.verify import verify_certificate
 from logger.proof.checkpoints import key_id
 from simulators.nonvolatile import WRITE_STEPS
@@ -31,6 +32,7 @@ from simulators.untruth import Untruth
 from station.bench.accuracy_testing import AccuracyTest
 from station.bench.beginning import begin, resume
 from station.bench.certifying import Issued, Parties
+from station.bench.issuing import Issuing
 from station.bench.work_folder import WorkFolder
 from station.errors import BenchRefused
 from station.record.station_key import station_key
@@ -410,3 +412,18 @@ async def test_the_script_in_the_page_does_what_it_says(place: Path, capsys: pyt
         await names["main"]()
         (told,) = at.simulated.of(CertificateIssued)
     assert capsys.readouterr().out == f"{told.number} True\n"
+
+
+async def test_a_simulated_pen_is_marked_as_a_demonstration_by_whatever_policy(place: Path) -> None:
+    async with room(place) as at:
+        at.settings = at.settings.model_copy(update={"library": place / "library.yaml"})
+        assert (at.settings.mode, at.settings.calibration) == ("clinic", place / "calibration.yaml")
+        issuing = Issuing(at.bench, at.settings, Parties(), "tech-1")
+        assert issuing.demo
+        told = at.bench.pen.capabilities
+        at.bench.pen = at.bench.pen.model_copy(update={"capabilities": told & ~Capability.SIMULATED})
+        assert not issuing.demo, "a pen that is one"
+        at.bench.pen = at.bench.pen.model_copy(update={"capabilities": told})
+        someone = at.someone
+        someone.adjusts = False
+        assert (await calibrated(at, someone)).sealed.certificate.body.demo
