@@ -80,7 +80,7 @@ async def test_a_bad_pen_is_code_1_and_told_what_was_expected_and_seen() -> None
     found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
     with found.defect.plant():
         async with served() as (_, url):
-            code, said, _ = await done("--pen", url, "--only", "T1", "--only", "C1")
+            code, said, _ = await done("--pen", url, "--only", "T1,C1")
     assert code == 1
     assert "FAIL      T1 " in said
     assert "expected tick 0 and no fault after STOP" in said
@@ -188,7 +188,8 @@ async def test_a_hand_is_asked_for_what_only_a_hand_can_do() -> None:
     [
         (["--pen", "tcp://127.0.0.1:{port}"], "nothing answers"),
         (["--pen", "pen"], "not a pen's address"),
-        (["--pen", "memory://x", "--only", "T9"], "has no clause T9"),
+        (["--pen", "memory://x", "--only", "C1, T9"], "has no clause T9"),
+        (["--pen", "memory://x", "--junit", "/"], "/ is a folder"),
         (["--pen", "memory://x", "--hands"], "standard input is no terminal"),
         ([], "Missing option"),
     ],
