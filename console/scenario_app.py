@@ -78,9 +78,7 @@ def list_scenarios(as_json: Json = False) -> None:
 
 @scenario_app.command()
 def check(
-    files: Annotated[
-        list[Path], typer.Argument(help="Files, or names that `list` shows.", metavar="FILE|NAME...")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Files, or names that `list` shows.", metavar="FILE|NAME...")],
     as_json: Json = False,
 ) -> None:
     """Read scenarios without playing them. Exit code 1: one has a mistake; the line and the nearest name are said.

@@ -69,8 +69,9 @@ def _add(root: ET.Element, case: Case) -> None:
 
 
 def try_place(path: Path) -> None:
-    """Whether :func:`write` can write there, to be asked before what takes long: the folder is made, a file that is there
-    is left as it is, and none is made. Raises OSError."""
+    """Whether :func:`write` can write there, to be asked before what takes long. Raises OSError.
+
+    The folder is made; a file that is there is left as it is, and none is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
     path.open("ab").close()

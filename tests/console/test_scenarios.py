@@ -14,7 +14,6 @@ from console.actions.scenarios import check
 from console.actions.scenarios import run as play_all
 from console.exits import Code
 from console.trouble import ConsoleError
-
 from proving.scenario.loading import library
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
