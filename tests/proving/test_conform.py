@@ -303,23 +303,29 @@ async def test_a_check_of_its_own_that_breaks_stops_the_pen_too() -> None:
 
 
 @VIRTUAL
-async def test_what_does_not_answer_fails_in_c1_and_the_rest_is_not_tried() -> None:
+async def test_what_does_not_answer_is_told_at_once_and_nothing_is_tried() -> None:
     listener = listen("conform-mute", lambda peer: setattr(peer, "on_data", lambda _data: None))
+    began_s = asyncio.get_running_loop().time()
     try:
         report = await conform("memory://conform-mute", random=Random(7))
     finally:
         listener.close()
+    assert asyncio.get_running_loop().time() - began_s < 3
     assert report.welcome is None
     assert not report.stopped
     assert not report.conforms
     counts = [report.count(verdict) for verdict in (Verdict.PASS, Verdict.FAIL)]
-    assert counts == [0, 1]
+    assert counts == [0, 0]
+    assert report.nothing_tried
+    assert "in the wire protocol: nothing understandable came." in report.interrupted
 
 
 @VIRTUAL
 async def test_a_pen_asked_in_the_wrong_dialect_is_told_which_there_are() -> None:
     async with simulated() as (_, url, _hands):
-        told = (await conform(f"ascii+{url}", random=Random(7))).interrupted
+        asked = await conform(f"ascii+{url}", random=Random(7))
+        told = asked.interrupted
+    assert (asked.count(Verdict.FAIL), asked.nothing_tried, asked.conforms) == (0, True, False)
     assert "does not answer HELLO in the dialect ascii: nothing understandable came." in told
     assert "Without ascii+ before its address it is asked in the wire protocol." in told
     answers: list[int] = []
