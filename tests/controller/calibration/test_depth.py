@@ -53,8 +53,8 @@ def test_gain_offset_and_hysteresis_that_were_planted() -> None:
 def test_a_bend_is_found_and_a_line_not_believed() -> None:
     found = calibrate_depth(series(PLAN, lambda shown, *_: 80 * shown / 1000 * (2 - shown / 1000)), SETUP)
     assert found.fit.kind == "pieces"
-    assert dict(found.fit.knots_um)[1000] == 1080
-    assert found.fit.true_um(1250) == pytest.approx(1250 + (80 + 60) / 2, abs=1), "straight between knots"
+    assert dict(found.fit.knots_nm)[1_000_000] == 1_080_000
+    assert found.fit.true_at(1250) == pytest.approx(1250 + (80 + 60) / 2, abs=1), "straight between knots"
     assert found.left.expanded_um > found.budget.expanded + 30, "what a line does not follow is in what it leaves"
 
 
