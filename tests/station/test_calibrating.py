@@ -407,6 +407,7 @@ async def test_the_script_in_the_page_does_what_it_says(place: Path, capsys: pyt
                 """Nothing is open."""
 
         names |= {"open_bench": opened, "InstrumentReference": Plugged, "load_settings": lambda **_: at.settings}
+        names["ready"] = at.someone.prepare
         await names["main"]()
         (told,) = at.simulated.of(CertificateIssued)
     assert capsys.readouterr().out == f"{told.number} True\n"
