@@ -88,9 +88,8 @@ def _depths(errors: Sequence[Error], found: Scatter[int], setup: AccuracySetup) 
         mean, single = found.means[point], max((error for at, _, error in errors if at == point), key=abs)
         lines = [
             _repeated(found, mean.readings),
-            *reference_lines(set_um + mean.value, setup.gauge, setup.cartridge, setup.environment,
-                             method.alignment_mrad, method.expansion_ppb_per_k),
-        ]  # fmt: skip
+            *reference_lines(set_um + mean.value, setup),
+        ]
         known = budget(f"measured minus set at {set_um} µm", "um", lines, setup.rule.student_below_degrees)
         verdict = judged(outward(mean.value * 1000), known, method.depth_tolerance_um, setup.rule)
         results.append(

@@ -71,7 +71,8 @@ def test_the_probability_to_conform_as_scipy_has_it(error: int, standard: float,
     given_budget = known(standard, degrees)
     law = stats.t(degrees, loc=error, scale=given_budget.standard_milli / 1000)
     inside = law.cdf(tolerance) - law.cdf(-tolerance)
-    assert judged(error * 1000, given_budget, tolerance, GRADED).conforming_permille == pytest.approx(inside * 1000, abs=1.001)
+    verdict = judged(error * 1000, given_budget, tolerance, GRADED)
+    assert verdict.conforming_permille == pytest.approx(inside * 1000, abs=1.001)
 
 
 @given(st.integers(-400, 400), st.floats(0.0, 60.0), st.integers(1, 300), st.integers(0, 3000))
