@@ -96,7 +96,7 @@ def test_the_row_budget_worked_out_by_hand() -> None:
     tilt, temperature = 2000 * 0.02**2 / 2 / sqrt(3), 2000 * 11.5e-6 * 3.3 / sqrt(3)
     by_hand = sqrt(gauge**2 + cartridge**2 + digit**2 + pen**2 + tilt**2 + temperature**2 + 4**2)
     assert deepest.standard_milli / 1000 == pytest.approx(by_hand, abs=0.001)
-    assert (deepest.factor_milli, deepest.degrees) == (2000, None)
+    assert (deepest.factor_milli, deepest.degrees) == (2000, 231), "of the study's 19"
 
 
 @settings(max_examples=30)

@@ -253,7 +253,7 @@ def test_a_pen_whose_host_fell_silent_says_what_that_means() -> None:
     because_of, sentence = course.take(OPEN).refusal
     assert because_of == "pen_fault"
     assert "DEAD_MAN: whoever drove it fell silent while its motor was on" in sentence
-    say(course, faults=Fault.DEPTH)
+    say(course, faults=Fault(2))
     assert "silent" not in course.take(OPEN).refusal[1]
 
 
