@@ -124,9 +124,7 @@ class Calibrating:
         stage, what = due.stage, due.what
         from_file = hands.files.get((stage, what))
         if from_file is not None and not self.work.of(stage, what):
-            whole = taken_whole(
-                self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self._boot_id()
-            )
+            whole = taken_whole(self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
             await self.bench.record(*(self._read_event(each) for each in whole.of(stage, what)))
             self._replace(whole)
             return
