@@ -212,10 +212,14 @@ async def test_a_reading_that_cannot_be_is_refused_and_read_again(place: Path) -
         someone = at.someone
         someone.adjusts = False
         someone.wrong = lambda due, value: round(value / 25.4) if due.line == 3 and not someone.troubles else value
+        someone.forgets = True
+        someone.puts_right = lambda: someone.put_on("load") if len(someone.troubles) == 2 else None
         await calibrated(at, someone)
-        assert len(someone.troubles) == 1
+        assert len(someone.troubles) == 2
         assert "line 3" in someone.troubles[0]
         assert "inches" in someone.troubles[0]
+        assert someone.troubles[1].startswith("line 1: under Test pad")
+        assert "nothing shows that the load was on" in someone.troubles[1]
         assert len(at.simulated.of(ReferenceRead)) == READINGS // 2
 
 
