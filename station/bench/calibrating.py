@@ -46,7 +46,7 @@ from firmware_bridge.wire.messages import Capability
 from logger.certificate.document import Body, Series
 from logger.record.pens import PenName, name_of
 from logger.record.releasing import undone_since
-from station.bench.approach import Course, depth_course, rate_course
+from station.bench.approach import AtPoint, Course, depth_course, rate_course
 from station.bench.bench import TechnicianBench
 from station.bench.certifying import Issued, Parties
 from station.bench.hands import Hands
@@ -135,7 +135,7 @@ class Calibrating:
         stage, what = due.stage, due.what
         from_file = hands.files.get((stage, what))
         if from_file is not None and not self.work.of(stage, what):
-            whole = taken_whole(self.work, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
+            whole = taken_whole(self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
             await self.bench.record(*(self._read_event(each) for each in whole.of(stage, what)))
             self._replace(whole)
             return
@@ -172,13 +172,14 @@ class Calibrating:
         return step if isinstance(step, Read) and (step.stage, step.what) == (stage, what) else None
 
     def _taken(self, source: Source) -> Take:
-        async def take(due: Read, shown: int, reference: int) -> None:
+        async def take(due: Read, at: AtPoint, reference: int) -> None:
             work = taken(
                 self.work,
                 due,
-                self.setups.plan(due.what),
-                shown=shown,
+                self.setups,
+                shown=at.shown,
                 reference=reference,
+                current_ma=at.current_ma,
                 at_ms=self._at_ms(due),
                 at=self._now(),
                 source=source,

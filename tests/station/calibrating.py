@@ -70,11 +70,12 @@ class Eye:
 
 @dataclass
 class Someone:
-    """Whoever is at the bench: what they were told, and what they say."""
+    """Whoever is at the bench: what they were told, and what they say; ``forgets`` to put the load on."""
 
     pen: SimulatedPen
     agrees: bool = True
     adjusts: bool = True
+    forgets: bool = False
     wrong: Callable[[Read, int], int] = lambda _due, value: value
     step: Callable[[Step], None] = lambda _step: None
     puts_right: Callable[[], None] = lambda: None
@@ -95,6 +96,10 @@ class Someone:
 
     async def prepare(self, stage: Stage, what: What) -> None:
         self.prepared.append(f"{stage} {what}")
+        if not (self.forgets and what == "load"):
+            self.put_on(what)
+
+    def put_on(self, what: What) -> None:
         self.pen.hold_on("test-pad" if what == "load" else "air", touching=None if what == "load" else False)
 
     async def adjust(self, _found: Results, _before: Table, _wanted: Table) -> bool:

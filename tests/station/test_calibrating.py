@@ -214,10 +214,14 @@ async def test_a_reading_that_cannot_be_is_refused_and_read_again(place: Path) -
         someone = at.someone
         someone.adjusts = False
         someone.wrong = lambda due, value: round(value / 25.4) if due.line == 3 and not someone.troubles else value
+        someone.forgets = True
+        someone.puts_right = lambda: someone.put_on("load") if len(someone.troubles) == 2 else None
         await calibrated(at, someone)
-        assert len(someone.troubles) == 1
+        assert len(someone.troubles) == 2
         assert "line 3" in someone.troubles[0]
         assert "inches" in someone.troubles[0]
+        assert someone.troubles[1].startswith("line 1: under Test pad")
+        assert "nothing shows that the load was on" in someone.troubles[1]
         assert len(at.simulated.of(ReferenceRead)) == READINGS // 2
 
 
@@ -409,6 +413,7 @@ async def test_the_script_in_the_page_does_what_it_says(place: Path, capsys: pyt
                 """Nothing is open."""
 
         names |= {"open_bench": opened, "InstrumentReference": Plugged, "load_settings": lambda **_: at.settings}
+        names["ready"] = at.someone.prepare
         await names["main"]()
         (told,) = at.simulated.of(CertificateIssued)
     assert capsys.readouterr().out == f"{told.number} True\n"

@@ -231,9 +231,10 @@ def test_a_single_measurement_beyond_the_tolerance_fails_an_accuracy_test(tmp_pa
 def test_references_stand_once_each_with_what_their_certificates_say() -> None:
     setup = accuracy_setup(POLICY, "NW-2", "bench-gauge", "master-16", "bench-tachometer", AIR[0], TODAY)
     listed = references_of(setup, setup)
-    assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "tachometer"]
+    assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "thermometer", "tachometer"]
     assert listed[0].uncertainty == "3 µm + 1000 ppm of the reading, k = 2"
     assert (listed[0].calibrated_on, listed[0].due_on) == ("2026-01-12", "2099-12-31")
+    assert listed[2].uncertainty == "0.3 K, k = 2; 2 % relative humidity, k = 2"
 
 
 def test_a_laboratory_is_named_by_a_file_and_a_bad_one_refused_by_line(tmp_path: Path) -> None:
