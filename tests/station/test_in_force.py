@@ -38,8 +38,8 @@ FOUND_UM = 170
 """As found; the tolerance is 150 µm."""
 ON = Parties(due_on="2027-11-26")
 FACTORY = "FACTORY-0001"
-SEAMS = 18
-"""Twice: two writes to the pen, two to the record; the work kept three times and ended, the certificate kept."""
+SEAMS = 9
+"""Two writes to the pen, two to the record; the work kept three times and ended, the certificate kept."""
 
 
 class Killed(BaseException):
@@ -128,7 +128,7 @@ def nothing_half(at: Room) -> None:
 
 @dataclass
 class Seams:
-    """Where something outside the program changes: before and after each write to the disk, the record and the pen."""
+    """Where something outside the program has changed: after each write to the disk, the record and the pen."""
 
     at: Room
     die_at: int
@@ -142,19 +142,15 @@ class Seams:
             raise Killed
 
     def around(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """The same, with a seam before it and one after; what only asks the pen has none."""
+        """The same, with a seam after it; what only asks the pen has none."""
 
         async def acting(*given: Any, **named: Any) -> Any:
-            asks = bool(given) and getattr(given[0], "repeatable", False)
-            if not asks:
-                self.seam()
             done = await act(*given, **named)
-            if not asks:
+            if not (given and getattr(given[0], "repeatable", False)):
                 self.seam()
             return done
 
         def at_once(*given: Any, **named: Any) -> Any:
-            self.seam()
             done = act(*given, **named)
             self.seam()
             return done
