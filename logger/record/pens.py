@@ -4,6 +4,7 @@ Stations tell of the same pen in any order and with clocks that differ: a quaran
 never by what came later.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -128,20 +129,43 @@ def open_quarantines(told: Iterable[Told]) -> list[Told]:
     return [one for one in events if isinstance(one.event, PenQuarantined) and one.event.quarantine not in ended]
 
 
-def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:
-    """The newest calibration certificate of one pen by which it was left in tolerance; None where there is none.
+def measured_utc_us(certificate: Told) -> int:
+    """When the last reading of a certificate was taken: at the end of that second, never after it was told of.
 
-    Only those issued before a moment count where one is given.
+    A certificate that is issued anew, or told of after a crash, says nothing of the pen on that day. One whose document
+    cannot be read counts by when it was told of.
     """
-    found = [
+    event = certificate.event
+    try:
+        ended_at = json.loads(event.document)["body"]["ended_at"] if isinstance(event, CertificateIssued) else ""
+        ended = datetime.fromisoformat(ended_at) + timedelta(seconds=1, microseconds=-1)
+        return min(certificate.utc_us, (ended - _EPOCH) // timedelta(microseconds=1))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return certificate.utc_us
+
+
+def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:
+    """The calibration certificate of one pen that was measured last of those by which it was left in tolerance.
+
+    Of one issued anew, the one issued last. None where there is none. Only those measured before a moment count where
+    one is given.
+    """
+    left = [
         one
-        for one in in_order(told)
+        for one in calibrations(told)
         if isinstance(one.event, CertificateIssued)
-        and one.event.kind == "calibration"
         and one.event.as_left_in_tolerance
-        and (before_utc_us is None or one.utc_us < before_utc_us)
+        and (before_utc_us is None or measured_utc_us(one) < before_utc_us)
     ]
-    return found[-1] if found else None
+    return left[-1] if left else None
+
+
+def calibrations(told: Iterable[Told]) -> list[Told]:
+    """The calibration certificates there are, in the order in which they were measured, then told of."""
+    found = (
+        one for one in in_order(told) if isinstance(one.event, CertificateIssued) and one.event.kind == "calibration"
+    )
+    return sorted(found, key=measured_utc_us)
 
 
 def fitted(told: Iterable[Told]) -> list[Fitted]:

@@ -23,7 +23,7 @@ from controller.service_events import (
     PenRepaired,
 )
 from logger.record.exposure import SessionExposed
-from logger.record.pens import PenName, Told, last_in_tolerance, open_quarantines
+from logger.record.pens import PenName, Told, last_in_tolerance, measured_utc_us, moment, open_quarantines
 from logger.record.releasing import certificate_of, release_problem
 from station.bench.bench import TechnicianBench
 from station.bench.record import open_record
@@ -235,7 +235,7 @@ def quarantine_of(
         by=by,
         certificate=certificate,
         last_in_tolerance=number,
-        since=last.at.date().isoformat() if last is not None else None,
+        since=moment(measured_utc_us(last)).date().isoformat() if last is not None else None,
         errors=errors,
     )
 
@@ -246,12 +246,12 @@ def exposed_by(records: PenRecords, quarantine: Told) -> list[SessionExposed]:
     event = quarantine.event
     if not isinstance(event, PenQuarantined) or not event.errors:
         return []
-    issued = [
-        one.utc_us
+    measured = [
+        measured_utc_us(one)
         for one in records.told(quarantine.pen, ("certificate_issued",))
         if isinstance(one.event, CertificateIssued) and one.event.number == event.last_in_tolerance
     ]
-    return records.exposed(quarantine.pen, event.errors, min(issued, default=None), quarantine.utc_us)
+    return records.exposed(quarantine.pen, event.errors, min(measured, default=None), quarantine.utc_us)
 
 
 @asynccontextmanager
