@@ -13,7 +13,7 @@ from console.passwords import password_for
 from console.screen import out, print_json
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.sealing import Sealed
-from station.bench.certifying import Issued, Parties, draw_number, untold
+from station.bench.certifying import Issued, Parties, draw_number, keys_of, untold
 from station.bench.parties import read_parties
 from station.bench.record import open_record
 from station.bench.reissuing import parties_of, reissue
@@ -70,6 +70,7 @@ async def _issued(settings: StationSettings, anew: Anew, old: Sealed, parties: P
             authorised_by=record.account,
             issued_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             key=await asyncio.to_thread(station_key, settings.station_key_path),
+            own_keys=await asyncio.to_thread(keys_of, record.journal.reader),
             folder=folder,
         )
         await record.add(made.event)

@@ -18,7 +18,7 @@ from logger.certificate.sealing import Sealed
 from logger.certificate.verify import verify_certificate
 from logger.errors import CertificateRefused
 from logger.journal.journal import Journal
-from logger.proof.checkpoints import key_id
+from logger.proof.checkpoints import announcement, key_id
 from logger.report.certificate import certificate_data, printed_of
 from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.certificate_parts import Named
@@ -97,6 +97,9 @@ async def test_what_a_crash_left_untold_is_told_at_the_next_start(tmp_path: Path
         tmp_path / "journal.sqlite", station="bench-1", utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 1
     )
     try:
+        assert untold(folder, journal.reader) == [], "signed by a key that is not known to be this station's"
+        journal.emit(announcement(KEY), session=None)
+        await journal.flush()
         assert {event.number for event in untold(folder, journal.reader)} == {first.event.number, second.event.number}
         journal.emit(first.event, session=None)
         await journal.flush()
@@ -154,7 +157,11 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
     path.write_text("customer:\n  name: Practice for Skin, Dr. Joan Example\n  address: [12 Needle Street]\n")
     parties = read_parties(path, parties_of(old.sealed))
     how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY, "folder": folder}
-    new = reissue(old.sealed, parties, number="C261127-0000000R", reason="The name was mistyped.", **how)
+    with pytest.raises(CertificateRefused, match="none of this station's"):
+        reissue(old.sealed, parties, number="C261127-0000000R", reason="Mistyped.", own_keys={"0" * 16}, **how)
+    how["own_keys"] = {ID}
+    number = draw_number(folder, "calibration", TODAY)
+    new = reissue(old.sealed, parties, number=number, reason="The name was mistyped.", **how)
     assert old.path.read_bytes() == old.sealed.content
     body, private = new.sealed.certificate.body, new.sealed.certificate.private
     assert private is not None
@@ -170,6 +177,8 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
     for reason, changed in ((" ", parties), ("again", parties_of(old.sealed))):
         with pytest.raises(CertificateRefused):
             reissue(old.sealed, changed, number="C261127-0000000R", reason=reason, **how)
+    with pytest.raises(CertificateRefused, match=f"{number} has its place"):
+        reissue(old.sealed, parties, number="C261127-1111111R", reason="Again.", **how)
     public = old.sealed.certificate.model_copy(update={"private": None})
     with pytest.raises(CertificateRefused, match="no names in it"):
         parties_of(Sealed(old.sealed.content, public))
