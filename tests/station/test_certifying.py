@@ -223,7 +223,7 @@ def test_references_stand_once_each_with_what_their_certificates_say() -> None:
     setup = accuracy_setup(POLICY, "NW-2", "bench-gauge", "master-16", "bench-tachometer", AIR[0], TODAY)
     listed = references_of(setup, setup)
     assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "tachometer"]
-    assert listed[0].uncertainty == "3 µm + 1000 ppm of the reading, k = 2"
+    assert listed[0].uncertainty == "3 µm + 0.1 % of the reading, k = 2"
     assert (listed[0].calibrated_on, listed[0].due_on) == ("2026-01-12", "2099-12-31")
 
 
