@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from rich.text import Text
@@ -37,21 +38,26 @@ def again(settings: StationSettings, anew: Anew, *, as_json: bool) -> int:
     """Issues it and puts it on record. Raises RecordError, DataError, StationError, ConsoleError, OSError."""
     source = found(settings, anew.which)
     old = Sealed(source.content, printed_of(source).certificate)
-    parties = read_parties(anew.said, parties_of(old))
+    body = old.certificate.body
+    parties = read_parties(anew.said, date.fromisoformat(body.ended_at[:10]), parties_of(old))
     password = password_for(anew.by, settings.mode, anew.password_file)
     made = asyncio.run(_issued(settings, anew, old, parties, password))
     if as_json:
         print_json(
             {
                 "number": made.event.number,
-                "replaces": old.certificate.body.number,
+                "replaces": body.number,
                 "file": str(made.path),
                 "sha256": made.sealed.sha256,
             }
         )
     else:
         number = (made.event.number, "bold green")
-        out().print(Text.assemble("Issued: ", number, f", in the place of {old.certificate.body.number} ({made.path})"))
+        out().print(Text.assemble("Issued: ", number, f", in the place of {body.number} ({made.path})"))
+        if body.written is not None and made.event.due_on != body.due_on:
+            held = f"until {body.due_on}" if body.due_on else "without a date"
+            words = f"The pen is as it was: its calibration holds {held}, until it is calibrated again."
+            out().print(Text(words, style="yellow"))
     return Code.DONE
 
 

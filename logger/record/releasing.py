@@ -28,8 +28,8 @@ def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[
     if any(isinstance(one.event, CertificateIssued) and not one.event.as_left_in_tolerance for one in newest):
         return (
             "no_certificate",
-            "The newest calibration on record left the pen out of tolerance. Have it mended and calibrated (`needlework "
-            "calibrate`), then release it. It stays in quarantine.",
+            "The newest calibration on record left the pen out of tolerance. Have it mended and calibrated "
+            "(`needlework calibrate`), then release it. It stays in quarantine.",
         )
     certificate = last_in_tolerance(told)
     measured_us = None if certificate is None else measured_utc_us(certificate)

@@ -101,8 +101,8 @@ def _may_be_replaced(old: Sealed, own_keys: Collection[str], folder: Certificate
     if signed_by not in own_keys:
         raise CertificateRefused(
             "not_issued_here",
-            f"{number} is signed by the key {signed_by}, which is none of this station's: what was measured there, this "
-            "station cannot answer for. Nothing was issued. Have it issued anew where it came from.",
+            f"{number} is signed by the key {signed_by}, which is none of this station's: it cannot answer for what "
+            "was measured there. Nothing was issued. Have it issued anew where it came from.",
         )
     newer = folder.replaced_by().get(number)
     if newer is not None:

@@ -155,7 +155,7 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
     folder = CertificateFolder(tmp_path)
     path = tmp_path / "parties.yaml"
     path.write_text("customer:\n  name: Practice for Skin, Dr. Joan Example\n  address: [12 Needle Street]\n")
-    parties = read_parties(path, parties_of(old.sealed))
+    parties = read_parties(path, TODAY, parties_of(old.sealed))
     how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY, "folder": folder}
     with pytest.raises(CertificateRefused, match="none of this station's"):
         reissue(old.sealed, parties, number="C261127-0000000R", reason="Mistyped.", own_keys={"0" * 16}, **how)
@@ -188,10 +188,18 @@ def test_a_file_of_parties_is_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "parties.yaml"
     path.write_text("customer:\n  name: Practice\ndue_on: next year\n")
     with pytest.raises(DataError, match=r"parties\.yaml:3: due_on: .*not a date"):
-        read_parties(path)
+        read_parties(path, TODAY)
     path.write_text("customer:\n  name: Practice\ndue_on: 2027-11-26\nremarks: [In air.]\n")
-    read = read_parties(path)
+    read = read_parties(path, TODAY)
     assert (read.customer, read.due_on, read.remarks) == (Address(name="Practice"), "2027-11-26", ("In air.",))
+    for words, problem in (
+        ("due_on: 2025-11-26\n", "before the day of measuring, 2026-11-26"),
+        ("people: {Jürg: Jürg Meier}\n", "people"),  # no account; a certificate could not be sealed with it
+        (f"remarks: [{', '.join(['x'] * 21)}]\n", "remarks"),
+    ):
+        path.write_text(words, encoding="utf-8")
+        with pytest.raises(DataError, match=problem):
+            read_parties(path, TODAY)
 
 
 def test_an_accuracy_test_passes_a_true_pen_and_fails_one_that_is_off(tmp_path: Path) -> None:
