@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controller.datafile import DataModel, Day, Id, Words, parse_data, read_bounded
+from controller.datafile import DataModel, Day, Words, parse_data, read_bounded
 from controller.errors import DataError
+from controller.operators import NAME
 from station.bench.certifying import Parties
 from station.bench.laboratory import Laboratory, address_of
 
@@ -20,7 +21,7 @@ class PartiesFile(DataModel):
     """The file. What it leaves out is left out; ``due_on`` is for a customer who asked for a date."""
 
     customer: Laboratory | None = None
-    people: dict[Id, Words] = Field(default_factory=dict, max_length=20)
+    people: dict[Annotated[str, Field(pattern=f"^{NAME}$")], Words] = Field(default_factory=dict, max_length=20)
     performed_at: Literal["laboratory", "customer", "elsewhere"] | None = None
     place: Words | None = None
     received_on: Day | None = None
