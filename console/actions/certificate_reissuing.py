@@ -54,10 +54,6 @@ def again(settings: StationSettings, anew: Anew, *, as_json: bool) -> int:
     else:
         number = (made.event.number, "bold green")
         out().print(Text.assemble("Issued: ", number, f", in the place of {body.number} ({made.path})"))
-        if body.written is not None and made.event.due_on != body.due_on:
-            held = f"until {body.due_on}" if body.due_on else "without a date"
-            words = f"The pen is as it was: its calibration holds {held}, until it is calibrated again."
-            out().print(Text(words, style="yellow"))
     return Code.DONE
 
 

@@ -129,19 +129,21 @@ def open_quarantines(told: Iterable[Told]) -> list[Told]:
     return [one for one in events if isinstance(one.event, PenQuarantined) and one.event.quarantine not in ended]
 
 
-def measured_utc_us(certificate: Told) -> int:
+def measured_utc_us(one: Told) -> int:
     """When the last reading of a certificate was taken: at the end of that second, never after it was told of.
 
-    A certificate that is issued anew, or told of after a crash, says nothing of the pen on that day. One whose document
-    cannot be read counts by when it was told of.
+    A certificate that is issued anew, or told late, after a crash or out of a backup, says nothing of the pen on that
+    day. Where its document cannot be read, it is as old as the day that it names.
     """
-    event = certificate.event
+    event = one.event
+    if not isinstance(event, CertificateIssued):
+        return one.utc_us
     try:
-        ended_at = json.loads(event.document)["body"]["ended_at"] if isinstance(event, CertificateIssued) else ""
-        ended = datetime.fromisoformat(ended_at) + timedelta(seconds=1, microseconds=-1)
-        return min(certificate.utc_us, (ended - _EPOCH) // timedelta(microseconds=1))
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return certificate.utc_us
+        ended = datetime.fromisoformat(json.loads(event.document)["body"]["ended_at"]) + timedelta(seconds=1)
+        return min(one.utc_us, (ended - _EPOCH) // timedelta(microseconds=1) - 1)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        next_day = datetime.fromisoformat(event.issued_on).replace(tzinfo=UTC) + timedelta(days=1)
+        return min(one.utc_us, (next_day - _EPOCH) // timedelta(microseconds=1))
 
 
 def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:

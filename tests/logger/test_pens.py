@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -58,8 +59,8 @@ def released(*names: str, **changes: Any) -> PenReleased:
 
 def certificate(number: str, *, left: bool = True, kind: str = "calibration", **changes: Any) -> CertificateIssued:
     fields: dict[str, Any] = {
-        **NAMED, "series": "s", "number": number, "kind": kind, "issued_on": "2026-01-01", "due_on": None,
-        "as_found_in_tolerance": True, "as_left_in_tolerance": left, "as_found_depth_error_um": 0,
+        **NAMED, "series": "s", "number": number, "kind": kind, "issued_on": datetime.now(UTC).date().isoformat(),
+        "due_on": None, "as_found_in_tolerance": True, "as_left_in_tolerance": left, "as_found_depth_error_um": 0,
         "as_left_depth_error_um": 0, "depth_uncertainty_um": Micrometres(20), "rate_error_ppm": None,
         "technician": "tech-kim", "sha256": "00", "document": "{}",
     }  # fmt: skip
@@ -177,8 +178,8 @@ def test_a_certificate_counts_from_when_it_was_measured_not_from_when_it_was_tol
 
     again = told(certificate("C-3", document=measured("1970-01-01T00:01:00Z")), start_us=99_000_000, station="bench-2")
     assert release_problem([*known, *again], open_quarantines(known)) is None
-    unreadable = told(certificate("C-4", document="{"), start_us=7)
-    assert measured_utc_us(unreadable[0]) == unreadable[0].utc_us
+    early, late = told(certificate("C-4", document="{"), certificate("C-5", issued_on="1969-12-30"), start_us=7)
+    assert (measured_utc_us(early), measured_utc_us(late)) == (early.utc_us, -24 * 3600 * 10**6)
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------
