@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from logger.certificate.document import Body, Budget, Certificate, PointResult, Series, Stage
+from logger.certificate.document import Body, Budget, Certificate, PointResult, Series, Stage, Verdict
 from logger.certificate.sealing import Opened, open_certificate
 from logger.errors import CertificateRefused
 from logger.proof.findings import printable
@@ -213,6 +213,19 @@ def _of_stage(body: Body, series: Series, stage: Stage) -> Iterator[Finding]:
         yield Finding("does_not_follow", f"{where}: an uncertainty is not what its budget comes to.")
     if not all(_follows(body, point) for point in stage.points):
         yield Finding("does_not_follow", f"{where}: a verdict does not follow from its error by the decision rule.")
+    if stage.in_tolerance and not all(_counts(body, point.verdict) for point in stage.points):
+        yield Finding("does_not_follow", f"{where}: it says in tolerance, and a point of it is not.")
+    if (
+        stage is series.last
+        and series.last.in_tolerance
+        and not all(_counts(body, one.verdict) for one in series.droop)
+    ):
+        yield Finding("does_not_follow", f"{where}: it says in tolerance, and under load it is not.")
+
+
+def _counts(body: Body, verdict: Verdict) -> bool:
+    """Whether a verdict counts as in tolerance."""
+    return verdict == "passed" or (verdict == "passed_on_condition" and body.decision.condition_is_in_order)
 
 
 def _adds_up(budget: Budget) -> bool:

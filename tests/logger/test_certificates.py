@@ -281,6 +281,19 @@ def test_a_verdict_that_does_not_follow_is_found() -> None:
     assert "Depth, as found" in result.findings[0].sentence
 
 
+def test_in_tolerance_with_a_point_that_is_not_is_found() -> None:
+    depth, rate = sealed().certificate.body.results
+    kinder = depth.stages[0].model_copy(update={"in_tolerance": True})
+    series = depth.model_copy(update={"stages": (kinder, depth.stages[1])})
+    result = judged(with_body(results=(series, rate)))
+    assert [finding.sentence for finding in result.findings] == [
+        "Depth, as found: it says in tolerance, and a point of it is not."
+    ]
+    assert rate.droop
+    loaded = rate.model_copy(update={"droop": (rate.droop[0].model_copy(update={"verdict": "failed"}),)})
+    assert codes(with_body(results=(depth, loaded))) == ["does_not_follow"]
+
+
 @pytest.mark.parametrize("field", ["standard_milli", "expanded_milli", "factor_milli"])
 def test_an_uncertainty_that_is_not_its_budgets_is_found(field: str) -> None:
     depth, rate = sealed().certificate.body.results
