@@ -72,6 +72,11 @@ def test_it_is_issued_anew_and_both_are_on_record(state: Path, old: Issued) -> N
     assert again["body"]["authorised_by"] == "tech-2"
     verified = CliRunner().invoke(app, ["certificate", "verify", new["number"], "--state", str(state)])
     assert (verified.exit_code, "takes the place of" in verified.output) == (0, True), verified.output
+    listed = CliRunner().invoke(app, ["certificate", "list", "--state", str(state), "--json"])
+    assert {one["number"]: one["replaced_by"] for one in json.loads(listed.output)} == {
+        old.event.number: new["number"],
+        new["number"]: None,
+    }
     former = CliRunner().invoke(app, ["certificate", "verify", old.event.number, "--state", str(state)])
     assert former.exit_code == 1
     assert f"{new['number']} has its place" in " ".join(former.output.split())
