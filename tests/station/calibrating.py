@@ -11,10 +11,12 @@ from controller.calibration.policy import CalibrationPolicy, load_policy
 from controller.calibration.series import CalibrationUnderWay, Read, Results, Source, Stage, Step, Table, What
 from controller.calibration.setup import Environment
 from logger.journal.journal import Journal
+from logger.proof.checkpoints import announcement
 from simulators.pen import SimulatedPen
 from station.bench.beginning import Instruments
 from station.bench.bench import TechnicianBench
 from station.bench.hands import Hands
+from station.record.station_key import station_key
 from station.settings import StationSettings
 from tests.controller.service.bench import Bench, LoopClock, simulated_bench
 
@@ -121,13 +123,15 @@ class Room:
 
 @asynccontextmanager
 async def room(place: Path, policy: CalibrationPolicy | None = None, **pen: Any) -> AsyncIterator[Room]:
-    """A technician at a simulated pen. What they put on record is in memory; an empty journal is there to be read."""
+    """A technician at a simulated pen. What they put on record is in memory; a journal is there to be read, in which
+    the station announced its key and nothing else."""
     settings = StationSettings(state_dir=place, stop_port=0, calibration=place / "calibration.yaml")
     goes_by = policy or load_policy(settings.calibration)
     clock = LoopClock()
     if not settings.journal_path.exists():
         journal = Journal(settings.journal_path, station=settings.station, utc_now=clock.utc,
                           monotonic_ms=clock.monotonic_ms)  # fmt: skip
+        journal.emit(announcement(station_key(settings.station_key_path)), session=None)
         await journal.close()
     async with simulated_bench(limits=goes_by.service, **pen) as simulated:
         simulated.driver.take_again()
