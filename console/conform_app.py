@@ -26,7 +26,8 @@ def conform(
         bool, typer.Option("--hands", help="Ask for what a hand has to do: press the button, pull the plug.")
     ] = False,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="This clause alone; may be given again.", metavar="CLAUSE")
+        list[str] | None,
+        typer.Option("--only", help="These clauses alone: D1,T1; may be given again.", metavar="CLAUSES"),
     ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="Write the verdicts as JUnit XML.", metavar="FILE")

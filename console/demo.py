@@ -44,7 +44,7 @@ from station.site.libraries import clinic_library
 DELIVERY_S = 15.0
 """The most the record may take to be confirmed by the recorder."""
 FOOTER = "Ctrl-C ends the demo: motor off and needles out first."
-PROGRAM_READY_S = 10.0
+PROGRAM_READY_S = 20.0
 PROGRAM_END_S = 3.0
 LINES_EVERY_S = 2.0
 STORIES: dict[str, type[Story]] = {"treatment": Treatment, "limits": Limits}

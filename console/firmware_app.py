@@ -39,6 +39,7 @@ def update(
     pen: PenUrl,
     technician: Technician,
     password_file: PasswordFile = None,
+    older: Annotated[bool, typer.Option("--older", help="Go back to an older version, on purpose.")] = False,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def update(
         from console.actions import benching, firmware  # noqa: PLC0415 as above
 
         seat = benching.Seat(settings_of(state), pen, technician, password_file, False, as_json)
-        raise typer.Exit(firmware.update(seat, file))
+        raise typer.Exit(firmware.update(seat, file, older=older))
 
 
 @firmware_app.command()

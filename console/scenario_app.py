@@ -78,9 +78,13 @@ def list_scenarios(as_json: Json = False) -> None:
 
 @scenario_app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Scenarios.", metavar="FILE...")], as_json: Json = False
+    files: Annotated[list[Path], typer.Argument(help="Files, or names that `list` shows.", metavar="FILE|NAME...")],
+    as_json: Json = False,
 ) -> None:
-    """Read scenarios without playing them. Exit code 1: one has a mistake; the line and the nearest name are said."""
+    """Read scenarios without playing them. Exit code 1: one has a mistake; the line and the nearest name are said.
+
+    A story that expects nothing, and one that mends what nothing has broken, is a mistake, too.
+    """
     with Troubles(as_json=as_json):
         from console.actions.scenarios import check as act  # noqa: PLC0415 imported when it runs
 

@@ -109,21 +109,24 @@ def hand(
         str,
         typer.Argument(
             help="on_skin, off_skin, treat (on skin while it runs), button, pedal, cartridge_out, cartridge_in, "
-            "power_off, power_on, charge, age (an hour passes); docs/gauges.md has those for instruments at it."
+            "power_off, power_on, charge, age (hours pass at once), and those for instruments at it: docs/faults.md."
         ),
     ],
     control: Control,
     zone: Annotated[str | None, typer.Option("--zone", help="Where it is held.", metavar="ZONE")] = None,
     held_ms: Annotated[
-        int | None, typer.Option("--held", help="How long the button is held.", metavar="MS", min=1)
+        int | None, typer.Option("--held", help="How long button or pedal is held.", metavar="MS", min=1)
     ] = None,
+    hours: Annotated[int | None, typer.Option("--hours", help="Of `age`: hours of strokes; 1.", min=0)] = None,
+    cycles: Annotated[int | None, typer.Option("--cycles", help="Of `age`: charges of the battery; 0.", min=0)] = None,
     as_json: Json = False,
 ) -> None:
     """Do what a hand or foot does with a pen."""
     with Troubles(as_json=as_json):
         from console.actions.simulator import hand as act  # noqa: PLC0415 as above
 
-        raise typer.Exit(act(control, action, zone, held_ms, as_json=as_json))
+        fields = {"zone": zone, "held_ms": held_ms, "hours": hours, "cycles": cycles}
+        raise typer.Exit(act(control, action, fields, as_json=as_json))
 
 
 @simulator_app.command()

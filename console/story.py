@@ -19,7 +19,7 @@ from station.errors import StationRefused
 
 PROTOCOL = "facial-rejuvenation"
 CONSENT = "demonstration, nobody was asked"
-SETTLE_S = 5.0
+SETTLE_S = 15.0
 """The most a pen may take to confirm what it was asked; a pen that needs longer has not done it."""
 POLL_S = 0.05
 

@@ -23,20 +23,20 @@ from controller.inputs import (
 )
 from controller.inspection import pen_facts
 from controller.machine import step
-from controller.ports import Clock, EventSink, Pen, RecordUnavailable
+from controller.ports import Clock, EventSink, Pen
 from controller.recording import InputRecorder
 from controller.state import MachineState, Send, SendDisarm, SendSetpoint, SendStop, Step
 from controller.view import PenView, view
+from controller.waiting import Waiting
 from firmware_bridge.errors import WireError
 from firmware_bridge.snapshot import PenSnapshot
 
 TICK_S = 0.05  # 20 Hz: six setpoints in the shortest usual dead-man time of 300 ms
-FLUSH_S = 2.0  # a disk that takes longer to commit a few rows is no disk to treat on
 FILL_STEP_PERMILLE = 25  # a disk fills slowly; the record needs no more of it
 CLOCK_STEP_MS = 2000  # a clock that is disciplined is slewed; one that moves by more between two ticks was set
 
 
-class MachineHost:
+class MachineHost(Waiting[MachineState]):
     """Hosts one pen's machine. Give it to a supervisor as its listener, and run :meth:`run` beside that.
 
     ``tick_observer`` hears how late each tick was, in seconds.
@@ -50,17 +50,15 @@ class MachineHost:
         clock: Clock,
         tick_observer: Callable[[float], None] | None = None,
     ) -> None:
+        super().__init__(MachineState(), sink)
         self.url = url
-        self.state = MachineState()
         self.pen: Pen | None = None
         self.connect_problem: WireError | None = None
-        self._sink = sink
         self._clock = clock
         self._clock_ahead_ms: int | None = None
         self._fill_permille = 0
         self._tick_observer = tick_observer
         self._recorder = InputRecorder(url)
-        self._stepped = asyncio.Event()
 
     async def run(self) -> None:
         """Ticks until cancelled. A tick that could not be kept is left out, never caught up."""
@@ -202,26 +200,6 @@ class MachineHost:
         chunk = self._recorder.take()
         if chunk is not None and self.state.session is not None:
             self._sink.emit(chunk, session=self.state.session)
-
-    async def _flush(self) -> None:
-        try:
-            async with asyncio.timeout(FLUSH_S):
-                await self._sink.flush()
-        except TimeoutError as error:
-            raise RecordUnavailable(
-                f"The disk did not take the record within {FLUSH_S:.0f} s; nothing starts without a record."
-            ) from error
-
-    async def _until(self, holds: Callable[[MachineState], bool], deadline_s: float) -> bool:
-        """Whether the state came to be so within the time."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                while not holds(self.state):
-                    self._stepped.clear()
-                    await self._stepped.wait()
-        except TimeoutError:
-            return False
-        return True
 
     def _connected(self, asked: str) -> Pen:
         if self.pen is None:

@@ -18,6 +18,10 @@ Direction = Literal["up", "down"]
 """Whether a point was approached from shallower (or slower), or from deeper (or faster)."""
 
 
+Because = Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
+"""Why a pen is taken out of use."""
+
+
 class ServiceOpened(EventBase):
     """Service mode began: a technician, off skin, inside the limits of service.
 
@@ -162,7 +166,7 @@ class PenQuarantined(EventBase):
     quarantine: str
     pen: str
     serial: str
-    because: Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
+    because: Because
     by: str
     certificate: str
     last_in_tolerance: str

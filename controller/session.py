@@ -5,14 +5,15 @@ loop that steps the machine is :mod:`controller.hosting`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date
 from functools import partial
 from random import Random
-from typing import Literal
+from typing import Literal, TypeVar
 
 from controller.calibration.due import Due, due
+from controller.calibration.ending import end_calibration
 from controller.errors import ControllerError, ControlRefused
 from controller.events import CartridgeSnapshot
 from controller.history import CourseState, PatientHistory
@@ -35,11 +36,13 @@ from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.readiness import readiness
 from controller.site import Site
 from controller.state import Phase
-from controller.transitions import fault_names
+from controller.transitions import SPOKEN_PHASE, fault_names
 from controller.view import PenView
 from firmware_bridge.errors import RequestError, RequestRefused, RequestUncertain, WireError
 from firmware_bridge.wire.messages import Refusal
 from firmware_bridge.wire.operations import CLEAR_FAULT, FaultMask
+
+Result = TypeVar("Result")
 
 SESSION_ID_BITS = 48
 """Chance in a session's id. It is also what keeps others from guessing, by its hash, an entry of a session that an
@@ -230,6 +233,23 @@ class SessionDriver(MachineHost):
             await self._until(lambda state: state.seen is not None and not state.seen.faults, SETTLE_S)
         self._command(FaultsCleared(by=by, faults=names))
         return self.view()
+
+    async def unarmed(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Does ``work`` while nobody can arm this pen. Raises ControlRefused while it is armed or being stopped."""
+        async with self._arming:
+            phase = self.state.phase
+            if phase in {Phase.ARMING, Phase.PAUSED, Phase.TREATING, Phase.STOPPING}:
+                raise ControlRefused(
+                    f"phase_{phase}",
+                    f"A treatment is under way with this pen: {SPOKEN_PHASE[phase]}. STOP first (`needlework stop`, or "
+                    "the button on the pen), then take it out of use. Nothing was recorded.",
+                )
+            return await work()
+
+    async def end_calibration(self) -> bool:
+        """Ends the calibration that the pen holds; False where it keeps none. Raises ControlRefused, WireError."""
+        pen = self._connected("be written to")
+        return await end_calibration(pen.request, pen_facts(pen.welcome).capabilities)
 
     async def close(self, outcome: Literal["completed", "stopped", "interrupted"], reason: str) -> PenView:
         """Closes the session, disarming first. Raises ControlRefused when none is open."""

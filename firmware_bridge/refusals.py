@@ -20,9 +20,16 @@ def armed_already(url: str) -> RequestRefused:
     )
 
 
+_NOT_READY = (
+    " Its battery, its temperature or a sensor forbids it, or it runs firmware that was not confirmed yet "
+    "(`needlework pen firmware status`)."
+)
+
+
 def not_armed(url: str, code: int) -> RequestRefused:
     """ARM was refused."""
-    return RequestRefused(f"{url}: the pen refused to be armed: {refusal_name(code)}.", url=url, refusal=code)
+    why = _NOT_READY if code == Refusal.NOT_READY else ""
+    return RequestRefused(f"{url}: the pen refused to be armed: {refusal_name(code)}.{why}", url=url, refusal=code)
 
 
 def arm_unanswered(url: str, key: int, within_s: float) -> RequestUncertain:

@@ -35,6 +35,7 @@ from controller.service_events import Direction
 from proving.untrue import (
     PPM,
     DepthReference,
+    UntrueDepth,
     depth_readings,
     depth_reference,
     middle_h,
@@ -99,8 +100,8 @@ def coverage(
 def depth_of_a_straight_pen(policy: CalibrationPolicy, model: str, random: Random) -> Iterator[tuple[str, bool, bool]]:
     """Gain, offset, hysteresis, noise and drift planted; asked for each, and for what one setting will be."""
     setup = _depth_setup(policy, model)
-    pen = untrue_depth(random)
-    readings = depth_readings(depth_plan(setup.method), pen, _reference(setup, random), random)
+    pen, reference = untrue_depth(random), _reference(setup, random)
+    readings = depth_readings(depth_plan(setup.method), pen, reference, random)
     found, hours = calibrate_depth(readings, setup), middle_h(readings)
     row = random.choice(found.rows)
     off_um = abs(pen.true_um(row.shown_um, row.direction, hours) - row.shown_um - row.error_um)
@@ -123,7 +124,7 @@ def depth_of_a_straight_pen(policy: CalibrationPolicy, model: str, random: Rando
     held = noise.at_least_nm <= pen.noise_um * 1000 <= noise.at_most_nm
     yield "repeatability", held, held
     shown_um, direction = _some_setting(found.rows[0].shown_um, found.rows[-1].shown_um, random)
-    true_um = pen.true_um(shown_um, direction, hours) + random.gauss(0, pen.noise_um)
+    true_um = pen.true_um(shown_um, direction, hours) + _another(reference, pen, random)
     left = found.left
     off_um = abs(true_um - left.gain_ppm / PPM * shown_um - left.offset_um)
     yield ("one setting, by what the pen holds", *_holds_in(off_um, left.budget))
@@ -146,7 +147,7 @@ def depth_of_a_bent_pen(policy: CalibrationPolicy, model: str, random: Random) -
     off_um = abs(pen.true_um(table.scale_at(row.shown_um), row.direction, hours) - row.shown_um - row.error_um)
     yield ("error at a point, as left", *_holds_in(off_um, row.budget))
     shown_um, direction = _some_setting(as_left.rows[0].shown_um, as_left.rows[-1].shown_um, random)
-    true_um = pen.true_um(table.scale_at(shown_um), direction, hours) + random.gauss(0, pen.noise_um)
+    true_um = pen.true_um(table.scale_at(shown_um), direction, hours) + _another(reference, pen, random)
     left = as_left.left
     off_um = abs(true_um - left.gain_ppm / PPM * shown_um - left.offset_um)
     yield ("one setting, as left", *_holds_in(off_um, left.budget))
@@ -230,10 +231,12 @@ def _depth_setup(policy: CalibrationPolicy, model: str) -> DepthSetup:
 
 
 def _reference(setup: DepthSetup | AccuracySetup, random: Random) -> DepthReference:
-    method = setup.method
-    return depth_reference(
-        random, setup.gauge, setup.cartridge, setup.environment, method.alignment_mrad, method.expansion_ppb_per_k
-    )
+    return depth_reference(random, setup.cartridge, setup)
+
+
+def _another(reference: DepthReference, pen: UntrueDepth, random: Random) -> float:
+    """How far off one setting is after another beginning: of a treatment, with the cartridge put in for it."""
+    return random.gauss(0, pen.noise_um) + random.gauss(0, reference.beginnings_um)
 
 
 def _some_setting(shallowest_um: int, deepest_um: int, random: Random) -> tuple[int, Direction]:

@@ -36,9 +36,7 @@ def depth_of_a_simulated_pen(policy: CalibrationPolicy, model: str, random: Rand
         drift_um_per_h=random.uniform(-60, 60),
     )
     bench = SimulatedBench(model, untruth, TODAY, random)
-    reference = depth_reference(
-        random, setup.gauge, setup.cartridge, setup.environment, method.alignment_mrad, method.expansion_ppb_per_k
-    )
+    reference = depth_reference(random, setup.cartridge, setup)
     readings = bench.depths(plan, method.rate_mhz, SETTLE_MS, reference.read_um)
     found = calibrate_depth(readings, setup)
     hours = bench.pen.lived_ms / 3_600_000 / 2
@@ -58,7 +56,7 @@ def depth_of_a_simulated_pen(policy: CalibrationPolicy, model: str, random: Rand
     bench.begin()
     bench.go(set_um + (-method.approach_um if way == "up" else method.approach_um), method.rate_mhz, SETTLE_MS)
     bench.go(set_um, method.rate_mhz, SETTLE_MS)
-    true_um = bench.pen.truth.protrusion_um
+    true_um = bench.pen.truth.protrusion_um + random.gauss(0, reference.beginnings_um)  # the cartridge put in anew
     bench.end()
     left = as_left.left
     off_um = abs(true_um - left.gain_ppm / PPM * set_um - left.offset_um)  # of what was set: a limit holds no other

@@ -23,7 +23,7 @@ from controller.pen_kept import PenRules, Standing
 from controller.state import MachineState, Phase, SendSetpoint, SendStop, Step
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import PenState
-from proving.defects import Defect, planted
+from proving.planting import Defect, planted
 
 Original = Any
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from firmware_bridge.wire import framing
 from firmware_bridge.wire.messages import Fault, Refusal, Setpoint
-from proving.defects import Defect, planted
+from proving.planting import Defect, planted
 from simulators.firmware import PenFirmware
 from simulators.leasing import LeaseKeeper
 from simulators.physics import Plant

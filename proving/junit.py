@@ -68,6 +68,17 @@ def _add(root: ET.Element, case: Case) -> None:
         ET.SubElement(element, "system-out").text = case.said
 
 
+def try_place(path: Path) -> None:
+    """Whether :func:`write` can write there, to be asked before what takes long. Raises OSError.
+
+    The folder is made; a file that is there is left as it is, and none is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    path.open("ab").close()
+    if is_new:
+        path.unlink()
+
+
 def write(path: Path, suite: Suite) -> None:
     """Writes the document, into a folder that is made where there is none; others may read it as any new file, for a CI
     server is somebody else. One that is there is replaced. Raises OSError."""

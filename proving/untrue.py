@@ -5,13 +5,14 @@ once for a series, because a gauge does not change between two readings. The pen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 from random import Random
 
 from controller.calibration.adjustment import IDENTITY, Adjustment
 from controller.calibration.readings import Reading, SeriesPlan
 from controller.calibration.references import DepthGauge, KnownLoad, ReferenceCartridge, Tachometer
-from controller.calibration.setup import Environment
+from controller.calibration.setup import AccuracySetup, DepthSetup
 from controller.service_events import Direction
 
 SECONDS_A_READING = 20
@@ -57,35 +58,46 @@ def untrue_depth(random: Random, *, bent: bool = False) -> UntrueDepth:
 
 @dataclass(frozen=True, slots=True)
 class DepthReference:
-    """Gauge and cartridge as they really are for one series, drawn from what their certificates say of them."""
+    """Gauge and cartridge as they really are for one series, drawn from what their certificates say of them.
+
+    ``beginnings_um`` is how far apart true depth really comes out from one beginning to another, of which the study
+    found an estimate, and ``begun_um`` how far off it is with this series' beginning.
+    """
 
     gauge: DepthGauge
     certificate: float
     cartridge_um: float
     tilt: float
     expansion: float
+    beginnings_um: float
+    begun_um: float
 
     def read_um(self, true_um: float) -> int:
-        """What the gauge reads of a true protrusion, in whole µm as its last digit allows."""
+        """What the gauge reads where the mean of all beginnings is ``true_um``, in whole µm as its last digit tells."""
         known_um = (self.gauge.expanded_nm + self.gauge.expanded_ppm * abs(true_um) / 1000) / 1000
+        true_um += self.begun_um
         read_um = true_um * (1 + self.tilt + self.expansion) + self.certificate * known_um / 2 + self.cartridge_um
         step_um = self.gauge.resolution_nm / 1000
         return round(round(read_um / step_um) * step_um)
 
 
 def depth_reference(
-    random: Random, gauge: DepthGauge, cartridge: ReferenceCartridge, environment: Environment,
-    alignment_mrad: int, expansion_ppb_per_k: int,
+    random: Random, cartridge: ReferenceCartridge, setup: DepthSetup | AccuracySetup
 ) -> DepthReference:  # fmt: skip
-    """A gauge and a cartridge that fit their certificates."""
-    off_k = abs(environment.temperature_dc - 200) / 10
-    return DepthReference(
-        gauge=gauge,
+    """A gauge and a cartridge that fit their certificates, and a beginning that fits the method's study."""
+    method, known = setup.method, setup.method.beginning
+    off_k = abs(setup.environment.temperature_dc - 200) / 10
+    reference = DepthReference(
+        gauge=setup.gauge,
         certificate=random.gauss(0, 1),
         cartridge_um=random.uniform(-cartridge.tolerance_um, cartridge.tolerance_um),
-        tilt=(random.uniform(-alignment_mrad, alignment_mrad) / 1000) ** 2 / 2,
-        expansion=random.uniform(-1, 1) * off_k * expansion_ppb_per_k / 1e9,
+        tilt=(random.uniform(-method.alignment_mrad, method.alignment_mrad) / 1000) ** 2 / 2,
+        expansion=random.uniform(-1, 1) * off_k * method.expansion_ppb_per_k / 1e9,
+        # What is true, given an estimate with so many degrees: the estimate over a chi of them.
+        beginnings_um=known.standard_nm / 1000 * sqrt(known.degrees / random.gammavariate(known.degrees / 2, 2)),
+        begun_um=0.0,
     )
+    return replace(reference, begun_um=random.gauss(0, reference.beginnings_um))
 
 
 def depth_readings(

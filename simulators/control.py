@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from simulators.conditions import parse_condition
+from simulators.control_lines import LINE_MAX_BYTES, Lines, request_of
 from simulators.controlled import ControlledPen, Data, active_as_data, whole
 from simulators.errors import (
     BadCondition,
@@ -34,14 +35,8 @@ from simulators.faults.catalogue import fault_named
 from simulators.faults.injector import ActiveFault
 from simulators.faults.schedule import Planned, Schedule, make_schedule, planned_of
 
-LINE_MAX_BYTES = 16_384
-"""Longer than any request; what is longer is no request, and is not kept."""
-
 CLIENTS_MAX = 32
 """Far more than test processes of one machine; each costs a task and a buffer."""
-
-HALF_LINE_S = 10.0
-"""A line that was begun is finished within this, or the client is let go."""
 
 REPLY_S = 5.0
 """An answer is taken within this, or the client is let go."""
@@ -177,35 +172,28 @@ class ControlSocket:
                 writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held, bad = b"", 0
-        while True:
-            while b"\n" not in held:
-                if len(held) > LINE_MAX_BYTES:
-                    await _reply(writer, _refused("too_long", f"A line has at most {LINE_MAX_BYTES} bytes."))
-                    return
-                async with asyncio.timeout(HALF_LINE_S if held else None):
-                    chunk = await reader.read(4096)
-                if not chunk:
-                    return
-                held += chunk
-            line, _, held = held.partition(b"\n")
-            if not line.strip():
-                continue
-            answer = await self._answer(line, partial(_left, writer))
-            await _reply(writer, answer)
-            bad = bad + 1 if answer.get("error", {}).get("because") == "not_json" else 0
-            if bad >= BAD_LINES_MAX:
+        lines, bad = Lines(reader), 0
+        while bad < BAD_LINES_MAX:
+            try:
+                line = await lines.next()
+            except EOFError:
                 return
+            if line is not None and not line.strip():
+                continue
+            answer = _TOO_LONG if line is None else await self._answer(line, partial(_left, writer))
+            await _reply(writer, answer)
+            bad = bad + 1 if answer.get("error", {}).get("because") in {"not_json", "too_long"} else 0
 
     async def _answer(self, line: bytes, left: Left) -> Data:
         try:
-            asked = json.loads(line)
+            asked, twice = request_of(line)
         except (ValueError, RecursionError):
             return _refused("not_json", 'One JSON object a line, please: {"do": "truth"}.')
-        if not isinstance(asked, dict):
-            return _refused("not_json", 'One JSON object a line, please: {"do": "truth"}.')
         identity = asked.pop("id", None)
-        named = {"id": identity} if isinstance(identity, int | str) else {}
+        named = {"id": identity} if isinstance(identity, int | str) and twice != "id" else {}
+        if twice:
+            said = f"{twice[:40]!r} stands there twice, and which is meant is not known. Nothing was done. Say it once."
+            return {**_refused("bad_request", said), **named}
         try:
             return {"ok": True, **named, **await self._do(asked, left)}
         except _Missed as missed:
@@ -346,6 +334,9 @@ def _left(writer: asyncio.StreamWriter) -> bool:
 
 def _refused(because: str, sentence: str) -> Data:
     return {"ok": False, "error": {"because": because, "sentence": sentence}}
+
+
+_TOO_LONG = _refused("too_long", f"A line has at most {LINE_MAX_BYTES} bytes; this one was not read. Nothing was done.")
 
 
 async def _reply(writer: asyncio.StreamWriter, answer: Data) -> None:

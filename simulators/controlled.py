@@ -10,16 +10,14 @@ from simulators.faults.catalogue import CATALOGUE
 from simulators.faults.injector import ActiveFault, Injector
 from simulators.faults.kinds import FaultKind
 from simulators.faults.parts import PlugPart
-from simulators.pen import PRESS_MS, SimulatedPen
+from simulators.hands import HANDS
+from simulators.pen import SimulatedPen
 
 Data = dict[str, Any]
 """As JSON has it."""
 
-Hand = Callable[[Mapping[str, Any]], None]
-"""Something a hand does, as the request that asks for it says."""
-
-PRESS_MAX_MS = 60_000
-AGE_MAX = 10_000
+Hand = Callable[[], None]
+"""Something a hand does with what stands beside the pen."""
 
 
 class Cable:
@@ -73,7 +71,6 @@ def active_as_data(fault: ActiveFault) -> Data:
 class ControlledPen:
     """One pen in the hands of whoever tests. Everything here takes effect at once and does not wait.
 
-
     ``more_hands`` is what hands can do to what stands beside the pen; none of it takes a field.
     """
 
@@ -85,31 +82,12 @@ class ControlledPen:
     ) -> None:
         self.pen = pen
         self.injector = injector
-        self._hands: dict[str, tuple[Hand, tuple[str, ...]]] = {
-            "on_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=True), ("zone",)),
-            "off_skin": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone), touching=False), ("zone",)),
-            "treat": (lambda asked: pen.hold_on(_text(asked, "zone", pen.plant.zone)), ("zone",)),
-            "button": (lambda asked: pen.press_button(_held(asked)), ("held_ms",)),
-            "pedal": (lambda asked: pen.press_pedal(_held(asked)), ("held_ms",)),
-            "cartridge_out": (lambda _asked: _ignored(pen.remove_cartridge()), ()),
-            "cartridge_in": (lambda _asked: _ignored(pen.insert_cartridge()), ()),
-            "power_off": (lambda _asked: pen.switch_off(), ()),
-            "power_on": (lambda _asked: pen.switch_on(), ()),
-            "charge": (lambda _asked: pen.charge_battery(), ()),
-            "age": (
-                lambda asked: pen.age(
-                    whole(asked, "hours", 0, AGE_MAX, 1), cycles=whole(asked, "cycles", 0, AGE_MAX, 0)
-                ),
-                ("hours", "cycles"),
-            ),
-            **{name: (hand, ()) for name, hand in (more_hands or {}).items()},
-        }
-        """What hands can do, each with the fields that it takes."""
+        self._more_hands = more_hands or {}
 
     @property
     def hands(self) -> tuple[str, ...]:
         """What hands can do."""
-        return tuple(self._hands)
+        return (*HANDS, *self._more_hands)
 
     def truth(self) -> Data:
         """What is really so, and the faults that last."""
@@ -125,25 +103,25 @@ class ControlledPen:
     def hand(self, asked: Mapping[str, Any]) -> None:
         """A hand does something. Raises BadRequest, UnknownZone, NoSuchPart."""
         action = _text(asked, "action", "")
-        found = self._hands.get(action)
-        if found is None:
-            near = get_close_matches(action, self._hands, n=3) or self.hands
+        kind, beside = HANDS.get(action), self._more_hands.get(action)
+        if kind is None and beside is None:
+            near = get_close_matches(action, self.hands, n=3) or self.hands
             raise BadRequest(f"No hand can do {action[:40]!r}. Nearest: {', '.join(near)}.")
-        does, takes = found
-        for field in asked:
-            if field != "action" and field not in takes:
-                raise BadRequest(
-                    f"{action} takes {' and '.join(takes) or 'nothing more'}, not {field[:40]}. Nothing was done."
-                )
-        does(asked)
-
-
-def _ignored(_given: object) -> None:
-    return
-
-
-def _held(asked: Mapping[str, Any]) -> int:
-    return whole(asked, "held_ms", 1, PRESS_MAX_MS, PRESS_MS)
+        fields = {} if kind is None else {field.name: field for field in kind.takes}
+        for name in asked:
+            if name != "action" and name not in fields:
+                takes = " and ".join(fields) or "nothing more"
+                raise BadRequest(f"{action} takes {takes}, not {name[:40]}. Nothing was done.")
+        given: Data = {}
+        for name, field in fields.items():
+            if not field.words:
+                given[name] = whole(asked, name, field.least, field.most, int(field.default))
+            elif name in asked:
+                given[name] = _text(asked, name, "")
+        if kind is not None:
+            kind.act(self.pen, given)
+        elif beside is not None:
+            beside()
 
 
 def _text(asked: Mapping[str, Any], name: str, otherwise: str) -> str:

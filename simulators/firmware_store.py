@@ -136,9 +136,12 @@ class FirmwareStore:
         self._received[offset] ^= 0xFF
 
     def apply(self, model: bytes, fails: Fails) -> Refusal:
-        """Checks the image and puts it on trial, for the next start to run. Raises SupplyGone."""
+        """Checks the image and puts it on trial, for the next start to run. Raises SupplyGone.
+
+        While a version is on trial it runs from the second slot, and nothing is copied there.
+        """
         staged = self.staged
-        if staged is None or not self._good(model, staged):
+        if self.on_trial or staged is None or not self._good(model, staged):
             return Refusal.RANGE
         for step in range(WHOLE):
             _step(fails, step)  # copied into the second slot, which nothing runs from until it is marked

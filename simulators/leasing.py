@@ -96,7 +96,7 @@ class LeaseKeeper:
         identified = model.capabilities & Capability.CARTRIDGE_IDENTIFIED
         if cartridge is None or (identified and arm.cartridge_tag != cartridge.tag):
             return Refusal.CARTRIDGE
-        return self._watches.why_not_ready()
+        return Refusal.NOT_READY if self._memory.firmware.on_trial else self._watches.why_not_ready()
 
     def why_not_in_service(self, asked: ServiceCeilings, *, faulted: bool, on_skin: bool) -> Refusal:
         """Why there is no service lease; what every request is refused for was looked at before."""

@@ -92,7 +92,7 @@ class PenModel:
 
 
 def welcome(model: PenModel, nonce: int, boot_id: int) -> Welcome:
-    """What a pen of this model says of itself."""
+    """What a pen of this model says of itself: also that it is simulated, which no model can leave out."""
     return Welcome(
         nonce=nonce,
         version=PROTOCOL_VERSION,
@@ -100,7 +100,7 @@ def welcome(model: PenModel, nonce: int, boot_id: int) -> Welcome:
         model=model.name.encode("ascii"),
         serial=model.serial.encode("ascii"),
         firmware=model.firmware.encode("ascii"),
-        capabilities=model.capabilities,
+        capabilities=model.capabilities | Capability.SIMULATED,
         depth_min_um=model.depth_min_um,
         depth_max_um=model.depth_max_um,
         depth_step_um=model.depth_step_um,

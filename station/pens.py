@@ -1,17 +1,18 @@
 """The seam to the controller: one pen of this station, its driver and what keeps it connected."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import date
 from functools import partial
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from controller.calibration.due import Due
 from controller.errors import ControlRefused
 from controller.history import Approval
 from controller.inputs import Approved, Command
+from controller.inspection import pen_facts
 from controller.plan import SessionPlan
 from controller.session import SessionDriver
 from controller.state import Phase
@@ -23,11 +24,14 @@ from firmware_bridge.port import Tap
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.supervisor import Supervisor
 from logger.bus.messages import AlarmItem, LivePen
+from logger.record.pens import PenName
 from station.api.models import PatientTold
 from station.monitoring.health_watch import watch_health
 from station.people.words_kept import kept
 from station.record.seam import JournalSink
 from station.settings import PenSetting
+
+Result = TypeVar("Result")
 
 
 class StationPen:
@@ -166,6 +170,15 @@ class StationPen:
             alarms=len(state.alarms.active),
         )
 
+    @property
+    def connected(self) -> PenName | None:
+        """Which pen it is, by what it says of itself; None while none is connected."""
+        link = self.link
+        if link is None:
+            return None
+        facts = pen_facts(link.welcome)
+        return PenName(facts.model, facts.serial)
+
     # What people ask; each raises ControlRefused ----------------------------------------------------------------------
 
     def stop(self, source: str) -> None:
@@ -181,6 +194,17 @@ class StationPen:
                 "person who treats: that person takes the seat. Nothing changed.",
             )
         await self._driver.prepare(plan)
+
+    async def unarmed(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Does ``work`` while nobody can arm this pen; refused while it is armed."""
+        return await self._driver.unarmed(work)
+
+    async def end_calibration(self) -> bool:
+        """Ends the calibration in the pen; False where it keeps none. Raises WireError."""
+        try:
+            return await self._driver.end_calibration()
+        finally:
+            self._plugged_in.set()  # what it holds now is read anew
 
     async def known_of(self, patient: str) -> PatientTold:
         """What the site knows of a patient. Raises MemoryUnavailable."""

@@ -9,7 +9,7 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -53,6 +53,7 @@ from station.site.ledger import compare_regularly
 from station.site.patients import Patients
 from station.site.places import approve, load_data, make_directories, new_token, open_people, records_of_site
 from station.site.quarantine import hear_regularly
+from station.site.quarantining import Quarantining
 from station.site.retention import load_retention
 from station.start_of_day import before_the_first_patient
 from station.stop import StopListener
@@ -121,6 +122,9 @@ class Station:
                 self._clock,
                 lambda operator, _pen: people.note("seat_refused", operator),
             )
+            doubted = Quarantining(
+                self._settings, pens_kept, journal, self._clock, pens=lambda: desk.pens, added=checkpoints.soon
+            )
             listener = StopListener(desk.stop, lambda: tuple(pen.name for pen in desk.pens))
             address = await listener.listen(self._settings.stop_port)
             last.push_async_callback(listener.close)
@@ -150,6 +154,7 @@ class Station:
                     patients,
                     partial(approve, data=data, journal=journal, memory=memory, clock=self._clock),
                     SignOff(journal, data.operators, amendments, utc_now=self._clock.utc, added=checkpoints.soon),
+                    last.enter_context(closing(doubted)),
                     lambda: self._status(journal, publisher, desk, endpoint, data),
                     software=self._software,
                     live_hz=self._settings.live_hz,

@@ -94,7 +94,8 @@ class StopListener:
                     "stop_port_taken",
                     f"The STOP listener cannot have {host}:{port}: {error.strerror or error}.",
                     "Without it a pen could not be stopped while the station is busy, so the station does not start.",
-                    "End the other program (`needlework doctor` names it), or choose another port with --stop-port.",
+                    "End the other program (`needlework doctor` names it), or choose another port: --stop-port, or "
+                    "NEEDLEWORK_STOP_PORT.",
                 )
             ) from error
         bound = self._server.sockets[0].getsockname()

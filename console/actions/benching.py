@@ -12,6 +12,7 @@ from rich.text import Text
 from console.exits import Code
 from console.passwords import ask
 from console.screen import err, out, print_json
+from console.typing_in import lines
 from controller.service.shown import Shown
 from controller.units import format_hz, format_mm, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.wire.fields import NOT_MEASURED
@@ -62,25 +63,27 @@ def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -
         return None
 
 
-def warned(seat: Seat) -> bool:
-    """Says that needles will move. At a terminal a person agrees; whoever calls it from a program has. Whether to go
-    on."""
+async def warned(seat: Seat) -> bool:
+    """Says that needles will move: at an open bench, to whoever has signed in. At a terminal a person agrees; whoever
+    calls it from a program has. Whether to go on."""
     console = err()
     console.print(Text("The pen's motor will run and its needles will move.", "bold red"))
     console.print("Keep it away from people, and hold it so that its needles touch nothing. Ctrl-C stops it.")
     if seat.as_json or not sys.stdin.isatty():
         return True
     console.print(Text("Type yes to go on: ", "bold"), end="")
-    return sys.stdin.readline().strip().lower() == "yes"
+    async for line in lines():
+        return line.strip().lower() == "yes"
+    return False
 
 
 def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
     """One raw move. Raises QuantityError and what the bench raises."""
     depth_um, rate_mhz = micrometres_from_mm(depth), millihertz_from_hz(rate)
-    if not warned(seat):
-        return Code.INTERRUPTED
 
-    async def work(bench: TechnicianBench) -> Shown:
+    async def work(bench: TechnicianBench) -> Shown | None:
+        if not await warned(seat):
+            return None
         async with bench.service("inspection"):
             shown = await bench.driver.move(depth_um, rate_mhz, mean_ms=round(seconds * 1000))
             await bench.driver.motor_off()

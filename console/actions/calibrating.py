@@ -36,7 +36,7 @@ from console.trouble import ConsoleError, Told
 from controller.calibration.series import CalibrationUnderWay, Read, Results, Stage, Step, Table, What, next_step
 from logger.certificate.document import Series
 from station.bench import TechnicianBench
-from station.bench.beginning import begin, resume
+from station.bench.beginning import begin, give_up, resume
 from station.bench.calibrating import Calibrating
 from station.bench.certifying import Issued
 from station.bench.hands import Hands
@@ -108,7 +108,10 @@ async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questi
     asks.say(Text.assemble(("Pen: ", "bold"), f"{pen.model}, serial number {pen.serial}, firmware {pen.firmware}"))
     before = await asyncio.to_thread(folder.of_pen, pen.model, pen.serial)
     if before is not None and anew:
-        await asyncio.to_thread(folder.end, before)
+        issued_before = await give_up(at, seat.settings, before)
+        asks.tell("given_up", series=before.series, certificate=issued_before)
+        if issued_before:
+            asks.say(Text(f"Certificate {issued_before} of what was begun is issued, and stays.", "bold"))
         before = None
     if before is None:
         found = await instruments_of(asks, at, bench)
@@ -185,9 +188,11 @@ class _Wizard(Person):
                 asks.say(Text("Writing the table, and reading it back …"))
             case "calibrate":
                 await self._verdict(last=True)
-                asks.say(Text("Writing the calibration, and reading it back …"))
+                asks.say(Text("Writing the calibration, not in force yet, and reading it back …"))
             case "issue" if not work.calibrated:
                 await self._verdict(last=True)
+            case "put_in_force":
+                asks.say(Text(f"Certificate {work.number} is issued. Putting its calibration into force …"))
         asks.tell("step", name=step.name)
 
     def _head(self, due: Read) -> None:

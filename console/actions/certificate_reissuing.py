@@ -14,7 +14,7 @@ from console.passwords import password_for
 from console.screen import out, print_json
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.sealing import Sealed
-from station.bench.certifying import Issued, Parties, draw_number, keys_of, untold
+from station.bench.certifying import Issued, Parties, draw_number, keys_of
 from station.bench.parties import read_parties
 from station.bench.record import open_record
 from station.bench.reissuing import parties_of, reissue
@@ -62,7 +62,6 @@ async def _issued(settings: StationSettings, anew: Anew, old: Sealed, parties: P
     reason = "a certificate was issued anew"
     async with open_record(settings, anew.by, password, "technician", "manager", reason=reason, clock=clock) as record:
         folder = CertificateFolder(settings.certificates_path)
-        await record.add(*untold(folder, record.journal.reader))
         now = clock.utc()
         made = reissue(
             old,

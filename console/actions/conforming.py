@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from console.exits import Code
+from console.junit_place import tried
 from console.screen import err, out
 from console.trouble import ConsoleError, Told, show, told_of
 from firmware_bridge.errors import TransportError
@@ -45,6 +46,7 @@ def conform(
 ) -> int:
     """Tries a pen. Exit code NO when a clause failed, USAGE when the pen could not be reached."""
     clauses = _known(only) if only else tuple(CLAUSES)
+    tried(junit)
     if hands and not sys.stdin.isatty():
         what = "--hands asks a person, and standard input is no terminal."
         raise ConsoleError(Told("no_terminal", what, "Nothing was tried.", "Leave --hands out."), Code.USAGE)
@@ -90,11 +92,12 @@ def _cancel(task: "asyncio.Task[Report]") -> None:
     task.cancel()
 
 
-def _known(only: Collection[str]) -> tuple[str, ...]:
+def _known(given: Collection[str]) -> tuple[str, ...]:
+    only = [name.strip() for listed in given for name in listed.split(",")]
     for name in only:
         if name not in CLAUSES:
             near = get_close_matches(name.upper(), CLAUSES, n=3) or list(CLAUSES)
-            what = f"docs/protocol.md has no clause {name}."
+            what = f"docs/protocol.md has no clause {name}." if name else "--only names no clause at one place."
             raise ConsoleError(
                 Told("no_clause", what, "Nothing was tried.", f"Nearest: {', '.join(near)}."), Code.USAGE
             )
@@ -192,7 +195,7 @@ def _data(report: Report) -> dict[str, Any]:
 def _print(report: Report, console: Console) -> None:
     who = " ".join(introduced(report.welcome).values()) or "a pen that did not introduce itself"
     console.print(Text(f"{who} at {report.url}", "bold"))
-    for clause in report.clauses:
+    for clause in () if report.interrupted and report.nothing_tried else report.clauses:
         verdict = clause.verdict
         console.print(Text.assemble((f"{verdict:9} ", STYLES[verdict]), f"{clause.clause:3} {clause.title}"))
         for part in clause.parts:

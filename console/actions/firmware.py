@@ -18,7 +18,7 @@ from console.exits import Code
 from console.screen import err, out, print_json, say
 from console.trouble import ConsoleError, Told
 from controller.key_file import PassphraseNeeded, read_key_file
-from controller.service.firmware_file import FirmwareFile, read_firmware, sign_firmware
+from controller.service.firmware_file import FirmwareFile, read_firmware, read_image, sign_firmware
 from controller.service.firmware_steps import Next, text
 from controller.service.firmware_update import UpdateProgress
 from controller.service_events import FirmwareChanged
@@ -28,7 +28,7 @@ from station.bench.updating import allowed_firmware, firmware_state, update_firm
 DOING = {
     Next.BEGIN: "telling the pen",
     Next.SEND: "sending",
-    Next.APPLY: "checked by the pen, and started on trial",
+    Next.APPLY: "to be checked by the pen, and started on trial",
     Next.CONFIRM: "runs on trial; tested, then confirmed",
     Next.ROLL_BACK: "another version is on trial; going back first",
     Next.DONE: "confirmed",
@@ -77,7 +77,7 @@ def status(seat: Seat) -> int:
     return Code.DONE
 
 
-def update(seat: Seat, path: Path) -> int:
+def update(seat: Seat, path: Path, *, older: bool) -> int:
     """Gives the pen the firmware. Raises DataError, FirmwareNotUpdated, and what the bench raises."""
     file = read_firmware(path)
     console = err()
@@ -96,10 +96,11 @@ def update(seat: Seat, path: Path) -> int:
                     print(f"{file.version}: {DOING[progress.doing]}", file=sys.stderr, flush=True)
 
         async def work(bench: TechnicianBench) -> FirmwareChanged:
-            return await update_firmware(bench, file, told=tell)
+            return await update_firmware(bench, file, told=tell, older=older)
 
         changed = at_bench(seat, work)
     if changed is None:
+        err().print("What the pen has received stays on it. Give the same command again: it goes on where it was.")
         return Code.INTERRUPTED
     if seat.as_json:
         print_json(changed.model_dump(mode="json"))
@@ -130,7 +131,7 @@ def sign(image: Path, key: Path, told: tuple[str, str, int], into: Path, *, as_j
     except PassphraseNeeded:
         private = read_key_file(key, asked_passphrase(f"Passphrase of {key}: "))
     model, version, number = told
-    content = image.read_bytes()
+    content = read_image(image)
     file = sign_firmware(model, version, number, content, private, source=str(image))
     into.write_bytes(file.as_bytes())
     if as_json:

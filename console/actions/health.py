@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from console.exits import Code
-from console.records import Source, entries_of, opened, where_to_look
+from console.records import entries_of, opened, where_to_look
 from console.render.health import pen_health_view, pens_health_view
 from console.render.health_svg import health_svg
 from console.screen import out, print_json, say
@@ -28,6 +29,7 @@ from logger.journal.entry import Entry
 from logger.journal.reader import JournalReader
 from logger.record.pen_events import TYPES
 from logger.report.typeset import picture_of
+from logger.store.store import StationSpan, Store
 from station.api.client import StationClient
 from station.errors import ClientError
 from station.monitoring.pen_health import health_of_pens
@@ -59,11 +61,17 @@ class Record:
         """How every pen does now. Raises RecordError, ConsoleError."""
         found = self._found
         names = []
+        stored: dict[str, StationSpan] = {}
         for store, file in where_to_look(self.settings, self._journal, self._store):
             with opened(self.settings, journal=file, store=store) as place:
                 names.append(place.name)
                 read = self._read.setdefault(place.name, {})
-                upto = _ends(place.source)
+                if isinstance(place.source, Store):
+                    stored |= {span.station: span for span in place.source.stations()}
+                    upto = {station: span.contiguous for station, span in stored.items()}
+                else:
+                    pass_over(place.source, stored, read)
+                    upto = _end(place.source)
                 found |= {(one.station, one.sequence): one for one in entries_of(place.source, TYPES, read)}
                 read.update(upto)
         self.where = " and ".join(names)
@@ -79,12 +87,17 @@ class Record:
         )
 
 
-def _ends(source: Source) -> dict[str, int]:
-    """The newest entry of each station, before anything is read: what comes meanwhile is read the next time."""
-    if isinstance(source, JournalReader):
-        last = source.last()
-        return {source.station: last[0]} if last is not None else {}
-    return {span.station: span.contiguous for span in source.stations()}
+def _end(journal: JournalReader) -> dict[str, int]:
+    """Its newest entry, before anything is read: what comes meanwhile is read the next time."""
+    last = journal.last()
+    return {journal.station: last[0]} if last is not None else {}
+
+
+def pass_over(journal: JournalReader, stored: Mapping[str, StationSpan], read: dict[str, int]) -> None:
+    """What the store has of the very same chain was read there, by its index; a journal has none."""
+    span = stored.get(journal.station)
+    if span is not None and journal.hash_of(span.contiguous) == span.hash:
+        read[journal.station] = max(span.contiguous, read.get(journal.station, 0))
 
 
 async def _loads(settings: StationSettings) -> dict[str, Load]:
@@ -217,6 +230,7 @@ def as_data(pen: PenHealth) -> dict[str, Any]:
         row["points"] = [[round(day, 3), value] for day, value in row["points"]]
         del row["expected"]  # for pictures; the forecast says it in numbers
     data["seen"] = pen.seen.isoformat(timespec="seconds") if pen.seen else None
+    data["charge_read"] = pen.charge_read.isoformat(timespec="seconds") if pen.charge_read else None
     return data
 
 

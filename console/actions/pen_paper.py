@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 from rich.text import Text
@@ -18,27 +18,33 @@ from console.trouble import ConsoleError, Told
 from controller.calibration.ending import end_calibration
 from controller.calibration.policy import load_policy
 from controller.pen_kept import QUARANTINE_WORDS
-from controller.service_events import ErrorAtDepth
+from controller.service_events import Because, ErrorAtDepth
 from controller.units import QuantityError, micrometres_from_mm
-from logger.record.pens import PenName, recalled
+from logger.proof.findings import counted
+from logger.record.pens import PenName, name_of, recalled
+from station.api.client import StationClient
+from station.api.models import QuarantineAsked, QuarantineTold
 from station.bench.at_pen import asked_pen
 from station.bench.paperwork import (
-    MAY_QUARANTINE,
     MAY_RELEASE,
     MAY_REPAIR,
-    Because,
     Paperwork,
     Work,
     open_paperwork,
 )
+from station.errors import StationUnreachable
 from station.people.accounts import Role
 from station.settings import StationSettings
+from station.site.pen_records import PenRecords, open_pen_records
+from station.site.quarantining import MAY_QUARANTINE
+from station.site.reviewing import reviews, to_look_at
 
 KEEPS_CALIBRATION: frozenset[Work] = frozenset({"cleaned", "inspected"})
 """What touches nothing that depth or rate depend on."""
 
 Result = TypeVar("Result")
 
+_ENDED = "The calibration in {pen} is ended: no station arms it, whatever it knows."
 _ERROR = re.compile(r"([0-9.]+)=([+-]?)([0-9.]+)")
 
 
@@ -66,11 +72,14 @@ def quarantine(signer: Signer, name: str, because: str, errors: tuple[str, ...],
     """Quarantines a pen. Raises StationError, RecordError, WireError, ConsoleError."""
     why: Because = _one_of(because, get_args(Because), "--because", "Nothing was recorded.")
     found = tuple(_error(text) for text in errors)
+    running = asyncio.run(_mode_of_station(signer.settings))
+    if running is not None:
+        return _quarantined_by_station(signer, running, QuarantineAsked(pen=name, because=why, errors=found), url)
 
     async def work(paper: Paperwork) -> BaseModel:
         pen = await _pen(paper, name, url)
         made = await paper.quarantine(pen, why, errors=found)
-        _say(signer, f"{pen} is in quarantine: {QUARANTINE_WORDS[why]}. No station of this site arms it.")
+        _say_quarantined(signer, pen, why, paper.records)
         await _end_in_pen(signer, pen, url)
         return made
 
@@ -159,6 +168,45 @@ def _at(signer: Signer, roles: tuple[Role, ...], work: Callable[[Paperwork], Awa
     return asyncio.run(run())
 
 
+async def _mode_of_station(settings: StationSettings) -> Literal["demo", "clinic"] | None:
+    """How the station that runs on this state directory works; None where none runs."""
+    try:
+        async with StationClient.of(settings) as station:
+            return (await station.status()).mode
+    except StationUnreachable:
+        return None
+
+
+def _quarantined_by_station(
+    signer: Signer, mode: Literal["demo", "clinic"], asked: QuarantineAsked, url: str | None
+) -> int:
+    """The station that runs does it at once: it holds the record, and perhaps the pen."""
+    password = password_for(signer.by, mode, signer.password_file)
+
+    async def ask() -> QuarantineTold:
+        async with StationClient.of(signer.settings) as station, station.signed_in(signer.by, password) as person:
+            return await person.quarantine(asked)
+
+    told = asyncio.run(ask())
+    pen = name_of(told.event.pen, told.event.serial)
+    with open_pen_records(signer.settings) as records:
+        _say_quarantined(signer, pen, told.event.because, records)
+    if told.calibration_ended:
+        _say(signer, _ENDED.format(pen=pen))
+    else:
+        if told.problem:
+            _say(signer, told.problem)
+        asyncio.run(_end_in_pen(signer, pen, url))
+    return _done(signer, told.event)
+
+
+def _say_quarantined(signer: Signer, pen: PenName, why: Because, records: PenRecords) -> None:
+    _say(signer, f"{pen} is in quarantine: {QUARANTINE_WORDS[why]}. No station of this site arms it.")
+    if in_question := len(to_look_at(reviews(records, pen))):
+        held = f"{counted(in_question, 'session')} held with it since it last was right"
+        _say(signer, f"{held} to be looked through: `needlework pen exposed {pen}`.")
+
+
 async def _pen(paper: Paperwork, name: str, url: str | None) -> PenName:
     """The pen that is meant; one that is at hand need not be on record, and has to be the one that was named."""
     if url is None:
@@ -185,7 +233,7 @@ async def _end_in_pen(signer: Signer, pen: PenName, url: str | None) -> None:
     async with asked_pen(url) as (link, facts):
         ended = PenName(facts.model, facts.serial) == pen and await end_calibration(link.request, facts.capabilities)
     if ended:
-        _say(signer, f"The calibration in {pen} is ended: no station arms it, whatever it knows.")
+        _say(signer, _ENDED.format(pen=pen))
 
 
 async def _until_calibrated(signer: Signer, paper: Paperwork, pen: PenName, why: Because, url: str | None) -> None:

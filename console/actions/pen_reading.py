@@ -12,9 +12,9 @@ from logger.export.files import check_free, write_whole
 from logger.record.exposure import SessionExposed, worst_first
 from logger.record.lookback import Asked
 from logger.record.pens import fitted, moment, open_quarantines, recalled
-from station.bench.paperwork import exposed_by
 from station.settings import StationSettings
 from station.site.pen_records import open_pen_records
+from station.site.reviewing import reviews, to_look_at
 
 COLUMNS = (
     "station", "session", "opened_at", "patient", "operator", "zone", "shown_um", "error_um", "true_um", "hard_um",
@@ -57,12 +57,8 @@ def exposed(settings: StationSettings, name: str, csv: Path | None, *, as_json: 
         check_free([csv])
     with open_pen_records(settings) as records:
         pen = records.named(name)
-        begun = open_quarantines(records.told(pen))
-        found: dict[tuple[str, str], SessionExposed] = {}
-        for one in begun:
-            for session in exposed_by(records, one):
-                found.setdefault((session.station, session.session), session)
-        sessions = worst_first(found.values())
+        begun = reviews(records, pen)
+        sessions = worst_first(to_look_at(begun))
         rows = [row for session in sessions for row in _rows(session)]
         if csv is not None:
             text = io.StringIO(newline="")
@@ -125,7 +121,7 @@ def _rows(session: SessionExposed) -> list[dict[str, object]]:
             "error_um": zone.error_um,
             "true_um": zone.true_um,
             "hard_um": zone.hard_um,
-            "over_limit": zone.over_limit,
+            "over_limit": None if zone.error_um is None else zone.over_limit,
             "sensed": zone.sensed,
             "beyond": zone.beyond,
         }

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.exits import Code
+from console.junit_place import tried
 from console.records import opened, session_named, sound_entries
 from console.screen import out, say
 from console.trouble import ConsoleError, Told
@@ -29,6 +30,7 @@ from station.settings import StationSettings
 def run(files: list[Path], *, real: bool, junit: Path | None, tell: bool, as_json: bool) -> int:
     """Plays scenarios one after the other. Exit code NO when one does not hold. Raises ConsoleError, DataError."""
     scenarios = _loaded(files or list(library()))
+    tried(junit)
     outcomes: list[tuple[Outcome, float]] = []
     console = out()
     for loaded in scenarios:
@@ -106,24 +108,25 @@ def _loaded(paths: list[Path]) -> list[Loaded]:
 
 
 def _found(asked: Path) -> Path:
-    """The file, or the scenario shipped under this name. Raises ConsoleError for a name that is nearly one."""
+    """The file, or the scenario shipped under this name. Raises DataError for a name that is nearly one."""
     if asked.exists():
         return asked
     shipped = {path.stem: path for path in library()}
     near = get_close_matches(str(asked), shipped, n=3)
     if str(asked) not in shipped and near:
-        words = f"There is no file {asked}, and no scenario of that name is shipped. Nearest: {', '.join(near)}."
-        raise ConsoleError(Told("scenario", words, "No scenario was played."), Code.USAGE)
+        raise DataError(
+            f"There is no file {asked}, and no scenario of that name is shipped. Nearest: {', '.join(near)}."
+        )
     return shipped.get(str(asked), asked)
 
 
 def check(files: list[Path], *, as_json: bool) -> int:
-    """Reads scenarios. Exit code NO when one has a mistake."""
+    """Reads scenarios, files or names as :func:`run` takes them. Exit code NO when one has a mistake."""
     wrong = 0
     for path in files:
         problem = ""
         try:
-            load_scenario(path)
+            load_scenario(_found(path))
         except DataError as error:
             wrong += 1
             problem = str(error)

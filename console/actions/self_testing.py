@@ -13,8 +13,6 @@ STYLES = {"passed": "green", "failed": "bold red", "not_tested": "yellow"}
 
 def self_test(seat: Seat, *, hands: bool) -> int:
     """Exit code NO when a part failed. Raises what the bench raises."""
-    if not warned(seat):
-        return Code.INTERRUPTED
 
     def ask(words: str) -> None:
         err().print(Text(f"→ {words}", "bold cyan"))
@@ -23,7 +21,9 @@ def self_test(seat: Seat, *, hands: bool) -> int:
         if not seat.as_json:
             out().print(_line(part))
 
-    async def work(bench: TechnicianBench) -> tuple[PartTest, ...]:
+    async def work(bench: TechnicianBench) -> tuple[PartTest, ...] | None:
+        if not await warned(seat):
+            return None
         return await bench.self_test(ask if hands else None, heard)
 
     parts = at_bench(seat, work)

@@ -1,6 +1,6 @@
 """`needlework simulator …`: what is asked of a pen's control socket, and how the answers look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -86,6 +86,9 @@ def _valued(kind: FaultKind, texts: list[str]) -> Data:
                 Told("parameter", f"{text!r} is no parameter.", "", "Write NAME=VALUE, such as delay_ms=80."),
                 Code.USAGE,
             )
+        if name in given:
+            what = f"{name} is given twice, and which is meant is not known."
+            raise ConsoleError(Told("parameter", what, "Nothing was injected.", "Give it once."), Code.USAGE)
         try:
             given[name] = value if name in words else int(value)
         except ValueError:
@@ -135,11 +138,11 @@ def wait(control: Path, conditions: list[str], within_ms: int, *, as_json: bool)
     return Code.DONE
 
 
-def hand(control: Path, action: str, zone: str | None, held_ms: int | None, *, as_json: bool) -> int:
-    """A hand does something."""
-    fields = {name: value for name, value in (("zone", zone), ("held_ms", held_ms)) if value is not None}
+def hand(control: Path, action: str, fields: Mapping[str, str | int | None], *, as_json: bool) -> int:
+    """A hand does something; ``fields`` that are None are left out."""
+    given = {name: value for name, value in fields.items() if value is not None}
     with _control(control) as client:
-        _show(client.ask("hand", action=action, **fields)["truth"], as_json=as_json)
+        _show(client.ask("hand", action=action, **given)["truth"], as_json=as_json)
     return Code.DONE
 
 

@@ -22,6 +22,7 @@ from station.people.accounts import Role
 from station.people.offline import signed_in_offline
 from station.settings import StationSettings
 from station.site.files import BACKUP, Joined, backup, join, join_ring, kind_of, private_files, restore, share
+from station.site.kept_files import BenchFiles
 from station.site.key import KeyRing, SiteKey
 from station.site.keymap import KeyMap
 from station.site.keymap_file import KeyMapFile
@@ -132,9 +133,21 @@ class Caller:
                 erased=erased_in_record(self.settings),
             )
         if self.as_json:
-            print_json({"files": restored.files, "kept_erased": restored.kept_erased, "key": key})
+            bench = restored.bench
+            print_json(
+                {
+                    "files": restored.files,
+                    "kept_erased": restored.kept_erased,
+                    "key": key,
+                    "certificates": bench.certificates,
+                    "calibrations": bench.under_way,
+                    "finished": bench.finished,
+                }
+            )
             return Code.DONE
-        out().print(Text(f"Restored: {', '.join(restored.files)}."))
+        out().print(Text(f"Restored: {', '.join([*restored.files, *_of_bench(restored.bench)])}."))
+        for series in restored.bench.finished:
+            out().print(Text(f"The calibration {series} has its certificate since, so it is not under way any more."))
         if restored.kept_erased:
             out().print(Text(f"{restored.kept_erased} of its patients were erased since, and stay erased."))
         return Code.DONE
@@ -219,6 +232,11 @@ class Caller:
                     style="yellow",
                 )
             )
+
+
+def _of_bench(files: BenchFiles) -> list[str]:
+    said = [counted(len(files.certificates), "certificate")] if files.certificates else []
+    return said + ([f"{counted(len(files.under_way), 'calibration')} under way"] if files.under_way else [])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 from rich.text import Text
@@ -86,8 +87,14 @@ def _of_record(
             "service": service_record(every_entry(source)).model_dump(mode="json"),
         }
         events += deque(machine_events(source.entries_of(tuple(SHOWN)), scrub), maxlen=MAX_EVENTS)
-    found["pens"] = [as_data(pen) for pen in Record(settings, journal, store).look()]
+    found["pens"] = [_to_the_minute(as_data(pen)) for pen in Record(settings, journal, store).look()]
     return found
+
+
+def _to_the_minute(pen: dict[str, Any]) -> dict[str, Any]:
+    """When a pen was seen and read last, no closer than its events tell."""
+    near = {name: pen[name] and f"{pen[name][:16]}+00:00" for name in ("seen", "charge_read")}
+    return {**pen, **near}
 
 
 def _told(finding: Finding) -> dict[str, str]:
@@ -124,5 +131,22 @@ def _own_words(settings: StationSettings) -> list[str]:
             words += [str(value), str(value.resolve())]
         elif isinstance(value, str) and "/" in value:
             words.append(value)
-    harmless = {"root", "site", "station", "localhost", "user", "usr", "home", "dev", "needlework", "pen", "clinic"}
+    for url in (*settings.broker, *(pen.url for pen in settings.pens)):
+        with suppress(ValueError):
+            parts = urlsplit(url)
+            words += [name for name in (parts.hostname, parts.username) if name]
+    harmless = {
+        "127.0.0.1",
+        "root",
+        "site",
+        "station",
+        "localhost",
+        "user",
+        "usr",
+        "home",
+        "dev",
+        "needlework",
+        "pen",
+        "clinic",
+    }
     return [word for word in words if word not in harmless and word != "/"]

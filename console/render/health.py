@@ -176,7 +176,8 @@ def _first(pen: PenHealth, now: datetime) -> Text:
     if left:
         return Text(f"{NAMES[left[0].quantity]} has left it", style="bold red")
     if not leaving:
-        return Text("none foreseen" if any(row.level != "unknown" for row in pen.rows) else NOT_KNOWN, style="dim")
+        foreseen = any(row.level != "unknown" for row in pen.rows if row.forecast is not None)
+        return Text("none foreseen" if foreseen else NOT_KNOWN, style="dim")
     day, row = min(leaving, key=lambda one: one[0])
     ahead = (on_day(day) - now.astimezone(UTC).date()).days
     style = LEVELS[row.level][1] if row.level in {"act", "watch"} else ""
@@ -234,12 +235,14 @@ def _facts(pen: PenHealth, now: datetime) -> Text:
             chance = pen.out_when_due * 100
             text.append(f"; out of tolerance by then with a chance of {'under 1' if chance < 1 else f'{chance:.0f}'} %")
     if pen.charge_permille is not None:
-        text.append(f"\nbattery {_battery(pen)}")
+        read = f" on {pen.charge_read:%Y-%m-%d %H:%M} UTC" if pen.charge_read is not None else ""
+        text.append(f"\nbattery {_battery(pen)}{read}")
         left = pen.minutes_left
         if left is not None:
+            sure = "assumed" if left.confidence_percent is None else f"{left.confidence_percent} %"
             text.append(
                 f": {left.minutes} minutes of treating left, between {left.at_least} and {left.at_most} "
-                f"({left.confidence_percent} %; {left.because})"
+                f"({sure}; {left.because})"
             )
     return text
 

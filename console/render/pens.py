@@ -23,7 +23,9 @@ from controller.service_events import (
 from controller.units import format_mm
 from logger.proof.findings import counted
 from logger.record.exposure import SessionExposed, ZoneExposed
+from logger.record.found_errors import FoundErrors
 from logger.record.pens import Fitted, PenEvent, PenName, Told, moment
+from station.site.reviewing import Review
 
 
 class Read(Protocol):
@@ -94,23 +96,29 @@ def said(event: PenEvent) -> str:  # noqa: PLR0911 one line an event
             return "health read"
 
 
-def exposed_view(pen: PenName, sessions: Sequence[SessionExposed], begun: Sequence[Told], read: Read) -> RenderableType:
+def exposed_view(
+    pen: PenName, sessions: Sequence[SessionExposed], begun: Sequence[Review], read: Read
+) -> RenderableType:
     """The sessions with their depth errors, worst first, by pseudonym."""
     if not begun:
         return Group(Text(f"{pen} is in no quarantine, in {' and '.join(read.names)}."), *_missing(read))
     lines: list[RenderableType] = [*_missing(read)]
     for one in begun:
         event = one.event
-        if isinstance(event, PenQuarantined):
-            since = f"certificate {event.last_in_tolerance} of {event.since}" if event.since else "the first session"
-            lines.append(
-                Text(f"{pen}: from {since} to {one.at:%Y-%m-%d %H:%M} UTC; errors at {len(event.errors)} depths.")
-            )
+        why = QUARANTINE_WORDS[event.because]
+        if not one.asks:
+            lines.append(Text(f"{pen}: {why}; that alone puts no session in question."))
+            continue
+        since = f"certificate {event.last_in_tolerance} of {event.since}" if event.since else "the first session"
+        lines.append(Text(f"{pen}: {why}; from {since} to {one.told.at:%Y-%m-%d %H:%M} UTC; {_known(one.found)}."))
     if not sessions:
-        return Group(*lines, Text("No session was held with it in that time."))
+        return Group(*lines, Text("There is no session to look at."))
     over = sum(session.over_limit for session in sessions)
     patients = len({session.patient for session in sessions})
     words = f"{counted(len(sessions), 'session')} of {counted(patients, 'patient')}; {over} beyond a zone's limit."
+    unknown = sum(session.worst_um is None for session in sessions)
+    if unknown:
+        words += f" Of {unknown} nobody knows how deep the needles truly were."
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("patient", "session (UTC)"):
         table.add_column(name, overflow="fold")
@@ -151,10 +159,20 @@ def _numbers(one: Fitted) -> str:
 def _zone(zone: ZoneExposed) -> Text:
     more = "" if zone.sensed else " (as commanded)"
     more += " (beyond what was measured)" if zone.beyond else ""
+    if zone.error_um is None or zone.true_um is None:
+        limit = "" if zone.hard_um is None else f", limit {format_mm(zone.hard_um)}"
+        return Text(f"{zone.zone}: {format_mm(zone.shown_um)}{more}, depth error not known{limit}", "yellow")
     words = f"{zone.zone}: {format_mm(zone.shown_um)}{more}, {zone.error_um / 1000:+.3f} mm, {format_mm(zone.true_um)}"
     if not zone.over_limit:
         return Text(words)
     return Text(f"{words}, limit {format_mm(zone.hard_um or 0)}", "bold red")
+
+
+def _known(found: FoundErrors) -> str:
+    if not found.errors:
+        return "the depth error is not known"
+    by = f" as certificate {found.certificate} found it" if found.certificate else ""
+    return f"errors at {counted(len(found.errors), 'depth')}{by}"
 
 
 def _missing(read: Read) -> list[RenderableType]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
+from math import ceil, copysign, inf
 from typing import Literal
 
 from controller.calibration.policy import DecisionRule
@@ -16,7 +16,8 @@ WORST_LAST: tuple[Outcome, ...] = ("passed", "passed_on_condition", "failed_on_c
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the decision rule says of one error. All quantities in whole units of the budget it was judged by.
+    """What the decision rule says of one error. All quantities in whole units of the budget it was judged by; ``error``
+    to the nearest of them, while what was judged is ``error_milli``, in thousandths.
 
     ``acceptance_limit`` is the tolerance less the guard band; below 0 nothing can pass: the measurement is too coarse
     for the tolerance. ``conforming_permille`` is the probability that the true error is within the tolerance, given
@@ -26,6 +27,7 @@ class Verdict:
     outcome: Outcome
     in_tolerance: bool
     error: int
+    error_milli: int
     expanded: int
     tolerance: int
     guard_band: int
@@ -33,19 +35,29 @@ class Verdict:
     conforming_permille: int
 
 
-def judged(error: int, budget: Budget, tolerance: int, rule: DecisionRule) -> Verdict:
-    """The verdict on an error as it is reported, in whole units, with its budget. Pure; guard band rounded up."""
+def outward(value: float) -> int:
+    """The whole number next to it that is not nearer to 0; what is whole but for the last bits stays it.
+
+    Held against a whole limit it passes exactly where the value itself does, so a verdict follows from what is told.
+    """
+    return int(copysign(ceil(round(abs(value), 6)), value))
+
+
+def judged(error_milli: int, budget: Budget, tolerance: int, rule: DecisionRule) -> Verdict:
+    """The verdict on an error in thousandths of the budget's unit, not rounded to whole ones: half a unit decides at
+    the limit. Pure; guard band rounded up. ``tolerance`` in whole units."""
     guard_band = -(-budget.expanded * rule.guard_band_permille // 1000)
-    outcome = _outcome(abs(error), tolerance, guard_band, graded=rule.statement == "graded")
+    outcome = _outcome(abs(error_milli), tolerance * 1000, guard_band * 1000, graded=rule.statement == "graded")
     return Verdict(
         outcome=outcome,
         in_tolerance=outcome == "passed" or (outcome == "passed_on_condition" and rule.condition_is_in_order),
-        error=error,
+        error=round(error_milli / 1000),
+        error_milli=error_milli,
         expanded=budget.expanded,
         tolerance=tolerance,
         guard_band=guard_band,
         acceptance_limit=tolerance - guard_band,
-        conforming_permille=_conforming_permille(error, budget, tolerance),
+        conforming_permille=_conforming_permille(error_milli / 1000, budget, tolerance),
     )
 
 
@@ -57,7 +69,7 @@ def _outcome(size: int, tolerance: int, guard_band: int, *, graded: bool) -> Out
     return "passed_on_condition" if size <= tolerance else "failed_on_condition"
 
 
-def _conforming_permille(error: int, budget: Budget, tolerance: int) -> int:
+def _conforming_permille(error: float, budget: Budget, tolerance: int) -> int:
     standard = budget.standard_milli / 1000
     if standard == 0.0:
         return 1000 if abs(error) <= tolerance else 0
@@ -68,4 +80,4 @@ def _conforming_permille(error: int, budget: Budget, tolerance: int) -> int:
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict on the whole: that of its worst part, of equal ones that with the least probability to conform."""
-    return max(verdicts, key=lambda each: (WORST_LAST.index(each.outcome), -each.conforming_permille, abs(each.error)))
+    return max(verdicts, key=lambda it: (WORST_LAST.index(it.outcome), -it.conforming_permille, abs(it.error_milli)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from controller.calibration.acceptance import Verdict, judged, worst
+from controller.calibration.acceptance import Verdict, judged, outward, worst
 from controller.calibration.depth_budget import reference_lines
 from controller.calibration.rate_budget import tachometer_lines
 from controller.calibration.readings import Reading, accuracy_depth_plan, accuracy_rate_plan, held_complete
@@ -37,7 +37,7 @@ class DepthAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class RateAccuracy:
-    """One rate. Errors are (measured - set) / set, in ppm."""
+    """One rate. Errors are (measured - set) / set, in ppm, rounded away from 0."""
 
     set_mhz: int
     measured_mhz: int
@@ -88,11 +88,10 @@ def _depths(errors: Sequence[Error], found: Scatter[int], setup: AccuracySetup) 
         mean, single = found.means[point], max((error for at, _, error in errors if at == point), key=abs)
         lines = [
             _repeated(found, mean.readings),
-            *reference_lines(set_um + mean.value, setup.gauge, setup.cartridge, setup.environment,
-                             method.alignment_mrad, method.expansion_ppb_per_k),
-        ]  # fmt: skip
+            *reference_lines(set_um + mean.value, setup),
+        ]
         known = budget(f"measured minus set at {set_um} µm", "um", lines, setup.rule.student_below_degrees)
-        verdict = judged(round(mean.value), known, method.depth_tolerance_um, setup.rule)
+        verdict = judged(outward(mean.value * 1000), known, method.depth_tolerance_um, setup.rule)
         results.append(
             DepthAccuracy(
                 set_um=set_um,
@@ -116,13 +115,14 @@ def _rates(errors: Sequence[Error], found: Scatter[int], setup: AccuracySetup) -
         measured_mhz = set_mhz * (1 + mean.value / PPM)
         lines = [_repeated(found, mean.readings), *tachometer_lines(measured_mhz, setup.tachometer)]
         known = budget(f"measured minus set at {set_mhz} mHz", "ppm", lines, setup.rule.student_below_degrees)
-        verdict = judged(round(mean.value), known, method.rate_tolerance_ppm, setup.rule)
+        error_ppm = outward(mean.value)
+        verdict = judged(error_ppm * 1000, known, method.rate_tolerance_ppm, setup.rule)
         results.append(
             RateAccuracy(
                 set_mhz=set_mhz,
                 measured_mhz=round(measured_mhz),
-                error_ppm=round(mean.value),
-                worst_single_ppm=round(single),
+                error_ppm=error_ppm,
+                worst_single_ppm=outward(single),
                 readings=mean.readings,
                 spread_ppm=round(mean.spread),
                 budget=known,

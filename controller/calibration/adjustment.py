@@ -64,20 +64,15 @@ def _composed(depth: DepthCalibration, previous: Adjustment) -> list[tuple[int, 
         first, last = depth.rows[0].shown_um, depth.rows[-1].shown_um
         shown: Sequence[float] = (first, last)
     else:
-        shown = [knot for knot, _ in fit.knots_um]
+        shown = [knot_nm / 1000 for knot_nm, _ in fit.knots_nm]
     scales = sorted({round(previous.scale_at(each)) for each in shown} | set(previous.shown_um))
     table: list[tuple[int, int]] = []
     for scale in scales:
-        through = previous.true_at(scale)
-        true = round(between(fit.knots_um, through) if fit.kind == "pieces" else _line(depth, through))
+        true = round(fit.true_at(previous.true_at(scale)))
         if table and true <= table[-1][1]:
             true = table[-1][1] + 1
         table.append((scale, true))
     return _thinned(table)
-
-
-def _line(depth: DepthCalibration, shown_um: float) -> float:
-    return shown_um * depth.fit.gain_ppm / PPM + depth.fit.offset_um
 
 
 def _thinned(table: list[tuple[int, int]]) -> list[tuple[int, int]]:

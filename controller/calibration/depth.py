@@ -7,7 +7,7 @@ with the uncertainty their certificates give them. Every point and direction is 
 from collections.abc import Sequence
 from math import sqrt
 
-from controller.calibration.acceptance import judged, worst
+from controller.calibration.acceptance import judged, outward, worst
 from controller.calibration.depth_budget import (
     drift_lines,
     hysteresis_lines,
@@ -82,7 +82,7 @@ def _rows(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthSet
         about = f"error at {set_um} µm, approached from one direction"
         known = budget(about, "um", key_lines(deepest_um, factor, found, setup), setup.rule.student_below_degrees)
         for key in keys:
-            error_um = round(found.means[key].value)
+            mean = found.means[key]
             rows.append(
                 DepthRow(
                     point=point,
@@ -90,11 +90,11 @@ def _rows(groups: dict[Key, list[Reading]], found: Scatter[Key], setup: DepthSet
                     set_um=set_um,
                     shown_um=round(_mean([each.shown for each in groups[key]])),
                     reference_um=round(_mean([each.reference for each in groups[key]])),
-                    error_um=error_um,
+                    error_um=round(mean.value),
                     readings=len(groups[key]),
-                    spread_nm=round(found.means[key].spread * 1000),
+                    spread_nm=round(mean.spread * 1000),
                     budget=known,
-                    verdict=judged(error_um, known, method.tolerance_um, setup.rule),
+                    verdict=judged(outward(mean.value * 1000), known, method.tolerance_um, setup.rule),
                 )
             )
     return tuple(rows)
@@ -134,12 +134,12 @@ def _fit(line: Line, points: Sequence[At], found: Scatter[Key], setup: DepthSetu
     return DepthFit(
         kind="pieces" if pieces else "line",
         gain_ppm=round((1 + line.slope) * PPM),
-        offset_um=round(line.offset),
+        offset_nm=round(line.offset * 1000),
         gain_expanded_ppm=gain.expanded,
         offset_expanded_nm=offset.expanded_milli,
         gain_interval_95_ppm=-(-gain.interval_95_milli // 1000),
         offset_interval_95_nm=offset.interval_95_milli,
-        knots_um=knots(points) if pieces else (),
+        knots_nm=knots(points) if pieces else (),
         test=test,
     )
 

@@ -12,7 +12,8 @@ from controller.service_events import Direction, ErrorAtDepth
 class DepthRow:
     """One point from one direction: means in µm, the spread (standard deviation) of its readings in nm, the verdict.
 
-    ``budget`` is of ``error_um``. Where times were noted, the error stands for the middle of the series.
+    ``budget`` is of the error: ``error_um`` to the nearest µm; as it was judged it is in the verdict. Where times
+    were noted, the error stands for the middle of the series.
     """
 
     point: int

@@ -179,31 +179,37 @@ class DepthFit:
     """What was fitted to the errors of depth: true = gain × shown + offset, or straight between ``knots``.
 
     The line is always told, pieces or not; ``…_interval_95`` are half-widths that hold 95 %, references included.
-    ``knots`` are (shown, true) in µm, of the points, where pieces were chosen.
+    ``knots_nm`` are (shown, true) of the points, where pieces were chosen. Lengths are in nm, so that what is made of
+    them is rounded to the pen's whole µm once.
     """
 
     kind: Literal["line", "pieces"]
     gain_ppm: int
-    offset_um: int
+    offset_nm: int
     gain_expanded_ppm: int
     offset_expanded_nm: int
     gain_interval_95_ppm: int
     offset_interval_95_nm: int
-    knots_um: tuple[tuple[int, int], ...]
+    knots_nm: tuple[tuple[int, int], ...]
     test: ResidualTest
 
-    def true_um(self, shown_um: int) -> int:
-        """The true depth at a depth shown, to the nearest µm; beyond the outer points as between the outer two."""
+    @property
+    def offset_um(self) -> int:
+        """The line's offset, to the nearest µm."""
+        return round(self.offset_nm / 1000)
+
+    def true_at(self, shown_um: float) -> float:
+        """The true depth at a depth shown, in µm; beyond the outer points as between the outer two."""
         if self.kind == "line":
-            return round(shown_um * self.gain_ppm / 1_000_000 + self.offset_um)
-        return round(between(self.knots_um, shown_um))
+            return shown_um * self.gain_ppm / 1_000_000 + self.offset_nm / 1000
+        return between(self.knots_nm, shown_um * 1000) / 1000
 
 
 def knots(points: Sequence[At]) -> tuple[tuple[int, int], ...]:
-    """(shown, true) of monotone pieces in whole µm, both strictly rising: what an adjustment table can hold."""
+    """(shown, true) of monotone pieces in nm, of points in µm; both strictly rising: a pen has to turn them."""
     rising: list[tuple[int, int]] = []
     for shown, level in monotone(points):
-        x, y = round(shown), round(level)
+        x, y = round(shown * 1000), round(level * 1000)
         if rising:
             x, y = max(x, rising[-1][0] + 1), max(y, rising[-1][1] + 1)
         rising.append((x, y))

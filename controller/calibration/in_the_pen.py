@@ -1,16 +1,18 @@
 """The table and the calibration that a pen holds: read, written once, and read back before anything else depends on it.
 
-Neither write is ever sent twice. One that stayed unanswered, or fell together with a power cut, is resolved by what the
+A calibration is given in two steps: what it says, and, last of all, that it is in force. Between them the pen is armed
+by nobody, and the certificate is issued there: a pen in force has one, and a certificate states what the pen was read
+back to hold.
+
+No write is ever sent twice. One that stayed unanswered, or fell together with a power cut, is resolved by what the
 pen holds afterwards: the old one or the new one, for it writes whole or not at all.
 """
 
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date
 from typing import Any
 
-from controller.calibration.depth_results import DepthLeft
 from controller.calibration.series import Table
 from controller.errors import ControlRefused
 from firmware_bridge.errors import RequestUncertain
@@ -19,10 +21,6 @@ from firmware_bridge.wire.service_operations import ADJUSTMENT_READ, ADJUSTMENT_
 
 Ask = Callable[..., Awaitable[Any]]
 """Asks the pen for an operation, with its arguments."""
-
-EPOCH = date(1970, 1, 1)
-NO_DUE_DAY = 0
-"""What a pen holds where the customer asked for no date."""
 
 _POINT = struct.Struct("<hh")
 
@@ -63,13 +61,7 @@ async def write_table(ask: Ask, before: Table, wanted: Table) -> None:
     held = await read_table(ask)
     if held == wanted:
         return
-    if held != before:
-        raise ControlRefused(
-            "adjustment_changed",
-            f"The pen holds another table (number {held.number}) than the one it was measured with (number "
-            f"{before.number}): somebody wrote it meanwhile. What was measured says nothing about it. Begin this "
-            "calibration anew. Nothing was written.",
-        )
+    _held_as_measured(held, before)
     with suppress(RequestUncertain):  # what it holds then says whether it was done
         await ask(ADJUSTMENT_WRITE, data_of(wanted))
     held = await read_table(ask)
@@ -81,32 +73,64 @@ async def write_table(ask: Ask, before: Table, wanted: Table) -> None:
         )
 
 
-def calibration_data(
-    number: str, left: DepthLeft, rate_gain_ppm: int, calibrated_on: date, due_on: date | None
-) -> CalibrationData:
-    """What a pen is given: the certificate's number, its days, and what is left of its errors.
+async def check_table(ask: Ask, measured: Table) -> None:
+    """Nobody wrote another table than the one that the pen was measured with. Raises ControlRefused, WireError."""
+    _held_as_measured(await read_table(ask), measured)
 
-    ``due_on`` is the first day on which it no longer counts, None where no date was asked for.
-    """
-    return CalibrationData(
-        valid=1,
-        certificate=number.encode("ascii"),
-        calibrated_day=(calibrated_on - EPOCH).days,
-        due_day=NO_DUE_DAY if due_on is None else (due_on - EPOCH).days,
-        depth_gain_ppm=left.gain_ppm,
-        depth_offset_um=left.offset_um,
-        depth_uncertainty_um=left.expanded_um,
-        rate_gain_ppm=rate_gain_ppm,
-    )
+
+def _held_as_measured(held: Table, measured: Table) -> None:
+    if held != measured:
+        raise ControlRefused(
+            "adjustment_changed",
+            f"The pen holds another table (number {held.number}) than the one it was measured with (number "
+            f"{measured.number}): somebody wrote it meanwhile. What was measured says nothing about it. Begin this "
+            "calibration anew. Nothing was written.",
+        )
+
+
+def not_in_force(calibration: CalibrationData) -> CalibrationData:
+    """The same, and no station arms a pen by it."""
+    return calibration._replace(valid=0)
 
 
 async def write_calibration(ask: Ask, wanted: CalibrationData) -> None:
-    """Gives the pen its calibration, and reads back that it holds it; harmless where it does already.
+    """Gives the pen what a calibration says, not in force, and reads back that it holds that; harmless where it does
+    already. What it held before is ended.
 
     Raises ControlRefused where it does not, WireError.
     """
-    if await ask(CALIBRATION_READ) == wanted:
-        return
+    said = not_in_force(wanted)
+    if await ask(CALIBRATION_READ) != said:
+        await _write(ask, said)
+
+
+async def check_calibration(ask: Ask, wanted: CalibrationData) -> None:
+    """The pen holds what was written last, not in force. Raises ControlRefused, WireError."""
+    _held_as_written(await ask(CALIBRATION_READ), wanted)
+
+
+async def put_in_force(ask: Ask, wanted: CalibrationData) -> None:
+    """Puts the calibration that the pen holds into force, and reads that back; harmless where it is already.
+
+    Raises ControlRefused when the pen holds another, or still does not go by it; WireError.
+    """
+    held: CalibrationData = await ask(CALIBRATION_READ)
+    if held != wanted:
+        _held_as_written(held, wanted)
+        await _write(ask, wanted)
+
+
+def _held_as_written(held: CalibrationData, wanted: CalibrationData) -> None:
+    if held != not_in_force(wanted):
+        raise ControlRefused(
+            "calibration_changed",
+            "The pen does not hold what this calibration gave it: somebody wrote to it meanwhile, or this record was "
+            "brought back from before. Whose calibration counts nobody can say from here. Begin the calibration anew. "
+            "Nothing was written.",
+        )
+
+
+async def _write(ask: Ask, wanted: CalibrationData) -> None:
     with suppress(RequestUncertain):  # what it holds then says whether it was done
         await ask(CALIBRATION_WRITE, wanted)
     held: CalibrationData = await ask(CALIBRATION_READ)
@@ -114,6 +138,6 @@ async def write_calibration(ask: Ask, wanted: CalibrationData) -> None:
         raise ControlRefused(
             "calibration_not_written",
             "The pen does not hold the calibration that was written to it; what it holds is "
-            + ("of another certificate" if held.valid else "none, so it is not armed")
+            + ("another one" if held.valid else "not in force, so it is not armed")
             + ". Check cable and battery, then go on with this calibration.",
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from controller.calibration.references import DepthGauge, KnownLoad, ReferenceCartridge, Tachometer
+from controller.calibration.references import DepthGauge, KnownLoad, ReferenceCartridge, Tachometer, Thermometer
 from controller.datafile import DataModel, FromHz, FromMm, FromS, Id, Misplaced, Words, load_data, nearest
 from controller.service_events import Direction
 from firmware_bridge.wire.service_operations import SERVICE_LEASE_MAX_MS, SERVICE_LEASE_MIN_MS
@@ -24,6 +24,17 @@ def _rising(values: tuple[int, ...], where: str) -> None:
             raise Misplaced("points rise, each beyond the one before", where, position + 1)
 
 
+class Beginning(DataModel):
+    """How far apart true depth comes out when everything is begun anew: cartridge taken out and put in, pen switched
+    off and on, motor started. ``standard_nm``: the standard deviation of that, with its ``degrees`` of freedom, from a
+    study of the model (``source``), since one series is read with one seating.
+    """
+
+    standard_nm: int = Field(ge=1)
+    degrees: int = Field(ge=4, le=10_000)
+    source: Words
+
+
 class DepthMethod(DataModel):
     """How depth is calibrated: every point ``repeats`` times from each direction, motor turning at ``rate_mhz``.
 
@@ -33,7 +44,7 @@ class DepthMethod(DataModel):
     the pen shows is a mistake in reading. A straight line is given up for pieces when its lack of fit is significant
     at ``bend_significance_permille`` *and* it misses a point by more than ``bend_matters_um``. ``alignment_mrad``:
     greatest angle between gauge and needles; ``expansion_ppb_per_k``: of the needles beside the gauge, per kelvin off
-    20 °C.
+    20 °C. ``beginning``: what one seating and one start of the pen is beside another.
     """
 
     name: Words
@@ -50,6 +61,7 @@ class DepthMethod(DataModel):
     bend_matters_um: int = Field(ge=1)
     alignment_mrad: int = Field(ge=0, le=200)
     expansion_ppb_per_k: int = Field(ge=0, le=100_000)
+    beginning: Beginning
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -107,7 +119,8 @@ class RateMethod(DataModel):
 class AccuracyMethod(DataModel):
     """The accuracy test of 21 CFR 878.4430(b)(2)(i): depth and rate, set against measured, ``repeats`` times each.
 
-    ``approach_um`` as in :class:`DepthMethod`: every depth is come to from shallower, as in a treatment that begins.
+    ``approach_um`` and ``beginning`` as in :class:`DepthMethod`: every depth is come to from shallower, as in a
+    treatment that begins.
     """
 
     name: Words
@@ -125,6 +138,7 @@ class AccuracyMethod(DataModel):
     absurd_ppm: int = Field(ge=1, le=1_000_000)
     alignment_mrad: int = Field(ge=0, le=200)
     expansion_ppb_per_k: int = Field(ge=0, le=100_000)
+    beginning: Beginning
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -170,12 +184,16 @@ class DueRule(DataModel):
 
 
 class EnvironmentLimits(DataModel):
-    """In what air a calibration may be done. °C and % relative humidity, ends included."""
+    """In what air a calibration may be done. °C and % relative humidity, ends included.
+
+    ``thermometer`` is what the air is read from; without one of its own certificate it is told for information.
+    """
 
     temperature_min_c: int = Field(ge=-20, le=60)
     temperature_max_c: int = Field(ge=-20, le=60)
     humidity_min_percent: int = Field(ge=0, le=100)
     humidity_max_percent: int = Field(ge=0, le=100)
+    thermometer: Thermometer | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -30,6 +30,7 @@ class Reading:
     """One reading: what was shown and what the reference said of the same state, both in the plan's quantity.
 
     ``at_ms`` is the time since the series began, None where nobody noted it; then drift within the series is not known.
+    ``current_ma`` is what the motor took meanwhile, None where the pen does not say or nobody noted it.
     """
 
     point: int
@@ -38,6 +39,7 @@ class Reading:
     shown: int
     reference: int
     at_ms: int | None = None
+    current_ma: int | None = None
 
     @property
     def place(self) -> Place:
@@ -122,7 +124,7 @@ def accuracy_rate_plan(method: AccuracyMethod) -> SeriesPlan:
 
 class ReadingRefused(ControlRefused):
     """A reading is not taken. ``line`` counts from 1, in the file or in the series; ``because`` is for programs:
-    reading_text, reading_unit, reading_order, reading_absurd, reading_missing, reading_surplus."""
+    reading_text, reading_unit, reading_order, reading_absurd, reading_missing, reading_surplus, load_not_felt."""
 
     def __init__(self, because: str, line: int, sentence: str) -> None:
         super().__init__(because, f"line {line}: {sentence}")

@@ -52,6 +52,14 @@ class KnownLoad(ReferenceStandard):
     expanded_ppm: int = Field(ge=0)
 
 
+class Thermometer(ReferenceStandard):
+    """A thermometer, or one with a hygrometer, for the air at the bench. Expanded uncertainties (k = 2) in mK and ‰
+    relative humidity; no ``expanded_permille``: its humidity is for information."""
+
+    expanded_mk: int = Field(gt=0)
+    expanded_permille: int | None = Field(default=None, gt=0)
+
+
 class ReferenceCartridge(ReferenceStandard):
     """A cartridge kept for calibrating: its needles' length, and how far they may stand off it (half-width)."""
 

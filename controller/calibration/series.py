@@ -11,6 +11,7 @@ from typing import Literal
 from controller.calibration.adjustment import Adjustment
 from controller.calibration.depth import calibrate_depth
 from controller.calibration.depth_results import DepthCalibration
+from controller.calibration.droop import held_braked
 from controller.calibration.rate import RateCalibration, calibrate_rate
 from controller.calibration.readings import (
     Place,
@@ -36,7 +37,8 @@ Source = Literal["typed", "file", "gauge"]
 
 class TakenReading(Record):
     """One reading that was taken, ``at`` a moment (UTC, ISO). ``at_ms`` counts from the beginning of the work, or of
-    the file it came from, None where nobody noted it; ``boot_id`` is the pen's then."""
+    the file it came from, None where nobody noted it; ``current_ma`` what the motor took, None where the pen does not
+    say; ``boot_id`` is the pen's then."""
 
     stage: Stage
     what: What
@@ -49,10 +51,11 @@ class TakenReading(Record):
     at: str
     source: Source
     boot_id: int
+    current_ma: int | None = None
 
     def reading(self) -> Reading:
         """For the arithmetic."""
-        return Reading(self.point, self.direction, self.repeat, self.shown, self.reference, self.at_ms)
+        return Reading(self.point, self.direction, self.repeat, self.shown, self.reference, self.at_ms, self.current_ma)
 
 
 class Table(Record):
@@ -79,8 +82,9 @@ class CalibrationUnderWay(Record):
     """Everything of one calibration that is not yet a certificate. References are ids of the clinic's policy.
 
     ``adjust`` is a person's decision, None before it; ``wanted`` the table decided upon, ``adjusted`` that the pen was
-    read back to hold it. ``number`` is the certificate's, ``calibrated`` that the pen holds the calibration of that
-    number, ``issued`` that the certificate is on the disk and on record.
+    read back to hold it. ``number`` is the certificate's. ``calibrated``: the pen was read back to hold what is left of
+    its errors, and ``due_on`` with it, the last day of it or None, but not in force. ``issued``: the certificate that
+    says so is on the disk and on record. ``in_force``: the pen goes by it.
     """
 
     format: Literal["needlework-calibration-under-way/1"] = "needlework-calibration-under-way/1"
@@ -103,11 +107,18 @@ class CalibrationUnderWay(Record):
     adjusted: bool = False
     number: str = ""
     calibrated: bool = False
+    due_on: str | None = None
     issued: bool = False
+    in_force: bool = False
 
     def of(self, stage: Stage, what: What) -> tuple[TakenReading, ...]:
         """The readings of one series, in the order they were taken."""
         return tuple(each for each in self.readings if (each.stage, each.what) == (stage, what))
+
+    @property
+    def table(self) -> Table:
+        """The table that the pen holds by what was done so far."""
+        return self.wanted if self.adjusted and self.wanted is not None else self.found
 
     @property
     def last_stage(self) -> Stage:
@@ -153,7 +164,7 @@ class Read:
     count: int
 
 
-StepName = Literal["quarantine", "decide", "adjust", "calibrate", "issue", "done"]
+StepName = Literal["quarantine", "decide", "adjust", "calibrate", "issue", "put_in_force", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +172,8 @@ class Do:
     """Something else is due.
 
     *quarantine*: found out of tolerance, which goes on record before anything is changed; *decide*: a person says
-    whether the pen is adjusted; *adjust*: the wanted table goes into the pen; *calibrate*: so does what is left;
-    *issue*: the certificate; *done*.
+    whether the pen is adjusted; *adjust*: the wanted table goes into the pen; *calibrate*: so does what is left, not in
+    force; *issue*: the certificate; *put_in_force*: the calibration that it states, last of all; *done*.
     """
 
     name: StepName
@@ -189,7 +200,9 @@ def next_step(work: CalibrationUnderWay, setups: Setups) -> Step:
             return reading
     if not work.calibrated and results(work, setups, work.last_stage).in_tolerance:
         return Do("calibrate")
-    return Do("done" if work.issued else "issue")
+    if not work.issued:
+        return Do("issue")
+    return Do("put_in_force" if work.calibrated and not work.in_force else "done")
 
 
 def _due(work: CalibrationUnderWay, setups: Setups, stage: Stage) -> Read | None:
@@ -204,16 +217,18 @@ def _due(work: CalibrationUnderWay, setups: Setups, stage: Stage) -> Read | None
 def taken(
     work: CalibrationUnderWay,
     due: Read,
-    plan: SeriesPlan,
+    setups: Setups,
     *,
     shown: int,
     reference: int,
+    current_ma: int | None,
     at_ms: int,
     at: str,
     source: Source,
     boot_id: int,
 ) -> CalibrationUnderWay:
-    """The work with one reading more. Raises ReadingRefused, and nothing is taken, where it is not to be believed."""
+    """The work with one reading more. Raises ReadingRefused, and nothing is taken, where it is not to be believed, or
+    was to be read under a load that it does not show."""
     reading = TakenReading(
         stage=due.stage,
         what=due.what,
@@ -226,16 +241,30 @@ def taken(
         at=at,
         source=source,
         boot_id=boot_id,
+        current_ma=current_ma,
     )
     before = work.of(due.stage, due.what)
-    held_sound(reading.reading(), before[-1].reading() if before else None, plan, due.line)
-    return work.model_copy(update={"readings": (*work.readings, reading)})
+    held_sound(reading.reading(), before[-1].reading() if before else None, setups.plan(due.what), due.line)
+    more = work.model_copy(update={"readings": (*work.readings, reading)})
+    if due.what == "load":
+        held_braked(reading.reading(), _readings(work, due.stage, "rate"), setups.rate, due.line)
+        if due.line == due.count:
+            _rate(more, setups, due.stage)
+    return more
 
 
 def taken_whole(
-    work: CalibrationUnderWay, stage: Stage, what: What, readings: Sequence[Reading], *, at: str, boot_id: int
+    work: CalibrationUnderWay,
+    setups: Setups,
+    stage: Stage,
+    what: What,
+    readings: Sequence[Reading],
+    *,
+    at: str,
+    boot_id: int,
 ) -> CalibrationUnderWay:
-    """The work with a whole series out of a file. Raises ReadingRefused where some of it was read already."""
+    """The work with a whole series out of a file. Raises ReadingRefused where some of it was read already, or it was to
+    be read under a load that it does not show."""
     if work.of(stage, what):
         raise ReadingRefused(
             "reading_surplus",
@@ -256,10 +285,14 @@ def taken_whole(
             at=at,
             source="file",
             boot_id=boot_id,
+            current_ma=each.current_ma,
         )
         for each in readings
     )
-    return work.model_copy(update={"readings": (*work.readings, *more)})
+    whole = work.model_copy(update={"readings": (*work.readings, *more)})
+    if what == "load":
+        _rate(whole, setups, stage)
+    return whole
 
 
 def restarted(work: CalibrationUnderWay, setups: Setups, boot_id: int) -> CalibrationUnderWay:
@@ -277,5 +310,13 @@ def restarted(work: CalibrationUnderWay, setups: Setups, boot_id: int) -> Calibr
 
 def results(work: CalibrationUnderWay, setups: Setups, stage: Stage) -> Results:
     """What a complete stage comes to. Raises ReadingRefused where it is not complete."""
-    depth, rate, load = ([each.reading() for each in work.of(stage, what)] for what in WHATS)
-    return Results(calibrate_depth(depth, setups.depth), calibrate_rate(rate, setups.rate, load))
+    depth = calibrate_depth(_readings(work, stage, "depth"), setups.depth)
+    return Results(depth, _rate(work, setups, stage))
+
+
+def _rate(work: CalibrationUnderWay, setups: Setups, stage: Stage) -> RateCalibration:
+    return calibrate_rate(_readings(work, stage, "rate"), setups.rate, _readings(work, stage, "load"))
+
+
+def _readings(work: CalibrationUnderWay, stage: Stage, what: What) -> list[Reading]:
+    return [each.reading() for each in work.of(stage, what)]

@@ -19,6 +19,7 @@ from controller.calibration.references import (
     ReferenceCartridge,
     ReferenceStandard,
     Tachometer,
+    Thermometer,
     held_valid,
 )
 from controller.datafile import nearest
@@ -38,13 +39,17 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class DepthSetup:
-    """Everything a depth calibration needs beside its readings. ``shown_step_um``: the step of what the pen shows."""
+    """Everything a depth calibration needs beside its readings. ``shown_step_um``: the step of what the pen shows.
+
+    ``thermometer`` is None where the air is read from one without a certificate.
+    """
 
     method: DepthMethod
     rule: DecisionRule
     gauge: DepthGauge
     cartridge: ReferenceCartridge
     environment: Environment
+    thermometer: Thermometer | None
     shown_step_um: int = 1
 
 
@@ -69,6 +74,7 @@ class AccuracySetup:
     cartridge: ReferenceCartridge
     tachometer: Tachometer
     environment: Environment
+    thermometer: Thermometer | None
 
 
 def model_policy(policy: CalibrationPolicy, model: str) -> ModelPolicy:
@@ -93,7 +99,8 @@ def depth_setup(
     used_cartridge = _long_enough(_valid("reference cartridge", policy.reference_cartridges, cartridge, today),
                                   method.points_um[-1] + method.approach_um)  # fmt: skip
     held_fit(environment, policy.environment)
-    return DepthSetup(method, policy.decision, used_gauge, used_cartridge, environment, shown_step_um)
+    thermometer = _thermometer(policy.environment, today)
+    return DepthSetup(method, policy.decision, used_gauge, used_cartridge, environment, thermometer, shown_step_um)
 
 
 def rate_setup(
@@ -121,6 +128,7 @@ def accuracy_setup(
         _long_enough(used_cartridge, method.depth_points_um[-1]),
         _valid("tachometer", policy.tachometers, tachometer, today),
         environment,
+        _thermometer(policy.environment, today),
     )
 
 
@@ -152,6 +160,12 @@ def _valid(what: str, known: dict[str, Standard], name: str, today: date) -> Sta
         )
     held_valid(what, known[name], today)
     return known[name]
+
+
+def _thermometer(limits: EnvironmentLimits, today: date) -> Thermometer | None:
+    if limits.thermometer is not None:
+        held_valid("thermometer", limits.thermometer, today)
+    return limits.thermometer
 
 
 def _long_enough(cartridge: ReferenceCartridge, deepest_um: int) -> ReferenceCartridge:

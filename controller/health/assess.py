@@ -67,6 +67,8 @@ class HealthRow:
 class PenHealth:
     """One pen today. Run time in s and strokes are the pen's own count (``counted_by`` *pen*) or the record's sums.
 
+    ``charge_permille`` was read at ``charge_read``; None there is *now*.
+
     ``out_when_due`` is the chance (0 to 1) that its depth is out of tolerance on the day its calibration is due, None
     where too little is known.
     """
@@ -89,6 +91,7 @@ class PenHealth:
     rows: tuple[HealthRow, ...]
     minutes_left: MinutesLeft | None
     charge_permille: int | None
+    charge_read: datetime | None
 
 
 def assess(
@@ -118,7 +121,8 @@ def assess(
         grave = "unknown"  # a good line says nothing of wear
     if history.quarantined or history.failed_parts:
         grave = "act"
-    charge = load.charge_permille if load and load.charge_permille is not None else _charge(newest)
+    live = load.charge_permille if load else None
+    charge, charge_read = (live, None) if live is not None else _charge(history)
     return PenHealth(
         pen=history.pen,
         model=history.model,
@@ -138,6 +142,7 @@ def assess(
         rows=tuple(rows),
         minutes_left=_minutes(history, charge, newest, policy, limits, load),
         charge_permille=charge,
+        charge_read=charge_read,
     )
 
 
@@ -145,8 +150,11 @@ def _or(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _charge(newest: HealthRead | None) -> int | None:
-    return newest.battery_permille if newest else None
+def _charge(history: PenHistory) -> tuple[int | None, datetime | None]:
+    """The newest charge on record, and when it was read: a pen that was put away says nothing of today."""
+    at, newest = history.readings[-1] if history.readings else (None, None)
+    permille = newest.battery_permille if newest else None
+    return permille, None if permille is None else at
 
 
 # Depth and rate: between calibrations ---------------------------------------------------------------------------------
@@ -172,6 +180,8 @@ def _depth(
     at, newest = history.certificates[-1]
     left = newest.as_left_depth_error_um
     coming = leaves_tolerance(wandering, tolerance_um, now=today, policy=policy.forecast)
+    if coming.state == "too_few" and abs(left) > tolerance_um:
+        coming = replace(coming, state="left")
     expected = wandering.error(max(today, days(at))) if wandering else float(left)
     drawn = course.of_drift(wandering, coming, today=today)
     row = _row("depth_error", "µm", expected, tolerance_um, None, points, coming, policy, today, drawn)
@@ -305,13 +315,14 @@ def _damaged(history: PenHistory, policy: HealthPolicy) -> HealthRow | None:
 def _lost(history: PenHistory, now: datetime, policy: HealthPolicy) -> HealthRow | None:
     if history.seen is None:
         return None
-    lately = sum(at > now - _MONTH for at in history.lost)
+    went = history.went(policy.line.back_within_s)
+    lately = sum(at > now - _MONTH for at in went)
     level: Level = "watch" if lately > policy.line.lost_most_in_30_days else "good"
-    first, points = history.lost[0] if history.lost else now, []
+    first, points = went[0] if went else now, []
     while first < now:  # month by month, ending now
         first += _MONTH
         upto = min(first, now)
-        points.append(Reading(days(upto), sum(upto - _MONTH < at <= upto for at in history.lost)))
+        points.append(Reading(days(upto), sum(upto - _MONTH < at <= upto for at in went)))
     words = sentence("connections_lost", lately, None, level, 0)
     limit = policy.line.lost_most_in_30_days
     return HealthRow("connections_lost", "in 30 days", lately, limit, "at_most", level, tuple(points), None, words)
@@ -367,11 +378,11 @@ def _minutes(
             battery_mah=limits.battery_mah,
             capacity_permille=newest.battery_capacity_permille if newest else None,
             policy=policy.battery,
-            confidence_percent=confidence,
         )
+    since = history.replaced("battery")
     charges = [
         Charge(at.timestamp(), one.run_s, one.battery_permille)
         for at, one in history.readings
-        if one.run_s is not None and one.battery_permille is not None
+        if one.run_s is not None and one.battery_permille is not None and (since is None or at >= since)
     ]
     return minutes_left(charge, loads(charges)[-20:], policy=policy.battery, confidence_percent=confidence)

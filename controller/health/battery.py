@@ -27,12 +27,15 @@ class Charge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MinutesLeft:
-    """Minutes of treating until the reserve; ``at_least`` and ``at_most`` at the confidence. ``because``: from what."""
+    """Minutes of treating until the reserve; ``at_least`` and ``at_most`` at the confidence. ``because``: from what.
+
+    A confidence of None: nothing was counted that could have one, both ends are by the policy's assumption.
+    """
 
     minutes: int
     at_least: int
     at_most: int
-    confidence_percent: int
+    confidence_percent: int | None
     because: str
 
 
@@ -61,10 +64,10 @@ def minutes_left(
     if len(taken) >= 3:
         reach = t_factor(confidence_percent / 100, len(taken) - 1) * stdev(taken) * sqrt(1 + 1 / len(taken))
         because = f"{len(taken)} treatments took {load:.1f} ‰ a minute"
-    else:
-        reach = load * policy.load_spread_percent / 100
-        because = f"{'one treatment' if len(taken) == 1 else 'two treatments'} took {load:.1f} ‰ a minute"
-    return _left(usable, load, reach, confidence_percent, because)
+        return _left(usable, load, reach, confidence_percent, because)
+    reach = load * policy.load_spread_percent / 100
+    because = f"{'one treatment' if len(taken) == 1 else 'two treatments'} took {load:.1f} ‰ a minute"
+    return _left(usable, load, reach, None, because)
 
 
 def minutes_left_at_current(
@@ -74,7 +77,6 @@ def minutes_left_at_current(
     battery_mah: int,
     capacity_permille: int | None,
     policy: BatteryPolicy,
-    confidence_percent: int,
 ) -> MinutesLeft | None:
     """Minutes left at a current, from the data sheet's capacity and what the pen says is left of it; None at none.
 
@@ -89,10 +91,10 @@ def minutes_left_at_current(
     if capacity_permille is None:
         doubt = sqrt(doubt**2 + ((1000 - policy.capacity_least_permille) / 2 / known) ** 2)
     because = f"{current_ma} mA now, {battery_mah} mA·h in the data sheet"
-    return _left(usable, load, load * doubt, confidence_percent, because)
+    return _left(usable, load, load * doubt, None, because)
 
 
-def _left(usable: int, load: float, reach: float, confidence_percent: int, because: str) -> MinutesLeft:
+def _left(usable: int, load: float, reach: float, confidence_percent: int | None, because: str) -> MinutesLeft:
     least = load - reach
     most = usable / least if least > 0 else usable * 10 / load
     return MinutesLeft(

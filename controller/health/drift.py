@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from controller.calibration.student import NORMAL_FROM, t_below, t_factor
 from controller.health.policy import ForecastPolicy
@@ -102,7 +102,11 @@ def leaves_tolerance(found: Drift | None, tolerance: float, *, now: float, polic
         rests += "; of one stretch only the uncertainty of measuring is known"
     factor = t_factor(confidence_percent / 100, found.freedom)
     marks: dict[str, float | None] = {"earliest": None, "day": None, "latest": None}
-    until = policy.until(now, found.days)
+    measured = abs(found.left) > tolerance
+    until = policy.until(now, found.day, found.days)
+    if until < now:
+        old = f"its newest calibration was {now - found.day:.0f} days ago, and it is known over {found.days:.0f} days"
+        return Forecast("left" if measured else "too_few", old, confidence_percent=confidence_percent)
     for ahead in range(int(until - now) + 1):
         day = now + ahead
         error, reach = found.error(day), factor * found.deviation(day)
@@ -115,5 +119,6 @@ def leaves_tolerance(found: Drift | None, tolerance: float, *, now: float, polic
     if expected is None:
         return Forecast("steady", rests, None, earliest, None, confidence_percent, until)
     if expected == now:
-        return Forecast("left", rests, now, now, latest, confidence_percent, until)
+        told_by: Literal["", "line"] = "" if measured else "line"
+        return Forecast("left", rests, now, now, latest, confidence_percent, until, told_by)
     return Forecast("leaving", rests, expected, earliest, latest, confidence_percent, until)

@@ -1,6 +1,8 @@
 """When a quantity that wears leaves its limit: the line of :mod:`controller.health.trend`, judged by the policy."""
 
+import itertools
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Literal
 
 from controller.health.policy import ForecastPolicy
@@ -16,23 +18,28 @@ def forecast(
     """When the line through the newest of ``readings`` leaves the limit.
 
     Days as theirs; ``resolution`` in the unit of the values. How many of them count is the policy's ``window_days``.
+    A reading beyond the limit is beyond it, whatever the line says.
     """
+    beyond = bool(readings) and _beyond(readings[-1].value, limit, side)
     readings = recent(readings, policy)
     percent = policy.confidence_percent
     days = readings[-1].day - readings[0].day if readings else 0.0
     found = line(readings, resolution)
-    if found is None or len(readings) < policy.least_readings or days < policy.least_days:
-        known = f"{len(readings)} reading{'s' * (len(readings) != 1)} over {days:.0f} days"
-        wanted = f"{policy.least_readings} over {policy.least_days} days"
-        state: Literal["too_few", "left"] = "too_few"
-        if readings and _beyond(readings[-1].value, limit, side):
-            state = "left"
-        return Forecast(state, f"{known}; a forecast wants {wanted}", confidence_percent=percent)
+    few = found is None or len(readings) < policy.least_readings or days < policy.least_days
+    if found is None or few:
+        known = f"read on {len(readings)} day{'s' * (len(readings) != 1)}, over {days:.0f} days"
+        rests = f"{known}; a forecast wants {policy.least_readings} over {policy.least_days} days"
+        return Forecast("left" if beyond else "too_few", rests, confidence_percent=percent)
     confidence = percent / 100
-    rests = f"{found.readings} readings over {days:.0f} days, scattering by {found.scatter:.3g}"
-    if _beyond(found.at(now), limit, side):
-        return Forecast("left", rests, confidence_percent=percent)
-    until = policy.until(now, days)
+    rests = f"readings on {found.readings} days, over {days:.0f} days, scattering by {found.scatter:.3g}"
+    until = policy.until(now, readings[-1].day, days)
+    if until < now:
+        old = f"its newest reading is {now - readings[-1].day:.0f} days old, and those before it are of {days:.0f} days"
+        return Forecast("left" if beyond else "too_few", old, confidence_percent=percent)
+    passed = _beyond(found.at(now), limit, side)
+    if beyond or passed:
+        told_by: Literal["", "reading", "line"] = "" if beyond and passed else "reading" if beyond else "line"
+        return Forecast("left", rests, confidence_percent=percent, told_by=told_by)
     outward = found.per_day > 0 if side == "at_most" else found.per_day < 0
     earliest = first_day_in_band(found, limit, now, until, confidence)
     day = found.mean_day + (limit - found.mean_value) / found.per_day if outward else None
@@ -48,8 +55,13 @@ def forecast(
 
 
 def recent(readings: Sequence[Reading], policy: ForecastPolicy) -> list[Reading]:
-    """The readings a line is drawn through: of the policy's last days before the newest one."""
-    return [one for one in readings if one.day >= readings[-1].day - policy.window_days]
+    """The readings a line is drawn through: of the policy's last days before the newest one, the mean of each day.
+
+    What is read twice on a day is nearly the same reading: counted twice, it would make the line look surer than it is.
+    """
+    window = [one for one in readings if one.day >= readings[-1].day - policy.window_days]
+    by_day = (tuple(of_day) for _, of_day in itertools.groupby(window, key=lambda one: int(one.day)))
+    return [Reading(fmean(one.day for one in of_day), fmean(one.value for one in of_day)) for of_day in by_day]
 
 
 def _beyond(value: float, limit: float, side: Side) -> bool:

@@ -1,5 +1,6 @@
 """What the record has of one pen's life, sorted out of its events. Pure; no people and no patients are in it."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,7 @@ class PenHistory:
     moves: dict[tuple[str, str], list[tuple[datetime, int]]] = field(default_factory=dict)
     """Moves in service mode with the motor on, by piece of work and load: when, and the current in mA."""
     lost: list[datetime] = field(default_factory=list)
+    connected: list[datetime] = field(default_factory=list)
     failed_parts: tuple[str, ...] = ()
 
     @property
@@ -79,6 +81,16 @@ class PenHistory:
         ]
         return sorted([*at_work, *on_the_bench])
 
+    def went(self, back_within_s: int) -> list[datetime]:
+        """When a connection went that was there again so soon that nobody had put the pen away."""
+        within = timedelta(seconds=back_within_s)
+        found = []
+        for at in self.lost:
+            place = bisect_right(self.connected, at)
+            if place < len(self.connected) and self.connected[place] - at <= within:
+                found.append(at)
+        return found
+
     def broken_days(self) -> list[float]:
         """Days on which something was done that is no wear: repairs that end a calibration, parts, knocks."""
         repaired = [days(at) for at, one in self.repairs if one.ends_calibration or one.what in _NO_WEAR]
@@ -97,6 +109,7 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
         found.seen = at
         match event:
             case PenConnected():
+                found.connected.append(at)
                 found.model, found.serial, found.firmware = event.model, event.serial, event.firmware
             case PenLost():
                 found.lost.append(at)
@@ -109,7 +122,11 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
                 found.firmware = event.firmware or found.firmware
                 found.readings.append((at, event))
             case CertificateIssued() if event.kind == "calibration":
-                found.certificates.append((at, event))
+                # One issued anew, with a name put right, is of the same calibration: of its day, and counted once.
+                first = next((when for when, one in found.certificates if one.series == event.series), at)
+                found.certificates = [one for one in found.certificates if one[1].series != event.series]
+                found.certificates.append((first, event))
+                found.certificates.sort(key=lambda one: one[0])
                 found.calibration_due = event.due_on or found.calibration_due
             case CalibrationWritten():
                 found.calibration_due = event.due_on

@@ -26,9 +26,9 @@ class ForecastPolicy(DataModel):
     out_when_due_most_percent: int = Field(ge=1, le=50)
     least_stretches: int = Field(ge=2, le=20)
 
-    def until(self, now: float, looked_back_days: float) -> float:
-        """The day as far as which a forecast looks that rests on so many days."""
-        return now + min(self.horizon_days, self.reach_times * looked_back_days)
+    def until(self, now: float, newest: float, looked_back_days: float) -> float:
+        """The day as far as which a forecast looks that rests on so many days up to ``newest``; it may be past."""
+        return min(now + self.horizon_days, newest + self.reach_times * looked_back_days)
 
 
 class BatteryPolicy(DataModel):
@@ -53,10 +53,11 @@ class HeatPolicy(DataModel):
 
 
 class LinePolicy(DataModel):
-    """What a cable may lose."""
+    """What a cable may lose. A pen that is back ``back_within_s`` after it was lost was not put away: its line went."""
 
     damaged_most_ppm: int = Field(ge=1, le=1_000_000)
     lost_most_in_30_days: int = Field(ge=0, le=1000)
+    back_within_s: int = Field(ge=1, le=3600)
 
 
 class HealthPolicy(DataModel):

@@ -51,7 +51,8 @@ class Forecast:
     *too_few*: nothing can be said yet. *left*: it is beyond its limit now. *leaving*: on ``day``, at the confidence
     between ``earliest`` and ``latest``, where None is *not within the horizon*. *steady*: not within the horizon,
     though it may be from ``earliest`` on. ``because`` says what it rests on, in words; ``until`` is the day as far as
-    which it looks.
+    which it looks. ``told_by``: what alone says that a limit was left, the newest *reading* while the line is not there
+    yet, or the *line*, while nothing beyond it was read; empty where both do.
     """
 
     state: Literal["too_few", "left", "leaving", "steady"]
@@ -61,6 +62,7 @@ class Forecast:
     latest: float | None = None
     confidence_percent: int = 90
     until: float | None = None
+    told_by: Literal["", "reading", "line"] = ""
 
 
 def line(readings: Sequence[Reading], resolution: float = 0.0) -> Line | None:

@@ -49,8 +49,12 @@ def _when(coming: Forecast, today: float) -> str:
     match coming.state:
         case "too_few":
             return f"No forecast yet: {coming.because}."
+        case "left" if coming.told_by == "reading":
+            return "Its newest reading is beyond its limit; the line through those before it is not."
+        case "left" if coming.told_by == "line":
+            return "Beyond its limit by now, if it went on as it did; nothing beyond it was read yet."
         case "left":
-            return "Beyond its limit now."
+            return "Beyond its limit when it was read last."
         case "steady" if coming.earliest is None:
             return f"Stays within its limit until {_until(coming)}, as far as its readings look ahead ({percent} %)."
         case "steady":

@@ -17,7 +17,7 @@ from controller.service.state import (
 from controller.transitions import fault_names
 from controller.units import format_hz, format_mm
 from firmware_bridge.snapshot import PenSnapshot
-from firmware_bridge.wire.messages import Capability
+from firmware_bridge.wire.messages import Capability, Fault
 
 Problem = tuple[str, str]
 """(because, sentence): a stable name for programs, and words for a person."""
@@ -138,6 +138,17 @@ def _unable(state: ServiceState) -> Problem | None:
     return None
 
 
+def fault_cause(faults: Fault) -> str:
+    """The pen's faults by their names; of the one that is no fault of the pen, where it comes from."""
+    names = fault_names(faults)
+    if not faults & Fault.DEAD_MAN:
+        return names
+    return (
+        f"{names}: whoever drove it fell silent while its motor was on, a program that was ended or a cable that was "
+        "pulled, and it stopped by itself"
+    )
+
+
 def not_safe(state: ServiceState, now_ms: int, attested: bool, *, moving: bool = False) -> Problem | None:
     """Why nothing may move now: state not known, faults, record, needles, skin."""
     seen = state.seen
@@ -148,7 +159,7 @@ def not_safe(state: ServiceState, now_ms: int, attested: bool, *, moving: bool =
     if seen.faults:
         return (
             "pen_fault",
-            f"The pen reports {fault_names(seen.faults)}. Remove the cause and clear it, then try again.",
+            f"The pen reports {fault_cause(seen.faults)}. Remove the cause and clear it, then try again.",
         )
     if not moving and (seen.lease or not seen.needles_out):
         return "needles", "The pen is held, or does not say that its needles are out. Look at it; nothing moved."

@@ -71,13 +71,9 @@ def sign_firmware(
     model: str, version: str, number: int, content: bytes, key: Ed25519PrivateKey, *, source: str = "firmware"
 ) -> FirmwareFile:
     """An image as its maker hands it out. Raises DataError for what no pen can be told."""
-    for what, text, most in (("model", model, MODEL_BYTES), ("version", version, VERSION_BYTES)):
-        if not text.isascii() or not text.isprintable() or not 0 < len(text) <= most:
-            raise DataError(f"{source}: {what} {text!r} is not 1 to {most} characters of ASCII. Nothing was signed.")
-    if not 0 < number <= NUMBER_MAX:
-        raise DataError(f"{source}: number {number} is not 1 to {NUMBER_MAX}. Nothing was signed.")
-    if not 0 < len(content) <= SIZE_MAX:
-        raise DataError(f"{source}: an image has 1 to {SIZE_MAX} bytes, this one {len(content)}. Nothing was signed.")
+    problem = _problem(model, version, number, len(content))
+    if problem:
+        raise DataError(f"{source}: {problem}. Nothing was signed.")
     unsigned = FirmwareFile(model, version, number, content, sha256(content).digest(), bytes(64))
     signature = key.sign(signed_bytes(model.encode("ascii"), unsigned.announced, unsigned.digest))
     return FirmwareFile(model, version, number, content, unsigned.digest, signature)
@@ -102,7 +98,28 @@ def parse_firmware(raw: bytes, source: str) -> FirmwareFile:
         names = [field.rstrip(b"\0").decode("ascii") for field in (model, version)]
     except UnicodeDecodeError as error:
         raise DataError(f"{source}: model or version is no ASCII. Fetch it again; nothing was sent.") from error
+    problem = _problem(names[0], names[1], number, size)
+    if problem:
+        raise DataError(f"{source}: {problem}. No maker signs that; fetch it again. Nothing was sent.")
     return FirmwareFile(names[0], names[1], number, content, digest, signature)
+
+
+def _problem(model: str, version: str, number: int, size: int) -> str:
+    """What no firmware says of itself, empty where there is nothing. What is not printable would write on a screen."""
+    for what, text, most in (("model", model, MODEL_BYTES), ("version", version, VERSION_BYTES)):
+        if not text.isascii() or not text.isprintable() or not 0 < len(text) <= most:
+            return f"{what} {text!r} is not 1 to {most} printable characters of ASCII"
+    if not 0 < number <= NUMBER_MAX:
+        return f"number {number} is not 1 to {NUMBER_MAX}"
+    if not 0 < size <= SIZE_MAX:
+        return f"an image has 1 to {SIZE_MAX} bytes, this one {size}"
+    return ""
+
+
+def read_image(path: Path) -> bytes:
+    """What is to be signed; of a file larger than any image no more is read than shows it. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(SIZE_MAX + 1)
 
 
 def read_firmware(path: Path) -> FirmwareFile:
@@ -110,5 +127,7 @@ def read_firmware(path: Path) -> FirmwareFile:
     with path.open("rb") as file:
         raw = file.read(SIZE_MAX + _HEAD.size + 1)
     if len(raw) > SIZE_MAX + _HEAD.size:
-        raise DataError(f"{path}: is larger than any firmware. Take the file as its maker hands it out.")
+        raise DataError(
+            f"{path}: is larger than any firmware. Take the file as its maker hands it out; nothing was sent."
+        )
     return parse_firmware(raw, str(path))

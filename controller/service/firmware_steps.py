@@ -35,20 +35,29 @@ def text(field: bytes) -> str:
     return field.rstrip(b"\0").decode("ascii", errors="replace")
 
 
-def next_step(state: FirmwareState, file: FirmwareFile, *, applied: bool) -> Next:
-    """What is next. ``applied``: this update has had the pen start the image, as far as it knows."""
+def next_step(state: FirmwareState, file: FirmwareFile, *, begun: bool, applied: bool) -> Next:
+    """What is next. ``begun``, ``applied``: this update has told the pen what will come, has had it start the image, as
+    far as it knows.
+
+    What is on the pen of the same content may have been announced otherwise, by a file whose head was damaged: the pen
+    is told once more, which changes nothing where it is the same.
+    """
     running = (text(state.running), state.running_number) == (file.version, file.number)
     if state.trial:
         return Next.CONFIRM if running else Next.ROLL_BACK
     if running:
         return Next.DONE
     if state.staged_sha256 == file.digest and state.staged_size == len(file.content):
+        if not begun:
+            return Next.BEGIN
         return Next.APPLY if state.staged_bytes == state.staged_size else Next.SEND
     return Next.GIVEN_UP if applied else Next.BEGIN
 
 
-def why_not(pen: PenFacts, state: FirmwareState, file: FirmwareFile, allowed: Collection[str]) -> Problem | None:
-    """Why this pen is never given this firmware, or None."""
+def why_not(
+    pen: PenFacts, state: FirmwareState, file: FirmwareFile, allowed: Collection[str], *, older: bool
+) -> Problem | None:
+    """Why this pen is not given this firmware, or None. ``older``: it may be older than what is confirmed."""
     if file.model != pen.model:
         return "model", f"This firmware is for {file.model}; the pen is {pen.model} {pen.serial}. Nothing was sent."
     if file.version not in allowed:
@@ -63,6 +72,13 @@ def why_not(pen: PenFacts, state: FirmwareState, file: FirmwareFile, allowed: Co
             "too_old",
             f"Version {file.version} has number {file.number}; this pen takes none under {state.minimum_number}. "
             "Nothing was sent. Take a newer one.",
+        )
+    if file.number < state.confirmed_number and not older:
+        return (
+            "older",
+            f"Version {file.version} (number {file.number}) is older than {text(state.confirmed)} (number "
+            f"{state.confirmed_number}), which the pen has. Nothing was sent. Where it is to go back on purpose, say "
+            "so: `--older`.",
         )
     return None
 

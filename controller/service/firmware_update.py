@@ -2,7 +2,7 @@
 
 Nothing moves in it, and no service lease is held. The pen is asked for its state before every step; a line that goes, a
 supply that fails and a request without an answer all lead to the same question. No request is sent a second time: what
-is asked anew was seen not to have been done.
+is asked anew was seen not to have been done. What will come is told once in each update, though it may be there.
 """
 
 import asyncio
@@ -100,14 +100,16 @@ async def update_firmware(
     by: str,
     record: Callable[[Event], Awaitable[None]],
     told: Callable[[UpdateProgress], None] = lambda _progress: None,
+    older: bool = False,
 ) -> FirmwareChanged:
     """Updates the pen and returns what went on record, once the new firmware is confirmed; at once where it is already.
 
-    ``allowed`` are the versions that the clinic's policy names for this model; ``series`` and ``by`` go on record. An
-    update broken off before goes on where it was. Raises FirmwareNotUpdated, after the record was made; another pen in
-    the place of this one is such a case. RecordUnavailable where it cannot be made.
+    ``allowed`` are the versions that the clinic's policy names for this model; ``older``: it may be older than what the
+    pen has; ``series`` and ``by`` go on record. An update broken off before goes on where it was. Raises
+    FirmwareNotUpdated, after the record was made; another pen in the place of this one is such a case.
+    RecordUnavailable where it cannot be made.
     """
-    update = _Update(pen, file, allowed, told)
+    update = _Update(pen, file, allowed, told, older=older)
     outcome: Outcome = "broken_off"
     because = "interrupted"
     try:
@@ -141,6 +143,8 @@ class _Update:
         file: FirmwareFile,
         allowed: Collection[str],
         told: Callable[[UpdateProgress], None],
+        *,
+        older: bool,
     ) -> None:
         self.facts: PenFacts | None = None
         self.was = ""
@@ -148,8 +152,9 @@ class _Update:
         self._file = file
         self._allowed = allowed
         self._told = told
+        self._older = older
         self._tries = dict.fromkeys(Next, 0)
-        self._applied = False
+        self._begun = self._applied = self._on_trial = False
         self._sent = False
         self._busy = 0
         self._loop = asyncio.get_running_loop()
@@ -160,16 +165,17 @@ class _Update:
         facts = await self._again()
         self.was = facts.firmware
         self._refuse(not_able(facts))
-        began = False
+        judged = False
         while True:
             try:
                 state: FirmwareState = await self._pen.request(FIRMWARE_STATE)
                 self._answered_s = self._loop.time()
-                if not began:
+                self._on_trial = bool(state.trial)
+                if not judged:
                     self.was = text(state.confirmed)
-                    self._refuse(why_not(facts, state, self._file, self._allowed))
-                    began = True
-                step = next_step(state, self._file, applied=self._applied)
+                    self._refuse(why_not(facts, state, self._file, self._allowed, older=self._older))
+                    judged = True
+                step = next_step(state, self._file, begun=self._begun, applied=self._applied)
                 self._told(UpdateProgress(step, state.staged_bytes, len(self._file.content)))
                 if step is Next.DONE:
                     return
@@ -201,6 +207,7 @@ class _Update:
             self._refuse(not_now(self._pen.state.seen, state), "broken_off" if state.staged_bytes else "refused")
         match step:
             case Next.BEGIN:
+                self._begun = True
                 await self._pen.request(FIRMWARE_BEGIN, self._file.announced)
             case Next.SEND:
                 await self._send(state)
@@ -237,6 +244,8 @@ class _Update:
         """What runs on trial tests itself, and is confirmed; where it fails, it is given up."""
         facts, seen = self.facts, self._pen.state.seen
         wrong = f"the pen reports {fault_names(seen.faults)}" if seen is not None and seen.faults else ""
+        if facts is not None and facts.firmware != self._file.version:
+            wrong = f"the pen says that it runs {facts.firmware!r}"
         if not wrong and facts is not None and facts.capabilities & int(Capability.SELF_TEST):
             result: SelfTestData = await self._pen.request(SELF_TEST)
             wrong = "" if result.passed == result.tested else "the pen fails its self-test"
@@ -297,28 +306,42 @@ class _Update:
             raise FirmwareNotUpdated(
                 "broken_off",
                 "not_done",
-                f"The pen did not do it in {TRIES_MAX} tries: {step.value}. What runs was not changed. Restart it, "
-                "then give the same command again.",
+                f"The pen did not do it in {TRIES_MAX} tries: {step.value}. {self._what_runs()} Restart it, then give "
+                "the same command again.",
             )
+
+    def _what_runs(self) -> str:
+        """What is so of the pen where an update ends before its end."""
+        if self._on_trial:
+            return f"The new firmware runs on trial, unconfirmed: the pen's next start goes back to {self.was}."
+        return "What runs was not changed."
 
     def _refused(self, refused: RequestRefused) -> FirmwareNotUpdated:
         """The pen said no, and what that means here."""
-        because, words = _REFUSALS.get(Refusal(refused.refusal), ("refused", "The pen refused it."))
+        because, why, remedy = _REFUSALS.get(refused.refusal, _OTHER)
+        if self._on_trial:
+            words = f"On trial, the pen refused to test or to confirm it. {self._what_runs()} {_AGAIN}"
+            return FirmwareNotUpdated("broken_off", because, f"{words} ({refused})")
         later = refused.refusal in (Refusal.NOT_READY, Refusal.ARMED, Refusal.BUSY)
+        words = f"{why} {self._what_runs()} {remedy}"
         return FirmwareNotUpdated("broken_off" if later and self._sent else "refused", because, f"{words} ({refused})")
 
 
-_REFUSALS: dict[Refusal, Problem] = {
+_AGAIN = "Hold it in the open, its battery charged, then give the same command again."
+_OTHER = ("refused", "The pen refused it.", "Restart it, then give the same command again.")
+_REFUSALS: dict[int, tuple[str, str, str]] = {
     Refusal.RANGE: (
         "not_accepted",
         "The pen does not accept this firmware: it is not whole, not signed by its maker for this model, too old, or "
-        "too large. What runs was not changed. Fetch the file again from the maker.",
+        "too large.",
+        "Fetch the file again from the maker.",
     ),
     Refusal.NOT_READY: (
         "not_ready",
-        "The pen is not ready for it: needles out and a charged battery are needed. What runs was not changed, and "
-        "what was sent stays. See to both, then give the same command again.",
+        "The pen is not ready for it: needles out and a charged battery are needed.",
+        "What was sent stays. See to both, then give the same command again.",
     ),
-    Refusal.ARMED: ("armed", "The pen is armed. What runs was not changed. Disarm it, then update it."),
-    Refusal.BUSY: ("busy", "The pen tests itself. What runs was not changed. Wait a moment, then try again."),
+    Refusal.ARMED: ("armed", "The pen is armed.", "Disarm it, then update it."),
+    Refusal.BUSY: ("busy", "The pen tests itself.", "Wait a moment, then try again."),
 }
+"""What a refusal is called, why it is, and what to do."""

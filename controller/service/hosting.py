@@ -12,14 +12,15 @@ from typing import Protocol
 
 from controller.calibration.policy import ServiceLimits
 from controller.errors import ControlRefused
-from controller.hosting import FLUSH_S, TICK_S
+from controller.hosting import TICK_S
 from controller.inputs import JournalState, LinkDown, LinkUp, StatusSeen, Tick
 from controller.inspection import pen_facts
-from controller.ports import Clock, EventSink, Pen, RecordUnavailable
+from controller.ports import Clock, EventSink, Pen
 from controller.service.errors import ServiceEnded
 from controller.service.machine import step
 from controller.service.state import Ended, Input, Phase, ServiceState, Step, Stop
 from controller.state import RETRACT_SLACK_MS, SendDisarm, SendSetpoint, SendStop
+from controller.waiting import Waiting
 from firmware_bridge.errors import WireError
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.framing import Deframer
@@ -39,21 +40,19 @@ class ServicePen(Pen, Protocol):
         """Asks for a service lease, as ``arm`` does for one to treat."""
 
 
-class ServiceHost:
+class ServiceHost(Waiting[ServiceState]):
     """Hosts one pen's service machine. Give it to a supervisor as its listener, and run :meth:`run` beside that.
 
     ``random`` makes the ids of pieces of work.
     """
 
     def __init__(self, url: str, *, sink: EventSink, clock: Clock, random: Random, limits: ServiceLimits) -> None:
+        super().__init__(ServiceState(limits=limits), sink)
         self.url = url
-        self.state = ServiceState(limits=limits)
         self.pen: ServicePen | None = None
         self.connect_problem: WireError | None = None
-        self._sink = sink
         self._clock = clock
         self._random = random
-        self._stepped = asyncio.Event()
         self._last_word_ms = 0
         self._watchers: list[Callable[[PenSnapshot], None]] = []
 
@@ -158,26 +157,6 @@ class ServiceHost:
         pen = self.state.pen or self.state.pinned
         own_ms = pen.dead_man_ms + pen.retract_ms + RETRACT_SLACK_MS if pen is not None else 0
         return SLACK_S + own_ms / 1000
-
-    async def _flush(self) -> None:
-        try:
-            async with asyncio.timeout(FLUSH_S):
-                await self._sink.flush()
-        except TimeoutError as error:
-            raise RecordUnavailable(
-                f"The disk did not take the record within {FLUSH_S:.0f} s; nothing moves without a record."
-            ) from error
-
-    async def _until(self, holds: Callable[[ServiceState], bool], deadline_s: float) -> bool:
-        """Whether the state came to be so within the time; looked at whenever something came in."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                while not holds(self.state):
-                    self._stepped.clear()
-                    await self._stepped.wait()
-        except TimeoutError:
-            return False
-        return True
 
 
 _MEANS = (

@@ -8,7 +8,7 @@ no randomness, no I/O.
 from controller.evolving import replace
 from controller.inputs import JournalState, LinkDown, LinkUp, StatusSeen, Tick
 from controller.service import allowed
-from controller.service.allowed import off_skin, stale
+from controller.service.allowed import fault_cause, off_skin, stale
 from controller.service.state import (
     Asked,
     AskLease,
@@ -33,7 +33,6 @@ from controller.service.state import (
 )
 from controller.service_events import ServiceClosed, ServiceMove, ServiceOpened
 from controller.state import RETRACT_SLACK_MS, Send, SendDisarm, SendSetpoint, SendStop
-from controller.transitions import fault_names
 from controller.units import Micrometres, Millihertz, format_hz, format_mm
 from firmware_bridge.snapshot import PenSnapshot
 from firmware_bridge.wire.messages import Capability, Fault, PenState
@@ -333,7 +332,7 @@ def _pen_ended_it(state: ServiceState, seen: PenSnapshot, now_ms: int) -> Step:
         at_rest = replace(said.state, phase=Phase.OPEN, lease=0, depth_commanded_um=0, rate_commanded_mhz=0)
         return Step(at_rest, None, said.events)
     if seen.faults:
-        return _over(state, "fault", f"the pen reported {fault_names(seen.faults)}", now_ms)
+        return _over(state, "fault", f"the pen reported {fault_cause(seen.faults)}", now_ms)
     return _over(state, "stopped", "the pen ended its lease by itself", now_ms)
 
 

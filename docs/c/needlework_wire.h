@@ -165,6 +165,7 @@ enum nw_operation {
 #define NW_CAPABILITY_FIRMWARE_UPDATE              0x00080000u /* takes new firmware over this protocol */
 #define NW_CAPABILITY_ADJUSTABLE                   0x00100000u /* corrects depth and rate by a table that can be written */
 #define NW_CAPABILITY_LIFETIME                     0x00200000u /* counts its run time, strokes and knocks */
+#define NW_CAPABILITY_SIMULATED                    0x00400000u /* a program and no pen: what is measured on it is a demonstration */
 
 /* What the pen is doing. */
 enum nw_pen_state {

@@ -76,18 +76,27 @@ class LutronTachometer:
         async with self._one:
             self._line.clear()
             until_s = self._loop.time() + READING_S
-            noise = b""
+            noise, lower_row = b"", False
             while (left_s := until_s - self._loop.time()) > 0.0:
                 try:
                     line = await self._line.next(left_s)
                 except GaugeSilent:
-                    if not noise:
+                    if not noise and not lower_row:
                         raise
                     break
                 reading = parse_lutron(line, at_ms=int(self._loop.time() * 1000), url=self.url)
                 if reading is not None:
                     return reading
-                noise = line
+                if _LINE.search(line) is None:
+                    noise = line
+                else:
+                    lower_row = True
+            if not noise:
+                raise GaugeSilent(
+                    f"{self.url}: only the lower row of the display came within {READING_S:g} s. This reading was not "
+                    "taken. Let the tachometer see its mark turn, then read again.",
+                    url=self.url,
+                )
             raw = noise.decode("ascii", errors="backslashreplace")
             raise GaugeUnreadable(
                 f"{self.url}: {raw!r} is no line of such a tachometer. This reading was not taken. Check what is on "

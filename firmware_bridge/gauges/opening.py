@@ -45,7 +45,7 @@ class GaugeUrl:
 def parse_gauge_url(url: str) -> GaugeUrl:
     """Takes an address apart. Raises GaugeAddress, with what one looks like, for what is none."""
     kind, plus, line = url.partition("+")
-    if not plus or kind not in KINDS:
+    if not plus or kind not in KINDS or "://" not in line:
         raise GaugeAddress(f"{url!r} is not the address of a gauge. {EXAMPLES}", url=url)
     base, _, query = line.partition("?")
     try:
@@ -98,7 +98,7 @@ def _settings(url: str, options: Options) -> DigimaticSettings:
             url=url,
         )
     text = options.get("channel", "1")
-    if not text.isascii() or not text.isdigit() or int(text[:3]) not in CHANNELS:
+    if not text.isascii() or not text.isdigit() or len(text) > 1 or int(text) not in CHANNELS:
         raise GaugeAddress(f"{url}: channel={text!r} is no input of a box. There are 1 to 9.", url=url)
     return DigimaticSettings(cast(Literal["mm", "inch"], unit), resolution, int(text))
 

@@ -23,11 +23,13 @@ from firmware_bridge.wire.messages import (
     Armed,
     Direction,
     Fault,
+    Hello,
     Message,
     Refusal,
     Request,
     Response,
     Status,
+    Welcome,
 )
 from firmware_bridge.wire.operations import OPERATION_OF_NUMBER, Operation
 
@@ -77,6 +79,7 @@ class Dissector:
     def __init__(self) -> None:
         self._held = {direction: bytearray() for direction in Direction}
         self._expected: dict[Direction, int] = {}
+        self._nonces: dict[Direction, int] = {}
         self._asked: dict[int, Operation] = {}
         self._faults = Fault(0)
         self._refusal = 0
@@ -112,6 +115,8 @@ class Dissector:
             troubles = [*self._backwards(), damage or "it makes no sense"]
             return Dissected(time_us, direction, wire, None, None, {}, tuple(troubles))
         sequence = body[1]
+        if self._begins_anew(direction, message):
+            self._expected.pop(direction, None)
         troubles = [
             *self._backwards(),
             *self._gap(direction, sequence),
@@ -124,6 +129,13 @@ class Dissector:
         if self._back_us:
             yield f"time runs backwards before it, by {self._back_us / 1_000_000:g} s"
             self._back_us = 0
+
+    def _begins_anew(self, direction: Direction, message: Message) -> bool:
+        """Whether it is the first HELLO of a connection, or the first WELCOME: who sends it may count from anywhere."""
+        if not isinstance(message, Hello | Welcome) or self._nonces.get(direction) == message.nonce:
+            return False
+        self._nonces[direction] = message.nonce
+        return True
 
     def _gap(self, direction: Direction, sequence: int) -> Iterator[str]:
         expected = self._expected.get(direction, sequence)

@@ -54,6 +54,7 @@ class Capability(IntFlag):
     FIRMWARE_UPDATE = 1 << 19  # takes new firmware over this protocol
     ADJUSTABLE = 1 << 20  # corrects depth and rate by a table that can be written
     LIFETIME = 1 << 21  # counts its run time, strokes and knocks
+    SIMULATED = 1 << 22  # a program and no pen: what is measured on it is a demonstration
 
 
 class PenState(IntEnum):

@@ -25,8 +25,8 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "pen_lost": ("pen", "cause"),
     "link_advisory": ("pen", "sentence"),
     "clock_stepped": ("by_ms",),
-    "pen_self_tested": ("pen", "parts"),
-    "firmware_changed": ("pen", "was", "wanted", "outcome", "because"),
+    "pen_self_tested": ("pen", "serial", "parts"),
+    "firmware_changed": ("pen", "serial", "was", "wanted", "outcome", "because"),
     "service_closed": ("because",),
 }
 """Events of machines alone, and which of their fields are told. Of all others only the number is."""
@@ -43,13 +43,18 @@ _PLACE: Final = re.compile(
     r"(?P<kind>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s,;\"'<>)]+)|(?<![\w/.])(?P<path>/[^\s:,;\"'<>)]+)"
 )
 _PATH_TOLD: Final = "(a path)"
+_ADDRESS_TOLD: Final = "(an address)"
+_NUMBERED: Final = re.compile(r"(?<![\w.])(?!127\.0\.0\.1(?![\w.]))[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![\w]|\.\w)")
+"""An address of a computer as it stands in some systems' errors, without the kind before it."""
+_HOLE: Final = "\ue000"
+"""Stands where a word was until addresses and paths are found: one that a word was cut out of goes whole."""
 
 
 def _place(found: re.Match[str]) -> str:
     """What is told of an address or a path."""
     kind, rest = found["kind"], found["rest"] or found["path"]
     if kind is not None and kind not in _LOCAL:
-        return f"{kind}://(an address)"
+        return f"{kind}://{_ADDRESS_TOLD}"
     kept = rest if not rest.startswith("/") or rest.startswith(_OF_THE_SYSTEM) else _PATH_TOLD
     return kept if kind is None else f"{kind}://{kept}"
 
@@ -59,11 +64,13 @@ class Scrubber:
 
     def __init__(self, words: Iterable[str]) -> None:
         known = {word for word in words if len(word) > 2}
-        self._words = re.compile("|".join(re.escape(word) for word in sorted(known, key=len, reverse=True)) or r"(?!)")
+        longest_first = sorted(known, key=len, reverse=True)
+        self._words = re.compile("|".join(re.escape(word) for word in longest_first) or r"(?!)", re.IGNORECASE)
 
     def text(self, words: str) -> str:
         """A text without them: addresses keep their kind, paths of the system stay, all others go."""
-        return _PLACE.sub(_place, self._words.sub(_PATH_TOLD, words))
+        left = _PLACE.sub(_place, self._words.sub(_HOLE, words))
+        return _NUMBERED.sub(_ADDRESS_TOLD, left).replace(_HOLE, _PATH_TOLD)
 
     def data(self, value: Any) -> Any:
         """The same for every text in a structure, keys too."""

@@ -1,7 +1,8 @@
 """Sessions held with a pen that was found out of tolerance, each with its depth error. Pure.
 
 What was found as found is true of the day it was found; of the days before, back to the last certificate that says the
-pen was right, nobody knows more. So every session in between counts with the whole error.
+pen was right, nobody knows more. So every session in between counts with the whole error; where no error was measured
+it counts too, with an error that is not known.
 """
 
 from bisect import bisect_right
@@ -24,26 +25,28 @@ class ZoneExposed:
     """How deep one zone was really treated. All µm.
 
     ``shown_um`` is the deepest the pen showed there, or the deepest commanded where it senses no depth (``sensed``);
-    ``error_um`` is true minus shown at that depth; ``hard_um`` the limit of the zone, None where none was planned.
+    ``error_um`` is true minus shown at that depth, None where it is not known; ``hard_um`` the limit of the zone, None
+    where none was planned.
     ``beyond`` says that the depth lies outside the points that were measured: the error there is that of the nearest.
     """
 
     zone: str
     shown_um: int
-    error_um: int
+    error_um: int | None
     hard_um: int | None
     sensed: bool
     beyond: bool
 
     @property
-    def true_um(self) -> int:
-        """The true protrusion."""
-        return self.shown_um + self.error_um
+    def true_um(self) -> int | None:
+        """The true protrusion; None where the error is not known."""
+        return None if self.error_um is None else self.shown_um + self.error_um
 
     @property
     def over_limit(self) -> bool:
-        """Whether the needles were truly deeper than the zone's limit."""
-        return self.hard_um is not None and self.true_um > self.hard_um
+        """Whether the needles are known to have been deeper than the zone's limit."""
+        true_um = self.true_um
+        return self.hard_um is not None and true_um is not None and true_um > self.hard_um
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ class SessionExposed:
     unread: int = 0
 
     @property
-    def worst_um(self) -> int:
-        """The depth error of greatest size, with its sign; 0 where nothing was treated."""
-        return max((zone.error_um for zone in self.zones), key=abs, default=0)
+    def worst_um(self) -> int | None:
+        """The depth error of greatest size, with its sign; 0 where nothing was treated, None where it is not known."""
+        known = [zone.error_um for zone in self.zones if zone.error_um is not None]
+        return None if self.zones and not known else max(known, key=abs, default=0)
 
     @property
     def over_limit(self) -> bool:
@@ -88,7 +92,10 @@ def error_at(errors: Sequence[ErrorAtDepth], shown_um: int) -> tuple[int, bool]:
 
 
 def exposed(entries: Iterable[Entry], errors: Sequence[ErrorAtDepth]) -> SessionExposed | None:
-    """What the entries of one session, in order, come to by these errors; None where it was never opened."""
+    """What the entries of one session, in order, come to by these errors; None where it was never opened.
+
+    Without errors that of each zone is not known.
+    """
     opened: tuple[Entry, SessionOpened] | None = None
     doses: dict[str, int | None] = {}
     commanded: dict[str, int] = {}
@@ -122,7 +129,7 @@ def exposed(entries: Iterable[Entry], errors: Sequence[ErrorAtDepth]) -> Session
     for name, measured_um in treated.items():
         shown_um = commanded.get(name, 0) if measured_um is None else measured_um
         if shown_um:
-            error_um, beyond = error_at(errors, shown_um)
+            error_um, beyond = error_at(errors, shown_um) if errors else (None, False)
             zones.append(ZoneExposed(name, shown_um, error_um, hard.get(name), measured_um is not None, beyond))
     return SessionExposed(
         entry.station, entry.session or "", entry.utc_us, began.patient, began.operator, tuple(zones), unread
@@ -130,5 +137,9 @@ def exposed(entries: Iterable[Entry], errors: Sequence[ErrorAtDepth]) -> Session
 
 
 def worst_first(sessions: Iterable[SessionExposed]) -> list[SessionExposed]:
-    """Those over a limit first, then by the size of the error, then oldest first."""
-    return sorted(sessions, key=lambda one: (not one.over_limit, -abs(one.worst_um), one.utc_us, one.session))
+    """Those over a limit first, then those of which nobody knows, then by the size of the error; then oldest first."""
+    return sorted(sessions, key=lambda one: (not one.over_limit, *_size(one.worst_um), one.utc_us, one.session))
+
+
+def _size(worst_um: int | None) -> tuple[bool, int]:
+    return (False, 0) if worst_um is None else (True, -abs(worst_um))

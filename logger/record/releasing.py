@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
-from logger.record.pens import Told, calibrations, in_order, last_in_tolerance, measured_utc_us
+from logger.record.pens import PenEvent, Told, calibrations, in_order, last_in_tolerance, measured_utc_us
 
 NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", "repaired"})
 """Reasons for which only a calibration shows that the pen is right again."""
@@ -12,12 +12,27 @@ NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", 
 
 def ends_calibration(told: Sequence[Told]) -> Told | None:
     """What was last done to one pen after which only a new calibration counts: repaired, opened, a part replaced."""
-    done = [
-        one
-        for one in in_order(told)
-        if isinstance(one.event, PartReplaced) or (isinstance(one.event, PenRepaired) and one.event.ends_calibration)
-    ]
+    done = [one for one in in_order(told) if _ends(one.event)]
     return done[-1] if done else None
+
+
+def undone_since(told: Sequence[Told], certificate: str) -> str:
+    """What went on record of one pen after a certificate, by which its calibration no longer counts: in words that go
+    on after "the pen"; empty where nothing did."""
+    since = False
+    for one in in_order(told):
+        event = one.event
+        if isinstance(event, CertificateIssued) and event.number == certificate:
+            since = True
+        elif since and isinstance(event, PenQuarantined):
+            return f"was quarantined, on {one.at.date().isoformat()}"
+        elif since and _ends(event):
+            return f"was worked on, on {one.at.date().isoformat()}"
+    return ""
+
+
+def _ends(event: PenEvent) -> bool:
+    return isinstance(event, PartReplaced) or (isinstance(event, PenRepaired) and event.ends_calibration)
 
 
 def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[str, str] | None:

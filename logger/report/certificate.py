@@ -62,6 +62,7 @@ def certificate_data(printed: Printed) -> dict[str, Any]:
         "series": [_series(body, series) for series in body.results],
         "references": [tables.reference_row(reference) for reference in body.references],
         "environment": tables.environment_rows(body.environment),
+        "environment_note": tables.environment_note(body),
         "methods": [tables.method_facts(body, series) for series in body.results],
         "decision": tables.decision_facts(body.decision),
         "adjustment": tables.adjustment_rows(body),

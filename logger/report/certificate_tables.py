@@ -54,6 +54,19 @@ def environment_rows(air: Environment) -> list[list[str]]:
     ]
 
 
+def environment_note(body: Body) -> str:
+    """What the air was read from, in a sentence; empty where nobody measured it."""
+    if body.environment.temperature_dc is None and body.environment.humidity_permille is None:
+        return ""
+    read_from = [each for each in body.references if each.kind == "thermometer"]
+    if read_from:
+        return f"Read from {', '.join(breakable(each.serial) for each in read_from)}, listed with the references."
+    return (
+        "The air was read from an instrument that is not among the references, with no certificate named here: it is "
+        "for information, and traceable to nothing."
+    )
+
+
 def _span(tenths: tuple[int, int] | None, unit: str) -> str:
     if tenths is None:
         return "not measured"

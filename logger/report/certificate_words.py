@@ -43,7 +43,9 @@ def findings(scale: Scale, stage: Stage, *, test: bool) -> list[list[str]]:
                 "Since the last one",
                 f"{scale.error(last.largest, 0)} {unit} at most since No. {last.certificate}, {last.days} days ago"
                 f"{year}; "
-                + ("more than the uncertainty of both." if last.significant else "within the uncertainty of both."),
+                + ("more than" if last.significant else "within")
+                + " the uncertainty of both. Their references are taken as independent; where they are the same ones, "
+                "a smaller change can be real, too.",
             ]
         )
     return found

@@ -16,11 +16,11 @@ from logger.store.place import WRITES, cause, engine_to_write, shown, url_of
 from logger.store.projections import project_again
 from logger.store.tables import ABOUT, METADATA
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest revision in `logger/store/migrations`; a test holds the two together."""
 FIRST: Final = "0001"
 """What a store has that carries no revision."""
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """All of them, oldest first: what is not among them was made by a later version."""
 
 _FORMAT: Final = 1

@@ -33,7 +33,7 @@ from logger.store.projections import project, select_sessions, select_told, sele
 from logger.store.reading import Reading
 from logger.store.rows import insert_entries
 from logger.store.schema import HEAD, migrate, revision_of
-from logger.store.tables import ENTRIES, ENTRY_COLUMNS, SESSIONS_USED
+from logger.store.tables import ENTRIES, ENTRY_COLUMNS, FREQUENT, SESSIONS_USED, TOLD
 
 _LAST_SEQUENCE = 2**63 - 1  # what is above that is no number: SQLite sorts text behind all of them
 _PAGE_ENTRIES = 200
@@ -216,8 +216,11 @@ class Store:
     def entries_of(self, types: Sequence[str], after: Mapping[str, int] | None = None) -> Iterator[Entry]:
         """Every entry of some types, in order, one station after the other, in pages; of a station in ``after`` those
         with a greater sequence. Raises StoreUnusable."""
+        wanted = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(types))
+        if FREQUENT not in types:
+            wanted = wanted.where(TOLD)
         for span in self.stations():
-            mine = select(*ENTRY_COLUMNS).where(ENTRIES.c.station == span.station, ENTRIES.c.type.in_(types))
+            mine = wanted.where(ENTRIES.c.station == span.station)
             yield from self._pages(mine, (after or {}).get(span.station, 0))
 
     def type_counts(self) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 
 class _Bytes(LargeBinary):
@@ -19,6 +19,11 @@ class _Bytes(LargeBinary):
 
 _STATION = String(63).with_variant(String(63, collation="C"), "postgresql")
 """A station's name, compared by its bytes: SQLite does that anyway, PostgreSQL by the server's language."""
+
+FREQUENT = "input_chunk"
+"""The type that nearly all entries of a treatment have: what the pen was told and said, second by second."""
+TOLD = text(f"type <> '{FREQUENT}'")
+"""The others, few enough to be gone through for years. A database uses their index where a query has this very term."""
 
 METADATA = MetaData()
 ABOUT = Table("about", METADATA, Column("format", Integer, nullable=False))
@@ -36,6 +41,7 @@ ENTRIES = Table(
     Column("hash", _Bytes(32), nullable=False),
     Column("body", _Bytes, nullable=False),
     Index("entries_session", "session", "station", "sequence"),
+    Index("entries_told", "station", "sequence", "type", sqlite_where=TOLD, postgresql_where=TOLD),
 )
 CONFLICTS = Table(
     "conflicts",

@@ -13,8 +13,8 @@ from proving.conform import planted_firmware as update
 from proving.conform import planted_rules as rules
 from proving.conform import planted_service as service
 from proving.conform import planted_wire as wire
-from proving.defects import Defect, Plant, planted
 from proving.defects_pen import FIRMWARE
+from proving.planting import Defect, Plant, planted
 from simulators.adjustment import AdjustmentTable
 from simulators.firmware_store import FirmwareStore
 from simulators.lifetime import Lifetime

@@ -16,7 +16,7 @@ from firmware_bridge.wire.messages import (
     Setpoint,
 )
 from firmware_bridge.wire.operations import OPERATION_OF_NUMBER, SelfTestData
-from proving.defects import Plant, planted
+from proving.planting import Plant, planted
 from simulators.firmware import PenFirmware
 from simulators.leasing import LeaseKeeper
 from simulators.nonvolatile import LeaseEnd, NonVolatile

@@ -13,7 +13,7 @@ from firmware_bridge.wire.service_operations import (
     RawReadings,
     ServiceCeilings,
 )
-from proving.defects import planted
+from proving.planting import planted
 from simulators.adjustment import AdjustmentTable
 from simulators.firmware import PenFirmware
 from simulators.leasing import LeaseKeeper

@@ -15,7 +15,7 @@ from firmware_bridge.wire.codec import CRC_BYTES, HEAD_BYTES
 from firmware_bridge.wire.fields import fields_of
 from firmware_bridge.wire.framing import DELIMITER, Deframer
 from firmware_bridge.wire.messages import ROW_OF_KIND, Hello, Message, Status
-from proving.defects import Plant, planted
+from proving.planting import Plant, planted
 from simulators.firmware import PenFirmware
 
 Original = Any

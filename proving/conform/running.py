@@ -42,12 +42,12 @@ async def conform(
 ) -> Report:
     """Tries what these clauses demand on the pen at ``url``; ``heard`` is told of each part as it is done.
 
+    One that is asked in another protocol than its own is tried for nothing, and no clause counts as failed by it.
     The pen is left without lease and fault, where it lets itself be. Cancelled, it sends STOP and passes on.
     Raises a TransportError when the port, or the second way that was named, cannot be opened.
     """
     parts: list[Part] = []
     stopped = False
-    interrupted = ""
 
     def tell(part: Part) -> None:
         parts.append(part)
@@ -55,7 +55,11 @@ async def conform(
 
     async with bench(url, random=random, other_url=other_url, allowed=allowed, hands=hands) as pen:
         try:
-            for part in of_the_dialect(url, clauses):
+            interrupted = await _speaks_something_else(pen)
+            if interrupted:
+                why = interrupted.partition(":")[0]
+                parts += [Part(name, CLAUSES[name], Verdict.NOT_TRIED, why=why) for name in CLAUSES if name in clauses]
+            for part in () if interrupted else of_the_dialect(url, clauses):
                 tell(part)
             for check in made_on(set(clauses) - {part.clause for part in parts}):
                 if interrupted:
@@ -85,6 +89,20 @@ def of_the_dialect(url: str, clauses: Collection[str]) -> list[Part]:
         for clause in sorted(dialect.of_the_adapter)
     ]
     return [part for part in (*lost, *kept) if part.clause in clauses]
+
+
+async def _speaks_something_else(pen: Bench) -> str:
+    """Why nothing needs to be tried at all: not one message of the protocol came when HELLO was said; empty otherwise.
+
+    What answers anything is a pen that is judged clause by clause, be its WELCOME missing.
+    """
+    pen.host.stop()
+    try:
+        await pen.met()
+    except Unmet:
+        if not pen.host.lost and not pen.host.received:
+            return unanswered(pen.url, bytes(pen.host.raw))
+    return ""
 
 
 async def _why_no_more(pen: Bench, after: Part) -> str:

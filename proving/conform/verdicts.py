@@ -91,6 +91,11 @@ class Report:
         return self.count(Verdict.PASS) + len(self.in_part)
 
     @property
+    def nothing_tried(self) -> bool:
+        """The run ended before the first check."""
+        return self.count(Verdict.NOT_TRIED) == len(self.clauses)
+
+    @property
     def conforms(self) -> bool:
         """No clause failed, and the run came to its end. What was not tried is not known."""
         return not self.count(Verdict.FAIL) and not self.interrupted

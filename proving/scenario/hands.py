@@ -73,6 +73,14 @@ def left_out(scenario: Scenario, faults: Injector) -> str:
     return ""
 
 
+def mended(faults: Injector, what: str) -> Refusal | None:
+    """Ends a fault, or *all*; a refusal, which the telling shows, where nothing of it is there (any more)."""
+    if faults.clear_all() if what == "all" else faults.clear(what):
+        return None
+    gone = "nothing is broken" if what == "all" else f"{what} is not there"
+    return Refusal("not_broken", f"{gone}: it has ended by itself, or not begun. Nothing was mended.")
+
+
 class Hands:
     """Somebody's hands at one pen."""
 

@@ -12,8 +12,23 @@ from pydantic import TypeAdapter, ValidationError
 from controller.datafile import Mistake, mistakes_in, nearest, parse_tree, read_bounded, refused
 from controller.errors import DataError
 from controller.yaml_tree import Tree, shown
-from proving.scenario.model import AnyStep, Approve, Ask, Confirm, Scenario, Set, Setting, TakeSeat, Zone
+from proving.scenario.model import (
+    Act,
+    AnyStep,
+    Approve,
+    Ask,
+    Confirm,
+    Expect,
+    FaultStep,
+    Mend,
+    Scenario,
+    Set,
+    Setting,
+    TakeSeat,
+    Zone,
+)
 from proving.scenario.plan import shipped
+from simulators.faults.catalogue import fault_named
 
 LIBRARY = "scenarios"
 
@@ -45,6 +60,8 @@ def parse_scenario(content: bytes, path: Path) -> Loaded:
         raise DataError(f"{path}:1: a scenario has steps or a replay, and this one has {which}. Nothing was loaded.")
     if mistakes := list(_strange(tree, scenario.setting, list(enumerate(scenario.steps)))):
         raise refused(str(path), mistakes)
+    if mistakes := list(_for_nothing(tree, scenario)):
+        raise refused(str(path), mistakes)
     lines = tuple(tree.line_of(("steps", index)) for index in range(len(scenario.steps)))
     return Loaded(scenario, path, lines)
 
@@ -67,6 +84,34 @@ def _sound(data: Any) -> tuple[Setting | None, Steps]:
         with suppress(ValidationError):
             steps.append((index, _STEP.validate_python(step)))
     return setting, steps
+
+
+def _for_nothing(tree: Tree, scenario: Scenario) -> Iterator[Mistake]:
+    """A story that no pen could fail, and mending of what cannot be broken by then."""
+    if scenario.steps and not any(map(_may_fail, scenario.steps)):
+        yield (
+            tree.line_of(("steps",)),
+            "steps: nothing is expected here, so that it would hold whatever comes. Say what has to be so (`expect`), "
+            "what is waited for (`when`), or what has to be `refused`",
+        )
+    broken: set[str] = set()
+    for index, step in enumerate(scenario.steps):
+        if isinstance(step, FaultStep) and fault_named(step.fault).lasts:
+            broken.add(step.fault)
+        elif isinstance(step, Mend) and (step.mend not in broken if step.mend != "all" else not broken):
+            yield tree.line_of(("steps", index, "mend")), f"steps → {index} → mend: {_unbroken(step.mend)}"
+
+
+def _may_fail(step: AnyStep) -> bool:
+    return isinstance(step, Expect) or step.when is not None or (isinstance(step, Act) and step.refused is not None)
+
+
+def _unbroken(name: str) -> str:
+    if name == "all":
+        return "nothing that lasts goes wrong before it"
+    if not fault_named(name).lasts:
+        return f"{name} happens in a moment: there is nothing to mend"
+    return f"{name} does not go wrong before it"
 
 
 def _strange(tree: Tree, setting: Setting | None, steps: Steps) -> Iterator[Mistake]:

@@ -45,7 +45,7 @@ from proving.plans import TODAY
 from proving.rig import Rig
 from proving.scenario.conditions import Seen
 from proving.scenario.course import Answer, Look, Refusal, Take, Until, Wanted
-from proving.scenario.hands import Hands, left_out, pen_of
+from proving.scenario.hands import Hands, left_out, mended, pen_of
 from proving.scenario.model import (
     Acknowledge,
     Act,
@@ -232,10 +232,7 @@ class RigStage:
                 self._fault(step)
             case Mend():
                 self._disturb()
-                if step.mend == "all":
-                    self._faults.clear_all()
-                else:
-                    self._faults.clear(step.mend)
+                return mended(self._faults, step.mend)
             case _:
                 raise TypeError(f"nobody knows how to do {step!r}")
         return None

@@ -20,7 +20,7 @@ from logger.journal.reader import JournalReader
 from logger.journal.reading import READER
 from proving.scenario.conditions import Seen
 from proving.scenario.course import Answer, Look, Refusal, Take, Until, Wanted
-from proving.scenario.hands import Hands, left_out, pen_of
+from proving.scenario.hands import Hands, left_out, mended, pen_of
 from proving.scenario.model import (
     Acknowledge,
     Act,
@@ -233,7 +233,8 @@ class StationStage:
             case FaultStep():
                 self._fault(step)
             case Mend():
-                self._mend(step)
+                self._pen.live.catch_up()
+                return mended(self._pen.faults, step.mend)
             case _:
                 raise TypeError(f"nobody knows how to do {step!r}")
         return None
@@ -309,10 +310,3 @@ class StationStage:
         if step.for_ms is not None:
             after_s = (step.in_ms + step.for_ms) / 1000
             self._timers.append(loop.call_later(after_s, pen.faults.clear, step.fault))
-
-    def _mend(self, step: Mend) -> None:
-        self._pen.live.catch_up()
-        if step.mend == "all":
-            self._pen.faults.clear_all()
-        else:
-            self._pen.faults.clear(step.mend)

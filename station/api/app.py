@@ -44,6 +44,7 @@ from station.api.models import (
 )
 from station.api.patients import add_patients
 from station.api.people import SIGN_IN_HEADER, Approve, add_people
+from station.api.quarantine import TakesOut, add_quarantine
 from station.api.sessions import add_sessions
 from station.desk import Desk, StationEnding, TooManyViews
 from station.errors import (
@@ -52,6 +53,7 @@ from station.errors import (
     KeyMapRefused,
     KeyMapUnusable,
     NotAllowed,
+    PenUnknown,
     SeatMissing,
     SeatTaken,
     SignInRefused,
@@ -178,6 +180,7 @@ def build_api(
     patients: Patients,
     approve: Approve,
     sign_off: SignOff,
+    quarantining: TakesOut,
     status: Callable[[], StationStatus],
     *,
     software: str,
@@ -198,6 +201,7 @@ def build_api(
     add_people(api, desk, people, patients, approve)
     add_patients(api, patients)
     add_sessions(api, people, sign_off)
+    add_quarantine(api, people, quarantining)
 
     @api.get("/v1/status")
     async def station_status() -> StationStatus:
@@ -311,6 +315,7 @@ def _troubles(api: FastAPI) -> None:
     on(QuantityError, lambda error: (422, Trouble("not_a_quantity", f"{error}.", _UNCHANGED, "", "number")))
     on(ValidationError, lambda error: (422, _not_understood(error)))
     on(RequestValidationError, lambda error: (422, _not_understood(error)))
+    on(PenUnknown, lambda error: (404, error.trouble))
     on(UnknownPen, lambda error: (404, error.trouble))
     on(SeatTaken, lambda error: (409, error.trouble))
     on(SeatMissing, lambda error: (403, error.trouble))

@@ -27,6 +27,8 @@ from station.api.models import (
     Approved,
     PatientTold,
     PenStatus,
+    QuarantineAsked,
+    QuarantineTold,
     SeatGranted,
     Signed,
     SignedIn,
@@ -242,6 +244,13 @@ class PersonClient:
         """A physician's approval."""
         body = asked.model_dump(mode="json")
         return read_answer(Approved, await self._station.call("POST", "/v1/approvals", body=body, headers=self.headers))
+
+    async def quarantine(self, asked: QuarantineAsked) -> QuarantineTold:
+        """Takes a pen out of use."""
+        body = asked.model_dump(mode="json")
+        return read_answer(
+            QuarantineTold, await self._station.call("POST", "/v1/quarantine", body=body, headers=self.headers)
+        )
 
     async def sign(self, session: str, meaning: Meaning) -> Signed:
         """Signs a closed session."""

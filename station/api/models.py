@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from controller.events import AmendedAspect, AmendmentReason, Meaning
 from controller.history import Approval, CourseState, VisitSummary
 from controller.plan import Pseudonym
+from controller.service_events import Because, ErrorAtDepth, PenQuarantined
 from controller.view import PenView
 
 MAX_AMENDMENT_CHARS = 4_000
@@ -24,6 +25,14 @@ class Told(BaseModel):
     """Base of what goes out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QuarantineAsked(Asked):
+    """Takes a pen out of use. ``pen`` is its name at this station, MODEL/SERIAL, or its serial number."""
+
+    pen: str = Field(min_length=1, max_length=64)
+    because: Because
+    errors: tuple[ErrorAtDepth, ...] = Field(default=(), max_length=64)
 
 
 class Nothing(Asked):
@@ -293,6 +302,14 @@ class PatientTold(Told):
     last_answers: dict[str, bool] | None
     interrupted: VisitSummary | None
     course: dict[str, CourseState]
+
+
+class QuarantineTold(Told):
+    """A pen that is out of use. ``calibration_ended``: in its own memory too; ``problem``: why that was not done."""
+
+    event: PenQuarantined
+    calibration_ended: bool
+    problem: str
 
 
 class StopAnswer(Told):

@@ -11,7 +11,7 @@ from controller.calibration.series import Read, What
 from controller.calibration.setup import AccuracySetup, Environment, accuracy_setup, model_policy
 from controller.service_events import ReferenceRead
 from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
-from station.bench.approach import Course, depth_course, rate_course
+from station.bench.approach import AtPoint, Course, depth_course, rate_course
 from station.bench.beginning import Instruments, new_series
 from station.bench.bench import TechnicianBench
 from station.bench.calibrating import moment
@@ -112,9 +112,9 @@ class AccuracyTest:
         return depth_course(plan, method) if what == "depth" else rate_course(plan, method)
 
     def _taken(self, plan: SeriesPlan, taken: list[Reading], hands: Hands) -> Take:
-        async def take(due: Read, shown: int, reference: int) -> None:
+        async def take(due: Read, at: AtPoint, reference: int) -> None:
             place = due.place
-            reading = Reading(place.point, place.direction, place.repeat, shown, reference)
+            reading = Reading(place.point, place.direction, place.repeat, at.shown, reference)
             held_sound(reading, taken[-1] if taken else None, plan, due.line)
             await self._bench.record(
                 ReferenceRead(
@@ -124,7 +124,7 @@ class AccuracyTest:
                     point=plan.points[place.point],
                     direction=place.direction,
                     repeat=place.repeat,
-                    shown=shown,
+                    shown=at.shown,
                     reference=reference,
                     instrument=self._instruments.gauge if due.what == "depth" else self._instruments.tachometer,
                     source=hands.reference(due.what).source,

@@ -39,6 +39,14 @@ def rate_course(plan: SeriesPlan, method: RateMethod | AccuracyMethod) -> Course
     return Course(plan, method.depth_um, method.settle_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class AtPoint:
+    """What a pen says at a place: ``shown`` in µm or mHz, and what its motor takes, None where it does not say."""
+
+    shown: int
+    current_ma: int | None
+
+
 class Approach:
     """Moves one pen through the places of a series, in service mode."""
 
@@ -55,18 +63,20 @@ class Approach:
         """Raises MoveNotFollowed, ServiceEnded unless the needles still are where they were sent."""
         self._bench.driver.check_moving()
 
-    async def to(self, place: Place, hold_ms: int) -> int:
-        """The pen runs at that place, settled, and is held there for so long; what it shows, in µm or mHz.
+    async def to(self, place: Place, hold_ms: int) -> AtPoint:
+        """The pen runs at that place, settled, and is held there for so long; what it says there.
 
         Raises as ServiceDriver.move.
         """
         point = self._course.plan.points[place.point]
         if not self._course.of_depth:
             shown = await self._move(self._course.kept, point, hold_ms)
-            return point if shown.rate_measured_mhz is None else shown.rate_measured_mhz
+            rate_mhz = shown.rate_measured_mhz
+            return AtPoint(point if rate_mhz is None else rate_mhz, shown.motor_current_ma)
         shown = await self._depth(place, point, hold_ms)
         # A pen without a sensor shows what it was set to: that is what a person reads off it.
-        return point if shown.depth_measured_um is None else shown.depth_measured_um
+        depth_um = shown.depth_measured_um
+        return AtPoint(point if depth_um is None else depth_um, shown.motor_current_ma)
 
     async def _depth(self, place: Place, point_um: int, hold_ms: int) -> Shown:
         before_um = self._course.plan.approach_to(place)

@@ -1,16 +1,21 @@
 """Beginning a calibration of the pen at the bench, or going on with one: with which references, in which air."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.calibration.ending import end_calibration
 from controller.calibration.in_the_pen import read_table
 from controller.calibration.series import Air, CalibrationUnderWay, Setups, Table
 from controller.calibration.setup import Environment, depth_setup, rate_setup
 from controller.errors import ControlRefused
 from firmware_bridge.wire.messages import Capability
+from firmware_bridge.wire.operations import CALIBRATION_READ, CalibrationData
+from logger.certificate.folder import CertificateFolder
 from station.bench.bench import TechnicianBench
 from station.bench.calibrating import Calibrating, moment
+from station.bench.issuing import tell
 from station.bench.standards import policy_sha256
 from station.bench.work_folder import WorkFolder
 from station.settings import StationSettings
@@ -72,6 +77,24 @@ async def begin(
     )
     WorkFolder(settings.works_path).keep(work)
     return Calibrating(bench, settings, work, setups)
+
+
+async def give_up(bench: TechnicianBench, settings: StationSettings, work: CalibrationUnderWay) -> str:
+    """Gives up a calibration of the pen at the bench; the number of its certificate, which stays, empty if none is.
+
+    A pen that goes by this work's calibration though its certificate is not there loses it: that is so where the
+    station's files were brought back from before it was issued. Raises ControlRefused, WireError, RecordError, OSError,
+    and the work is kept.
+    """
+    issued = bool(work.number) and CertificateFolder(settings.certificates_path).has(work.number)
+    if issued:
+        await tell(bench, settings)
+    elif work.number and bench.pen.capabilities & Capability.CALIBRATION_STORED:
+        held: CalibrationData = await bench.driver.request(CALIBRATION_READ)
+        if held.certificate == work.number.encode("ascii"):
+            await end_calibration(bench.driver.request, bench.pen.capabilities)
+    await asyncio.to_thread(WorkFolder(settings.works_path).end, work)
+    return work.number if issued else ""
 
 
 async def resume(

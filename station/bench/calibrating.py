@@ -2,16 +2,21 @@
 
 Whoever calls decides who is asked and told, through :class:`Hands`; a terminal, a script and a test do it each in their
 way. A piece of work survives whatever ends the program: it is on the disk after every reading.
+
+The pen goes by its calibration from the last step on. Before it the certificate is on the disk and on record, so that
+whatever ends the program leaves a pen that has a certificate, or one that nobody arms.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from controller.calibration.adjustment import adjustment_for
 from controller.calibration.ending import end_calibration
-from controller.calibration.in_the_pen import write_calibration, write_table
+from controller.calibration.in_the_pen import check_table, put_in_force, write_calibration, write_table
 from controller.calibration.series import (
     CalibrationUnderWay,
+    Do,
     Read,
     Setups,
     Source,
@@ -27,6 +32,7 @@ from controller.calibration.series import (
     taken_whole,
 )
 from controller.errors import ControlRefused
+from controller.pen_rules import rules_of
 from controller.service_events import (
     AdjustmentWritten,
     CalibrationWritten,
@@ -37,17 +43,20 @@ from controller.service_events import (
 from controller.units import Micrometres
 from firmware_bridge.errors import WireError
 from firmware_bridge.wire.messages import Capability
-from logger.certificate.document import Series
-from logger.record.pens import name_of
-from station.bench.approach import Course, depth_course, rate_course
+from logger.certificate.document import Body, Series
+from logger.record.pens import PenName, name_of
+from logger.record.releasing import undone_since
+from station.bench.approach import AtPoint, Course, depth_course, rate_course
 from station.bench.bench import TechnicianBench
 from station.bench.certifying import Issued, Parties
 from station.bench.hands import Hands
-from station.bench.issuing import Issuing, calibrated_on
+from station.bench.issuing import Issuing
 from station.bench.measuring import Take, held_same, measure
 from station.bench.paperwork import paperwork_at
+from station.bench.stated import calibration_of
 from station.bench.work_folder import WorkFolder
 from station.settings import StationSettings
+from station.site.pen_records import open_pen_records
 
 _PURPOSE: dict[What, ServicePurpose] = {
     "depth": "depth_calibration",
@@ -84,19 +93,21 @@ class Calibrating:
             "decide": lambda: self._decide(hands),
             "adjust": self._adjust,
             "calibrate": lambda: self._calibrate(issuing),
+            "issue": lambda: self._issue(issuing),
+            "put_in_force": lambda: self._put_in_force(issuing),
         }
+        if self.work.calibrated and self.work.due_on != issuing.parties.due_on and not issuing.issued(self.work.number):
+            self._keep(calibrated=False)  # another date was asked for meanwhile: pen and certificate get the same
         while True:
             step = next_step(self.work, self.setups)
+            if step == Do("done"):
+                self._folder.end(self.work)
+                return await asyncio.to_thread(issuing.kept, self.work.number)
             await hands.heard(self.work, step)
             if isinstance(step, Read):
                 await self._read_series(step, hands)
-            elif step.name in does:
-                await self._at_the_pen(hands, does[step.name])
             else:
-                issued = await issuing.issue(self._numbered(issuing), self.setups)
-                self._keep(issued=True)
-                self._folder.end(self.work)
-                return issued
+                await self._at_the_pen(hands, does[step.name])
 
     async def series(self) -> tuple[Series, Series]:
         """Depth and rate as they would stand in the certificate now. Raises ReadingRefused before as found is whole."""
@@ -124,7 +135,7 @@ class Calibrating:
         stage, what = due.stage, due.what
         from_file = hands.files.get((stage, what))
         if from_file is not None and not self.work.of(stage, what):
-            whole = taken_whole(self.work, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
+            whole = taken_whole(self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
             await self.bench.record(*(self._read_event(each) for each in whole.of(stage, what)))
             self._replace(whole)
             return
@@ -161,13 +172,14 @@ class Calibrating:
         return step if isinstance(step, Read) and (step.stage, step.what) == (stage, what) else None
 
     def _taken(self, source: Source) -> Take:
-        async def take(due: Read, shown: int, reference: int) -> None:
+        async def take(due: Read, at: AtPoint, reference: int) -> None:
             work = taken(
                 self.work,
                 due,
-                self.setups.plan(due.what),
-                shown=shown,
+                self.setups,
+                shown=at.shown,
                 reference=reference,
+                current_ma=at.current_ma,
                 at_ms=self._at_ms(due),
                 at=self._now(),
                 source=source,
@@ -225,7 +237,7 @@ class Calibrating:
         """Out of tolerance as found: on record, and the pen's calibration ended, before anything is changed."""
         number = self._numbered(issuing).number
         found = results(self.work, self.setups, "as_found")
-        pen = name_of(self.work.pen, self.work.serial)
+        pen = self._pen
         with paperwork_at(self.bench, self._settings) as paper:
             # Once, however often this was interrupted in between.
             noted = any(
@@ -255,7 +267,7 @@ class Calibrating:
         if wanted is None:
             raise ControlRefused("no_table", "No table was decided upon. Begin this calibration anew.")
         await write_table(self.bench.driver.request, self.work.found, wanted)
-        await self.bench.record(
+        await self._record_once(
             AdjustmentWritten(
                 series=self.work.series,
                 pen=self.work.pen,
@@ -270,26 +282,79 @@ class Calibrating:
         self._keep(adjusted=True)
 
     async def _calibrate(self, issuing: Issuing) -> None:
+        """What is left goes into the pen, not in force: nothing that the pen does follows from it yet."""
         data = issuing.calibration_data(self._numbered(issuing), self.setups)
+        await self._held_table()
         await write_calibration(self.bench.driver.request, data)
-        due = issuing.parties.due_on
-        await self.bench.record(
+        self._keep(calibrated=True, due_on=issuing.parties.due_on)
+
+    async def _issue(self, issuing: Issuing) -> None:
+        await issuing.issue(self._numbered(issuing), self.setups)
+        self._keep(issued=True)
+
+    async def _put_in_force(self, issuing: Issuing) -> None:
+        """The pen goes by what its certificate says, from now on."""
+        body = (await asyncio.to_thread(issuing.kept, self.work.number)).sealed.certificate.body
+        data = calibration_of(body)
+        if data is None or body.written is None:
+            raise ControlRefused("no_calibration", f"Certificate {body.number} gives the pen no calibration.")
+        undone = await asyncio.to_thread(self._undone_since, body.number) or await self._knocked_since(issuing, body)
+        if undone:
+            raise ControlRefused(
+                "undone_since",
+                f"Certificate {body.number} is issued, and since then the pen {undone}. What was measured before says "
+                "nothing of it now: its calibration is not put into force. Begin a calibration anew.",
+            )
+        await self._held_table()
+        await put_in_force(self.bench.driver.request, data)
+        await self._record_once(
             CalibrationWritten(
                 series=self.work.series,
                 pen=self.work.pen,
                 serial=self.work.serial,
-                certificate=self.work.number,
-                calibrated_on=calibrated_on(self.work).isoformat(),
-                due_on=due,
-                depth_gain_ppm=data.depth_gain_ppm,
-                depth_offset_um=data.depth_offset_um,
-                depth_uncertainty_um=Micrometres(data.depth_uncertainty_um),
-                rate_gain_ppm=data.rate_gain_ppm,
+                certificate=body.number,
+                calibrated_on=body.ended_at[:10],
+                due_on=body.due_on,
+                depth_gain_ppm=body.written.depth_gain_ppm,
+                depth_offset_um=body.written.depth_offset_um,
+                depth_uncertainty_um=Micrometres(body.written.depth_uncertainty_um),
+                rate_gain_ppm=body.written.rate_gain_ppm,
             )
         )
-        self._keep(calibrated=True)
+        self._keep(in_force=True)
+
+    async def _held_table(self) -> None:
+        """The pen still holds the table that it was measured with last. Raises ControlRefused, WireError."""
+        if self.bench.pen.capabilities & Capability.ADJUSTABLE:
+            await check_table(self.bench.driver.request, self.work.table)
+
+    def _undone_since(self, number: str) -> str:
+        with open_pen_records(self._settings) as records:
+            return undone_since(records.told(self._pen), number)
+
+    async def _knocked_since(self, issuing: Issuing, body: Body) -> str:
+        """Knocks that would end its calibration: putting it into force begins their count anew."""
+        ends_with, before = rules_of(self.bench.policy, self.work.pen).due.shocks, body.instrument.shocks
+        now = (await issuing.instrument()).shocks
+        if ends_with is None or before is None or now is None or now - before < ends_with:
+            return ""
+        return f"counted {now - before} knocks, and {ends_with} end a calibration"
+
+    async def _record_once(self, event: AdjustmentWritten | CalibrationWritten) -> None:
+        """Tells of a write. A crash after it went on record has the step done again, and the write is told of once."""
+
+        def told() -> bool:
+            with open_pen_records(self._settings) as records:
+                return any(one.event == event for one in records.told(self._pen, (event.type,)))
+
+        if not await asyncio.to_thread(told):
+            await self.bench.record(event)
 
     # Keeping ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _pen(self) -> PenName:
+        return name_of(self.work.pen, self.work.serial)
 
     def _numbered(self, issuing: Issuing) -> CalibrationUnderWay:
         """The work with its certificate's number, drawn once."""

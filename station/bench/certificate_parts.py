@@ -29,13 +29,13 @@ def point_result(
     readings: tuple[paper.Reading, ...],
     shown: int,
     reference: int,
-    error: int,
     spread: int,
     budget: Budget,
     verdict: Verdict,
     worst_single: int | None = None,
 ) -> paper.PointResult:
-    """A point in the document. Values in µm become nm where the budget is of a length; ``spread`` is in nm or ppm."""
+    """A point in the document. Values in µm become nm where the budget is of a length; ``spread`` is in nm or ppm.
+    The error is the one that was judged, so that anybody can judge it again."""
     length = budget.unit == "um"
     per_unit = NM_PER_UM if length else 1
     return paper.PointResult(
@@ -44,7 +44,7 @@ def point_result(
         readings=readings,
         shown=shown * per_unit,
         reference=reference * per_unit,
-        error=error * per_unit,
+        error=verdict.error_milli if length else verdict.error,
         spread=spread,
         expanded=budget.expanded_milli if length else budget.expanded,
         factor_milli=budget.factor_milli,

@@ -2,7 +2,7 @@
 
 The number is drawn before the pen's calibration is written, because the pen holds it. The file reaches the disk before
 its event is journalled: an event without its file would be a loss; a file that a crash left without its event is found
-by :func:`untold` and told of then.
+by :func:`untold` when the record is next opened, at a bench or for paperwork, and told of then.
 """
 
 import json
@@ -153,11 +153,14 @@ def untold(folder: CertificateFolder, reader: JournalReader) -> list[Certificate
     Damaged files are left out, and those that another station issued, or whoever has no key of this one: the record
     tells of nothing that this station did not sign. Raises JournalError, OSError.
     """
+    certificates = list(folder.all())
+    if not certificates:
+        return []  # most stations: their journals are not gone through
     keys = keys_of(reader)
     told = {str(json.loads(entry.body)["number"]) for entry in reader.entries_of(("certificate_issued",))}
     return [
         issued_event(Sealed(kept.path.read_bytes(), kept.certificate))
-        for kept in folder.all()
+        for kept in certificates
         if kept.certificate is not None
         and kept.certificate.body.station == reader.station
         and kept.key_id in keys

@@ -1,15 +1,15 @@
 """From a calibration under way to its certificate: numbered, put together, signed, kept and told of, once each.
 
 Whatever interrupted it, going on issues no second one: the number is drawn once and kept with the work, and a file of
-that number is the certificate.
+that number is the certificate. What the pen is to hold in force is read from that file: the two cannot differ.
 """
 
 import asyncio
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from importlib.metadata import version
 
-from controller.calibration.in_the_pen import calibration_data
+from controller.calibration.in_the_pen import check_calibration
 from controller.calibration.series import CalibrationUnderWay, Setups, results
 from controller.calibration.setup import Environment, model_policy
 from controller.service_events import CertificateIssued, CertificateKind
@@ -17,7 +17,7 @@ from firmware_bridge.wire.fields import NOT_MEASURED
 from firmware_bridge.wire.messages import Capability
 from firmware_bridge.wire.operations import CalibrationData
 from firmware_bridge.wire.service_operations import LIFETIME_READ, LifetimeData
-from logger.certificate.document import Adjustment, Body, Instrument, Series, Table, Written
+from logger.certificate.document import Adjustment, Body, Instrument, Series, Table
 from logger.certificate.folder import CertificateFolder
 from logger.certificate.sealing import Sealed, open_certificate
 from logger.errors import CertificateRefused
@@ -28,11 +28,10 @@ from station.bench.certifying import Issued, Parties, Work, draw_number, issue, 
 from station.bench.laboratory import laboratory
 from station.bench.measured import series_of
 from station.bench.standards import decision_of, environment_of, references_of
+from station.bench.stated import calibration_data, written_of
 from station.record.station_key import station_key
 from station.settings import StationSettings
 from station.site.pen_records import open_pen_records
-
-_A_DAY = timedelta(days=1)
 
 
 class Issuing:
@@ -53,26 +52,26 @@ class Issuing:
 
     def calibration_data(self, work: CalibrationUnderWay, setups: Setups) -> CalibrationData:
         """What the pen is given as its calibration: what is left, as of the day of its last reading."""
-        left = results(work, setups, work.last_stage)
-        last_day = self.parties.due_on
-        return calibration_data(
-            work.number,
-            left.depth.left,
-            left.rate.gain_ppm,
-            calibrated_on=calibrated_on(work),
-            due_on=None if last_day is None else date.fromisoformat(last_day) + _A_DAY,
-        )
+        written = written_of(results(work, setups, work.last_stage))
+        return calibration_data(work.number, written, calibrated_on(work), self.parties.due_on)
+
+    def issued(self, number: str) -> bool:
+        """Whether the certificate of that number is signed and on the disk; told of on record it is by :meth:`issue`
+        alone."""
+        return bool(number) and self._folder.has(number)
 
     async def issue(self, work: CalibrationUnderWay, setups: Setups) -> Issued:
         """The certificate, on the disk and on record; the one there is where it was issued already.
 
-        Raises CertificateRefused, StationFailure, RecordError, WireError, OSError.
+        Raises CertificateRefused, StationFailure, RecordError, ControlRefused where the pen does not hold what it would
+        state, WireError, OSError.
         """
-        if self._folder.has(work.number):
+        if self.issued(work.number):
             made = await asyncio.to_thread(self.kept, work.number)
-            await self._tell()
+            await tell(self._bench, self._settings)
             return made
-        written = self.calibration_data(work, setups) if work.calibrated else None
+        if work.calibrated:
+            await check_calibration(self._bench.driver.request, self.calibration_data(work, setups))
         told = Work(
             kind="calibration",
             number=work.number,
@@ -93,14 +92,7 @@ class Issuing:
             decision=decision_of(setups.depth.rule),
             results=await self.results(work, setups),
             adjustment=_adjustment(work),
-            written=None
-            if written is None
-            else Written(
-                depth_gain_ppm=written.depth_gain_ppm,
-                depth_offset_um=written.depth_offset_um,
-                depth_uncertainty_um=written.depth_uncertainty_um,
-                rate_gain_ppm=written.rate_gain_ppm,
-            ),
+            written=written_of(results(work, setups, work.last_stage)) if work.calibrated else None,
             demo=self.demo,
         )
         return await self.sealed(told)
@@ -116,7 +108,7 @@ class Issuing:
             key=key,
             folder=self._folder,
         )
-        await self._tell()
+        await tell(self._bench, self._settings)
         return made
 
     async def results(self, work: CalibrationUnderWay, setups: Setups) -> tuple[Series, Series]:
@@ -142,8 +134,10 @@ class Issuing:
 
     @property
     def demo(self) -> bool:
-        """Whether example data is in it: a demonstration, or references out of the example policy."""
-        return self._settings.mode == "demo" or self._settings.calibration is None
+        """Whether it is nothing to hand out: a simulated pen by whatever policy, references out of the example policy,
+        or a station that demonstrates."""
+        simulated = bool(self._bench.pen.capabilities & Capability.SIMULATED)
+        return simulated or self._settings.mode == "demo" or self._settings.calibration is None
 
     def kept(self, number: str) -> Issued:
         """A certificate that is in the folder. Raises CertificateRefused, CertificateNotFound, OSError."""
@@ -153,18 +147,6 @@ class Issuing:
             raise CertificateRefused("later_version", f"{path.name}: a later version of this product issued it.")
         sealed = Sealed(content, opened.certificate)
         return Issued(path, sealed, issued_event(sealed))
-
-    async def _tell(self) -> None:
-        """What the journal does not know of yet goes on record."""
-
-        def missing() -> list[CertificateIssued]:
-            reader = JournalReader(self._settings.journal_path)
-            try:
-                return untold(self._folder, reader)
-            finally:
-                reader.close()
-
-        await self._bench.record(*await asyncio.to_thread(missing))
 
     def _last(self, work: CalibrationUnderWay) -> Body | None:
         """The certificate by which this pen last was right, as far as this station knows it."""
@@ -183,6 +165,19 @@ class Issuing:
         except CertificateRefused:
             return None  # damaged, or of another version: then nothing is said of drift
         return None if opened.certificate is None else opened.certificate.body
+
+
+async def tell(bench: TechnicianBench, settings: StationSettings) -> None:
+    """Certificates that the journal does not know of yet go on record. Raises RecordError, OSError."""
+
+    def missing() -> list[CertificateIssued]:
+        reader = JournalReader(settings.journal_path)
+        try:
+            return untold(CertificateFolder(settings.certificates_path), reader)
+        finally:
+            reader.close()
+
+    await bench.record(*await asyncio.to_thread(missing))
 
 
 def calibrated_on(work: CalibrationUnderWay) -> date:

@@ -16,14 +16,14 @@ from controller.service_events import ServicePurpose
 from firmware_bridge.errors import WireError
 from firmware_bridge.gauges.errors import GaugeError
 from firmware_bridge.wire.messages import Fault
-from station.bench.approach import Approach, Course
+from station.bench.approach import Approach, AtPoint, Course
 from station.bench.bench import TechnicianBench
 from station.bench.hands import Hands
 
 Due = Callable[[], Read | None]
 """Which reading of the series comes next; None when it is complete."""
-Take = Callable[[Read, int, int], Awaitable[None]]
-"""Takes a reading: what the pen showed, what the reference said. Raises ReadingRefused."""
+Take = Callable[[Read, AtPoint, int], Awaitable[None]]
+"""Takes a reading: what the pen said, what the reference said. Raises ReadingRefused."""
 
 
 async def measure(
@@ -84,10 +84,10 @@ async def _one(bench: TechnicianBench, approach: Approach, hands: Hands, due: Re
     reference = hands.reference(due.what)
     while True:
         try:
-            shown = await approach.to(due.place, reference.hold_ms)
+            at = await approach.to(due.place, reference.hold_ms)
             value = await reference.read(due)
             approach.moving()
-            await take(due, shown, value)
+            await take(due, at, value)
         except (ReadingRefused, MoveNotFollowed, GaugeError) as error:
             approach.forget()
             with suppress(MoveNotFollowed):  # nobody measures just now: needles home
@@ -95,7 +95,7 @@ async def _one(bench: TechnicianBench, approach: Approach, hands: Hands, due: Re
             if not await hands.again(str(error)):
                 raise
             continue
-        hands.read(due, shown, value)
+        hands.read(due, at.shown, value)
         return
 
 

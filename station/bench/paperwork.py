@@ -6,7 +6,6 @@ a pen that is not armed.
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Literal
@@ -15,7 +14,7 @@ from controller.calibration.policy import CalibrationPolicy
 from controller.datafile import nearest
 from controller.ports import Clock
 from controller.service_events import (
-    CertificateIssued,
+    Because,
     ErrorAtDepth,
     PartReplaced,
     PenQuarantined,
@@ -23,7 +22,7 @@ from controller.service_events import (
     PenRepaired,
 )
 from logger.record.exposure import SessionExposed
-from logger.record.pens import PenName, Told, last_in_tolerance, measured_utc_us, moment, open_quarantines
+from logger.record.pens import PenName, open_quarantines
 from logger.record.releasing import certificate_of, release_problem
 from station.bench.bench import TechnicianBench
 from station.bench.record import open_record
@@ -34,17 +33,13 @@ from station.settings import StationSettings
 from station.site.pen_records import PenRecords, open_pen_records
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import of_pen, quarantined_of
+from station.site.quarantining import quarantine_of
+from station.site.reviewing import reviews, to_look_at
 
-QUARANTINE_BYTES = 6
-"""Chance in a quarantine's id: told apart at every station of a site without anybody handing out numbers."""
-
-MAY_QUARANTINE: Final[tuple[Role, ...]] = ("technician", "manager", "physician", "operator")
-"""Whoever sees that a pen is not right takes it out of use."""
 MAY_RELEASE: Final[tuple[Role, ...]] = ("manager", "physician")
 """Those who answer for patients; never whoever mended the pen alone."""
 MAY_REPAIR: Final[tuple[Role, ...]] = ("technician", "manager")
 
-Because = Literal["out_of_tolerance", "self_test", "shock", "repaired", "recall", "other"]
 Add = Callable[..., Awaitable[None]]
 """Puts events on record; they are on the disk on return."""
 Work = Literal["cleaned", "opened", "dropped", "lubricated", "sealed", "inspected", "other"]
@@ -88,15 +83,11 @@ class Paperwork:
         return event
 
     def under_review(self, pen: PenName) -> list[SessionExposed]:
-        """The sessions of a pen's open quarantines that were held with it while its error was not known.
+        """The sessions of a pen's open quarantines that were held with it while it was not known to be right.
 
         Raises RecordError.
         """
-        found: dict[tuple[str, str], SessionExposed] = {}
-        for one in open_quarantines(self.records.told(pen)):
-            for session in exposed_by(self.records, one):
-                found.setdefault((session.station, session.session), session)
-        return list(found.values())
+        return to_look_at(reviews(self.records, pen))
 
     async def release(self, pen: PenName, *, reviewed: int) -> PenReleased:
         """Ends every quarantine of a pen, signed by whoever is signed in.
@@ -212,46 +203,6 @@ _HELP: Final = {
     "no_certificate": "",
     "not_reviewed": "`needlework pen exposed` lists them; then release with --reviewed.",
 }
-
-
-def quarantine_of(
-    told: list[Told],
-    pen: PenName,
-    because: Because,
-    *,
-    by: str,
-    certificate: str = "",
-    errors: tuple[ErrorAtDepth, ...] = (),
-) -> PenQuarantined:
-    """The event by which a pen goes into quarantine: with what is known of when it last was right."""
-    right = [one for one in told if not (isinstance(one.event, CertificateIssued) and one.event.number == certificate)]
-    last = last_in_tolerance(right)
-    number = last.event.number if last is not None and isinstance(last.event, CertificateIssued) else ""
-    return PenQuarantined(
-        quarantine=f"q-{secrets.token_hex(QUARANTINE_BYTES)}",
-        pen=str(pen),
-        serial=pen.serial,
-        because=because,
-        by=by,
-        certificate=certificate,
-        last_in_tolerance=number,
-        since=moment(measured_utc_us(last)).date().isoformat() if last is not None else None,
-        errors=errors,
-    )
-
-
-def exposed_by(records: PenRecords, quarantine: Told) -> list[SessionExposed]:
-    """The sessions that the errors found of one quarantine concern: from the last certificate by which the pen was
-    right, from the beginning where there is none, to the quarantine. Raises RecordError."""
-    event = quarantine.event
-    if not isinstance(event, PenQuarantined) or not event.errors:
-        return []
-    measured = [
-        measured_utc_us(one)
-        for one in records.told(quarantine.pen, ("certificate_issued",))
-        if isinstance(one.event, CertificateIssued) and one.event.number == event.last_in_tolerance
-    ]
-    return records.exposed(quarantine.pen, event.errors, min(measured, default=None), quarantine.utc_us)
 
 
 @asynccontextmanager

@@ -12,8 +12,11 @@ from importlib.metadata import version
 
 from controller.events import Event, StationStopped
 from controller.operators import load_operators
+from controller.service_events import CertificateIssued
+from logger.certificate.folder import CertificateFolder
 from logger.errors import JournalBusy, RecordError
 from logger.journal.journal import Journal
+from station.bench.certifying import untold
 from station.clock import StationClock
 from station.errors import BenchRefused, Trouble
 from station.people.accounts import Accounts, Role
@@ -63,7 +66,9 @@ async def open_record(
         last.push_async_callback(people.close)
         await people.begin()
         who = people.signed_in((await people.sign_in(account, password)).token, *roles)
-        yield BenchRecord(journal, JournalSink(journal, clock.monotonic_s), who.account, who.role)
+        record = BenchRecord(journal, JournalSink(journal, clock.monotonic_s), who.account, who.role)
+        await record.add(*await asyncio.to_thread(_untold, settings, journal))
+        yield record
 
 
 def _journal(settings: StationSettings, clock: StationClock) -> Journal:
@@ -80,6 +85,14 @@ def _journal(settings: StationSettings, clock: StationClock) -> Journal:
                 "End the station (Ctrl-C, or `systemctl stop needlework`), then try again. It goes on where it was.",
             )
         ) from error
+
+
+def _untold(settings: StationSettings, journal: Journal) -> list[CertificateIssued]:
+    """Certificates that a crash left without their event: on record before anything is done that goes by them."""
+    try:
+        return untold(CertificateFolder(settings.certificates_path), journal.reader)
+    except OSError:
+        return []  # whoever reads certificates is told of that disk; a pen is taken out of use all the same
 
 
 async def _people(settings: StationSettings, journal: Journal, clock: StationClock) -> People:

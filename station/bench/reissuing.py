@@ -58,7 +58,7 @@ def reissue(
 
     ``own_keys`` are the ids of this station's keys, now and before: it signs no measurements that others vouched for.
     Raises CertificateRefused where another key is under it, where it was issued anew already, no reason is given,
-    nothing is other than it was, or the number is taken; OSError.
+    nothing is other than it was, the pen would go by another due date than it says, or the number is taken; OSError.
     """
     if not reason.strip():
         raise CertificateRefused("no_reason", "A certificate is issued anew for a reason, which it names. Give one.")
@@ -70,6 +70,13 @@ def reissue(
         )
     _may_be_replaced(old, own_keys, folder)
     body = old.certificate.body
+    if body.written is not None and parties.due_on != body.due_on:
+        raise CertificateRefused(
+            "due_date_in_the_pen",
+            f"{body.number} was given to its pen with {_due(body.due_on)}, and by that the pen is armed or not: a "
+            f"certificate issued anew changes nothing in a pen, and would say {_due(parties.due_on)}. Nothing was "
+            "issued. Leave due_on out of the file; for another date calibrate the pen again (`needlework calibrate`).",
+        )
     work = Work(
         kind=body.kind,
         number=number,
@@ -110,3 +117,7 @@ def _may_be_replaced(old: Sealed, own_keys: Collection[str], folder: Certificate
             "replaced_already",
             f"{number} was issued anew already: {newer} has its place. Nothing was issued. Issue {newer} anew.",
         )
+
+
+def _due(on: str | None) -> str:
+    return "no due date" if on is None else f"the due date {on}"

@@ -18,6 +18,7 @@ def references_of(*setups: DepthSetup | RateSetup | AccuracySetup) -> tuple[pape
     for setup in setups:
         if not isinstance(setup, RateSetup):
             found += [_gauge(setup.gauge), _cartridge(setup.cartridge)]
+            found += [] if setup.thermometer is None else [_thermometer(setup.thermometer)]
         if not isinstance(setup, DepthSetup):
             found.append(_tachometer(setup.tachometer))
         if isinstance(setup, RateSetup) and setup.load is not None:
@@ -58,6 +59,12 @@ def _cartridge(cartridge: references.ReferenceCartridge) -> paper.Reference:
 def _tachometer(tachometer: references.Tachometer) -> paper.Reference:
     known = f"{_percent(tachometer.expanded_ppm)} of the reading, k = 2"
     return _reference("tachometer", tachometer, known, f"{tachometer.resolution_mhz / 1000:g} Hz")
+
+
+def _thermometer(thermometer: references.Thermometer) -> paper.Reference:
+    humidity = thermometer.expanded_permille
+    told = "; humidity for information" if humidity is None else f"; {humidity / 10:g} % relative humidity, k = 2"
+    return _reference("thermometer", thermometer, f"{thermometer.expanded_mk / 1000:g} K, k = 2{told}")
 
 
 def _load(load: references.KnownLoad) -> paper.Reference:

@@ -27,11 +27,16 @@ def allowed_firmware(bench: TechnicianBench) -> tuple[str, ...]:
 
 
 async def update_firmware(
-    bench: TechnicianBench, file: FirmwareFile, *, told: Callable[[UpdateProgress], None] = lambda _progress: None
+    bench: TechnicianBench,
+    file: FirmwareFile,
+    *,
+    told: Callable[[UpdateProgress], None] = lambda _progress: None,
+    older: bool = False,
 ) -> FirmwareChanged:
     """Gives the pen this firmware, and returns what went on record once it is confirmed.
 
-    One that was broken off goes on where it was. Service mode is closed and nothing moves; the pen restarts.
+    One that was broken off goes on where it was. ``older``: it may be older than what the pen has. Service mode is
+    closed and nothing moves; the pen restarts.
     Raises FirmwareNotUpdated, RecordUnavailable.
     """
     changed = await update(
@@ -42,6 +47,7 @@ async def update_firmware(
         by=bench.technician,
         record=bench.record,
         told=told,
+        older=older,
     )
     bench.take_again()
     return changed

@@ -228,7 +228,7 @@ def check_station(facts: StationFacts) -> Iterable[Finding]:
             level=Level.PROBLEM,
             what=f"Port {facts.stop_port}, where STOP listens, is held by {facts.stop_port_holder}.",
             means="The station does not start without its STOP listener.",
-            remedy="End that program, or choose another port with --stop-port.",
+            remedy="End that program, or choose another port: --stop-port, or NEEDLEWORK_STOP_PORT.",
         )
     else:
         yield Finding(check="station", level=Level.FINE, what=f"No station runs; port {facts.stop_port} is free.")

@@ -45,6 +45,8 @@ def _damage(soak: Soak, policy: LinePolicy) -> Finding:
         means = "Frames that repeat make up for it; many in a row stop a treatment."
         return Finding(check="line", level=Level.WARNING, what=what, means=means, remedy=_CABLE)
     if most_ppm > policy.damaged_most_ppm:
+        if bad:
+            return Finding(check="line", level=Level.FINE, what=f"{what} Listen for longer to tell what it is.")
         needed_s = -log(1 - CONFIDENCE) / policy.damaged_most_ppm * _PPM * soak.seconds / of
         means = f"To tell {policy.damaged_most_ppm} in a million takes about {ceil(needed_s / 10) * 10} s."
         return Finding(check="line", level=Level.FINE, what=f"{what} {means}")
@@ -94,6 +96,8 @@ def _gaps(soak: Soak) -> Finding:
 
 def _clock(soak: Soak, ppm: float, doubt_ppm: float) -> Finding:
     what = f"{soak.pen}: its clock runs {abs(ppm):.0f} ± {doubt_ppm:.0f} ppm {'fast' if ppm > 0 else 'slow'}."
+    if abs(ppm) <= doubt_ppm:
+        what = f"{soak.pen}: its clock runs as this computer's does, as far as can be told (± {doubt_ppm:.0f} ppm)."
     if abs(ppm) - doubt_ppm <= DRIFT_PPM:
         return Finding(check="pen's clock", level=Level.FINE, what=what)
     return Finding(

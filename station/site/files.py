@@ -1,8 +1,8 @@
 """What the stations of a site share, and what is kept of them elsewhere: key, key map and private files, always sealed.
 
 A *share* is the site's keys and its key map under a passphrase: carried by hand to another station, which brings it
-together with its own. A *backup* is every private file of a station under the site's key. Neither ever takes back an
-erasure: what is erased here stays erased, whatever comes in.
+together with its own. A *backup* is every private file of a station under the site's key, with the files of its bench.
+Neither ever takes back an erasure: what is erased here stays erased, whatever comes in.
 """
 
 import io
@@ -12,7 +12,7 @@ import sqlite3
 import zipfile
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from station.settings import StationSettings
 from station.site import last_visits
 from station.site.amendments import erase_texts
 from station.site.history_file import HistoryFile
+from station.site.kept_files import BenchFiles, bench_files, others_there, put_bench_files
 from station.site.key import KeyRing, add_to_ring, merged_rings, read_ring, ring_as_json, ring_of_json
 from station.site.keymap import KeyMap, KeyMapConflict, KeyMapForm, Tombstone, alike, merge
 from station.site.keymap_file import KeyMapFile
@@ -34,6 +35,7 @@ from station.site.sealing import FILE_MAX_BYTES, CannotOpen, RandomBytes, file_k
 
 SHARE, BACKUP = "share", "backup"
 _MICROSECONDS = 1_000_000
+_NAMED = 8
 _KEYS, _MAP, _KEY_MAP_NAME = "keys.json", "keymap.json", "keymap.sqlite"
 
 
@@ -53,10 +55,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The files a backup put in place, and how many of the people in it stay erased."""
+    """The files a backup put in place, those of the bench apart, and how many of the people in it stay erased."""
 
     files: tuple[str, ...]
     kept_erased: int
+    bench: BenchFiles = field(default_factory=BenchFiles)
 
 
 def private_files(settings: StationSettings) -> dict[str, Path]:
@@ -129,7 +132,7 @@ def join_ring(settings: StationSettings, ring: KeyRing, content: KeyMap, now_us:
 def backup(settings: StationSettings, now_us: int, *, random_bytes: RandomBytes = os.urandom) -> bytes:
     """Every private file of a station as it is at this moment, and the site's keys, under the newest of them.
 
-    Works while the station runs. Raises KeyMapUnusable.
+    Works while the station runs. Raises KeyMapUnusable, OSError.
     """
     with closing(_key_map(settings)) as file:
         ring = file.ring(now_us)
@@ -139,6 +142,8 @@ def backup(settings: StationSettings, now_us: int, *, random_bytes: RandomBytes 
         for name, path in private_files(settings).items():
             if path.is_file():
                 archive.writestr(name, _copy(path))
+        for name, held in bench_files(settings).items():
+            archive.writestr(name, held)
     content = packed.getvalue()
     if len(content) > FILE_MAX_BYTES:
         raise _not_taken("The backup", f"it would have {len(content)} bytes, more than can be sealed at once")
@@ -158,7 +163,8 @@ def restore(
     that the record knows as erased: neither they nor those erased here come back.
 
     A key map that is here already is brought together with the one in the backup; any other file that is here already
-    is replaced only with ``replace``. Raises KeyMapRefused, KeyMapUnusable, MemoryUnavailable, JournalError.
+    is replaced only with ``replace``, a certificate or calibration under way that is the same here is none of them.
+    Raises KeyMapRefused, KeyMapUnusable, MemoryUnavailable, RecordError, OSError.
     """
     ring = merged_rings(read_ring(settings.site_key_path), keys)
     try:
@@ -173,11 +179,12 @@ def restore(
     try:
         places = {name: path for name, path in private_files(settings).items() if name in found}
         there = [path.name for name, path in places.items() if name != _KEY_MAP_NAME and _holds(path)]
+        there += others_there(settings, found)
         if there and not replace:
             raise KeyMapRefused(
                 Trouble(
                     "files_there",
-                    f"{', '.join(there)} would be replaced.",
+                    f"{_listed(there)} would be replaced.",
                     "Nothing was restored: what they hold and the backup does not would be lost.",
                     "Back up what is there, then restore with --replace.",
                 )
@@ -187,10 +194,11 @@ def restore(
         for name, path in places.items():
             if name != _KEY_MAP_NAME:
                 _put(path, found[name])
+        bench = put_bench_files(settings, found)
         with closing(_key_map(settings)) as file:
             stones = file.tombstones()
         _forget(settings, stones)
-        return Restored(tuple(places), len(known & stones))
+        return Restored(tuple(places), len(known & stones), bench)
     finally:
         owner.release()
 
@@ -299,6 +307,12 @@ def _put(path: Path, content: bytes) -> None:
     for beside in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + beside).unlink(missing_ok=True)
     replace_whole(path, content)
+
+
+def _listed(names: list[str]) -> str:
+    """All where they are few; a folder of a thousand certificates by the first ones."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from controller.pen_kept import Quarantined, Standing
+from controller.ports import MemoryUnavailable
 from controller.service_events import PenQuarantined, PenReleased
 from logger.errors import JournalError, StoreError
 from logger.journal.reader import JournalReader
@@ -87,6 +88,15 @@ class SitePens:
         except (StoreError, _Away) as error:
             return str(error)
         return ""
+
+    async def quarantine(self, known: KnownQuarantine) -> None:
+        """Notes one that was made here; on the disk on return. Raises MemoryUnavailable."""
+        try:
+            await self._here(partial(self._file.quarantine, known))
+        except _Away as away:
+            raise MemoryUnavailable(
+                f"{away} The pen is not in quarantine. Put it away, and have the disk looked at."
+            ) from away
 
     def remember(self, journal: Path) -> None:
         """Takes what this station's own journal says, for a file that was lost or restored from before; reads all of

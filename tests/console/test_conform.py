@@ -1,6 +1,7 @@
 """`needlework conform` as people and CI run it: a process of its own, on pens served by this one."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -14,8 +15,12 @@ from random import Random
 from xml.etree.ElementTree import fromstring
 
 import pytest
+from rich.console import Console
 
+from console.actions.conforming import _print
+from proving.conform.clauses import CLAUSES
 from proving.conform.defects import DEFECTS
+from proving.conform.verdicts import Part, Report, Verdict, by_clause
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.tcp import TcpEndpoint
 from simulators.pen import SimulatedPen
@@ -80,7 +85,7 @@ async def test_a_bad_pen_is_code_1_and_told_what_was_expected_and_seen() -> None
     found = next(found for found in DEFECTS if found.defect.name == "STOP is a fault")
     with found.defect.plant():
         async with served() as (_, url):
-            code, said, _ = await done("--pen", url, "--only", "T1", "--only", "C1")
+            code, said, _ = await done("--pen", url, "--only", "T1,C1")
     assert code == 1
     assert "FAIL      T1 " in said
     assert "expected tick 0 and no fault after STOP" in said
@@ -188,7 +193,8 @@ async def test_a_hand_is_asked_for_what_only_a_hand_can_do() -> None:
     [
         (["--pen", "tcp://127.0.0.1:{port}"], "nothing answers"),
         (["--pen", "pen"], "not a pen's address"),
-        (["--pen", "memory://x", "--only", "T9"], "has no clause T9"),
+        (["--pen", "memory://x", "--only", "C1, T9"], "has no clause T9"),
+        (["--pen", "memory://x", "--junit", "/"], "/ is a folder"),
         (["--pen", "memory://x", "--hands"], "standard input is no terminal"),
         ([], "Missing option"),
     ],
@@ -198,3 +204,14 @@ async def test_what_cannot_be_tried_is_code_2_and_says_why(words: list[str], sen
     assert code == 2
     assert sentence in told
     assert "Traceback" not in told
+
+
+def test_a_pen_that_speaks_something_else_is_one_sentence_and_no_list_of_clauses() -> None:
+    untried = [Part(name, CLAUSES[name], Verdict.NOT_TRIED, why="It does not answer") for name in ("W1", "C1")]
+    report = Report("ascii+tcp://pen:1", None, by_clause(untried, ("W1", "C1")), False, "It does not answer: ask.")
+    said = io.StringIO()
+    _print(report, Console(file=said, width=160))
+    assert [line.partition(":")[0] for line in said.getvalue().splitlines()][1:] == [
+        "It does not answer",
+        "0 pass, 0 FAIL, 2 not tried. STOP sent at the end; the pen did not confirm it.",
+    ]

@@ -128,8 +128,12 @@ def test_ctrl_c_in_the_demo_stops_the_pen_first_and_leaves_a_whole_record(short_
         env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        while "treating forehead" not in process.stdout.readline():
-            assert process.poll() is None
+        said = []
+        while "treating forehead" not in (line := process.stdout.readline()):
+            said.append(line)
+            if not line:
+                _, errors = process.communicate(timeout=30)
+                raise AssertionError(f"it ended with {process.returncode}: {''.join(said)}{errors}")
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import xml.etree.ElementTree as ET
+from contextlib import closing
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from console.actions.health import Record
+from console.actions.health import Record, pass_over
 from console.cli import app
 from console.render.dot_plot import DotPlot
 from console.render.health import LEVELS, pen_health_view, pens_health_view
@@ -21,11 +22,11 @@ from controller.calibration.policy import load_policy
 from controller.health.policy import load_health_policy
 from controller.profiles import load_profiles
 from logger.journal.reader import JournalReader
-from logger.store.store import Store
+from logger.store.store import StationSpan, Store
 from station.monitoring.pen_health import health_of_pens
 from station.settings import StationSettings
 from tests.console.houses import ENVIRONMENT, NEEDLEWORK
-from tests.pen_lives import journal_of, life
+from tests.pen_lives import connected, journal_of, life
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,25 @@ def test_all_pens_are_on_one_page_what_needs_somebody_first_and_why(state: Path)
     assert {one["level"] for one in data} <= set(LEVELS)
 
 
+def test_a_pen_of_which_nothing_was_read_has_nothing_foreseen_and_nothing_ruled_out(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    journal_of(StationSettings(state_dir=tmp_path).journal_path, [(now, connected("NW-1", "0031"), None)])
+    page = said("pens", "health", state=tmp_path, code=0)
+    assert "not enough known" in page
+    assert "none foreseen" not in page
+
+
 def test_one_pen_is_told_by_its_serial_number_with_plots(state: Path) -> None:
     page = said("pen", "health", "0011", state=state, code=1)
-    for words in ("NW-2/0011", "counted by the pen", "minutes of treating left", "battery capacity", "today", "╌"):
+    for words in (
+        "NW-2/0011",
+        "counted by the pen",
+        " UTC: ",
+        "minutes of treating left",
+        "battery capacity",
+        "today",
+        "╌",
+    ):
         assert words in page
     data = json.loads(said("pen", "health", "NW-2/0015", "--json", state=state, code=0))
     assert (data["serial"], data["level"], data["counted_by"]) == ("0015", "good", "pen")
@@ -168,3 +185,21 @@ def test_a_page_that_is_looked_at_again_reads_what_is_new_and_misses_nothing(tmp
     assert first[0].run_s < again.run_s == afresh.run_s
     read_again = {row.quantity: row.points for row in again.rows if row.quantity != "connections_lost"}
     assert read_again == {row.quantity: row.points for row in afresh.rows if row.quantity != "connections_lost"}
+
+
+def test_what_the_store_has_is_not_read_again_from_the_journal_unless_they_differ(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    told = [one for one in life("NW-2", "0007", until=now, months=2) if one[0] <= now]
+    settings = StationSettings(state_dir=tmp_path)
+    journal_of(settings.journal_path, told)
+    with closing(JournalReader(settings.journal_path)) as reader:
+        entries = list(reader.entries())
+        ends = {reader.station: StationSpan(reader.station, entries[-3].sequence, entries[-3].hash)}
+        other = {reader.station: StationSpan(reader.station, entries[-3].sequence, bytes(32))}
+        for stored, expected in ((ends, len(entries) - 2), (other, None), ({}, None)):
+            read: dict[str, int] = {}
+            pass_over(reader, stored, read)
+            assert read.get(reader.station) == expected
+        read = {reader.station: len(entries)}
+        pass_over(reader, ends, read)
+        assert read == {reader.station: len(entries)}, "what was read stays read"

@@ -99,6 +99,25 @@ def test_from_found_out_of_tolerance_to_released(call: Call, state: Path) -> Non
     assert "is in no quarantine" in call("pen", "exposed", NAME, code=1).output
 
 
+def test_out_of_tolerance_without_a_figure_lists_every_session_with_an_error_that_is_not_known(
+    call: Call, state: Path
+) -> None:
+    journalled(state, *treated(800), (None, certificate("C-1", **NAMED)), *treated(500), *treated(950))
+    said = call("pen", "quarantine", NAME, "--because", "out_of_tolerance", by="tech-kim").output
+    assert "2 sessions held with it since it last was right to be looked through" in said
+    told = json.loads(call("pen", "exposed", NAME, "--json", "--csv", str(state / "exposed.csv")).output)
+    assert told["sessions"] == 2
+    assert [(row["shown_um"], row["error_um"], row["true_um"], row["over_limit"]) for row in told["zones"]] == [
+        (500, None, None, None),
+        (950, None, None, None),
+    ]
+    assert "500,,,1000,," in (state / "exposed.csv").read_text(encoding="utf-8")
+    shown = " ".join(call("pen", "exposed", NAME).output.split())
+    assert "the depth error is not known" in shown
+    assert "Of 2 nobody knows how deep the needles truly were" in shown
+    assert "cheek: 0.50 mm, depth error not known, limit 1.00 mm" in shown
+
+
 def test_a_part_that_is_recalled_is_found_and_its_pens_are_taken_out_of_use(call: Call, state: Path) -> None:
     journalled(state, *treated(500))
     said = call("pen", "part", NAME, "motor", "--lot", "L7", "--removed-lot", "L1", by="tech-kim").output

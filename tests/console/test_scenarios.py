@@ -10,6 +10,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from console.actions.scenarios import check
+from console.actions.scenarios import run as play_all
+from console.exits import Code
+from console.trouble import ConsoleError
 from proving.scenario.loading import library
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -157,3 +161,19 @@ def test_what_is_listed_is_run_by_its_name_and_a_slip_brings_the_nearest(run: Ru
     assert json.loads(done.stdout.splitlines()[-1])["held"] == 1
     slip = run("run", "two-zone")
     assert (slip.returncode, "Nearest: two-zones" in slip.stderr) == (2, True)
+
+
+def test_check_knows_the_names_that_run_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check([Path("two-zones"), Path("two-zone")], as_json=True) == Code.NO
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (good["good"], good["problem"]) == (True, "")
+    assert (bad["good"], "Nearest: two-zones" in bad["problem"]) == (False, True)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConsoleError, match="is a folder") as caught:
+        play_all([Path("two-zones")], real=False, junit=tmp_path, tell=False, as_json=False)
+    assert caught.value.exit_code == Code.USAGE
+    assert capsys.readouterr().out == ""

@@ -91,6 +91,8 @@ def test_no_name_is_in_it_and_what_helps_is(bundle: zipfile.ZipFile) -> None:
     assert {one["type"] for one in events} == {"pen_connected", "pen_lost", "station_started"}
     lost = next(one for one in events if one["type"] == "pen_lost")
     assert "mqtt://(an address)" in lost["cause"]
+    assert "example" not in lost["cause"]
+    assert (len(pen["seen"]), len(pen["charge_read"])) == (22, 22), "to the minute"
     assert all(one["at"].endswith("+00:00") and one["at"].count(":") == 2 for one in events), "to the minute"
     checks = {one["check"] for one in json.loads(texts["doctor.json"])["findings"]}
     assert {"software", "ports", "disk", "clock"} <= checks
@@ -145,6 +147,13 @@ def test_own_words_go_wherever_they_stand(word: str, around: str) -> None:
         assert word not in text.replace("(a path)", "") or word in "(a path)"
 
 
+def test_an_address_that_a_word_stands_in_goes_whole_in_any_spelling() -> None:
+    scrub = Scrubber(["praxis-sonne"])
+    assert scrub.text("mqtt://mqtt.Praxis-Sonne-berlin.example:1883, later") == "mqtt://(an address), later"
+    assert scrub.text("/srv/praxis-sonne/anna/x: wrong") == "(a path): wrong"
+    assert scrub.text("PRAXIS-SONNE is away") == "(a path) is away"
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [
@@ -154,6 +163,8 @@ def test_own_words_go_wherever_they_stand(word: str, around: str) -> None:
         ("serial:///dev/serial/by-id/pen?baud=9600", "serial:///dev/serial/by-id/pen?baud=9600"),
         ("serial:///srv/anna/pty", "serial://(a path)"),
         ("60 % and/or more", "60 % and/or more"),
+        ("Connect call failed ('192.168.7.20', 7070)", "Connect call failed ('(an address)', 7070)"),
+        ("STOP listens on 127.0.0.1:7472, firmware 1.4.0", "STOP listens on 127.0.0.1:7472, firmware 1.4.0"),
     ],
 )
 def test_addresses_and_paths_of_people_go_and_those_of_the_system_stay(text: str, left: str) -> None:

@@ -13,7 +13,7 @@ from controller.health.policy import load_health_policy
 from controller.health.words import NAMES
 from controller.service_events import PartTest, PenQuarantined, PenReleased, PenRepaired, PenSelfTested, ServiceMove
 from controller.units import Micrometres, Millihertz
-from tests.pen_lives import certificate, life, read
+from tests.pen_lives import certificate, connected, life, read
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 POLICY = load_health_policy()
@@ -144,6 +144,39 @@ def test_a_pen_that_is_expected_to_leave_before_it_is_due_is_worth_a_word() -> N
     assert "That is before it is due: calibrate it before 2027-" in depth.sentence
 
 
+def calibrated(days_ago: int, number: int, found_um: int, left_um: int = 0) -> tuple[datetime, Event]:
+    """A certificate of some day."""
+    at = NOW - timedelta(days=days_ago)
+    return at, certificate("NW-2", "0007", str(number), found_um=found_um, left_um=left_um, on=at.date())
+
+
+def test_a_certificate_issued_anew_is_no_second_calibration() -> None:
+    told = [calibrated(360, 0, 0), calibrated(180, 1, 60), calibrated(10, 2, 62)]
+    once = row(judged(told), "depth_error")
+    named = told[2][1].model_copy(update={"number": "2-B", "due_on": "2027-05-01"})  # the same series
+    anew = judged([*told, (NOW - timedelta(days=3), named)])
+    assert row(anew, "depth_error") == once
+    assert anew.calibration_due == "2027-05-01"
+
+
+def test_left_out_of_tolerance_by_its_only_calibration_calls_for_somebody() -> None:
+    depth = row(judged([calibrated(5, 0, 400, left_um=-180)]), "depth_error")
+    assert (depth.level, depth.value) == ("act", -180)
+    assert "Beyond its limit when it was read last" in depth.sentence
+
+
+def test_depth_that_nobody_measured_yet_is_told_as_expected() -> None:
+    depth = row(judged([calibrated(300, 0, 0), calibrated(200, 1, 120)]), "depth_error")
+    assert (depth.level, depth.forecast.told_by) == ("act", "line")
+    assert "if it went on as it did" in depth.sentence
+
+
+def test_a_calibration_of_long_ago_is_no_ground_for_a_forecast() -> None:
+    depth = row(judged([calibrated(2_000, 0, 0), calibrated(1_900, 1, 20)]), "depth_error")
+    assert (depth.level, depth.forecast.state) == ("unknown", "too_few")
+    assert "1900 days ago" in depth.sentence
+
+
 def test_a_model_without_a_data_sheet_has_no_depth_row() -> None:
     pen = judged([(NOW, certificate("NW-X", "1", "1", found_um=5, left_um=1, on=NOW.date()))], limits=PenLimits())
     assert [one.quantity for one in pen.rows] == ["connections_lost"]
@@ -151,12 +184,23 @@ def test_a_model_without_a_data_sheet_has_no_depth_row() -> None:
 
 def test_a_bad_line_is_worth_a_word_and_no_more() -> None:
     lost: list[tuple[datetime, Event]] = [
-        (NOW - timedelta(days=day), PenLost(pen=PEN, cause="the port went")) for day in range(1, 25, 3)
+        (NOW - timedelta(days=day, seconds=-later), event)
+        for day in range(1, 25, 3)
+        for later, event in ((0, PenLost(pen=PEN, cause="the port went")), (40, connected("NW-2", "0007")))
     ]
     pen = judged([*weekly(10, frames=9_000, frames_damaged=4), *lost])
     assert (row(pen, "frames_damaged").level, row(pen, "frames_damaged").value) == ("watch", pytest.approx(444, abs=1))
     assert (row(pen, "connections_lost").level, row(pen, "connections_lost").value) == ("watch", 8)
     assert pen.level == "watch"
+
+
+def test_a_pen_that_is_put_away_each_evening_has_no_bad_line() -> None:
+    days: list[tuple[datetime, Event]] = []
+    for day in range(1, 29):
+        days.append((NOW - timedelta(days=day, hours=15), connected("NW-2", "0007")))
+        days.append((NOW - timedelta(days=day, hours=5), PenLost(pen=PEN, cause="the port went")))
+    found = row(judged(days), "connections_lost")
+    assert (found.level, found.value) == ("good", 0)
 
 
 def quarantine(name: str) -> PenQuarantined:
@@ -219,6 +263,7 @@ def test_minutes_left_are_what_treatments_took() -> None:
     few = minutes_left(540, taken[:1], policy=POLICY.battery, confidence_percent=90)
     assert few is not None
     assert (few.minutes, few.at_least, few.at_most) == (44, 35, 58)
+    assert (left.confidence_percent, few.confidence_percent) == (90, None), "what is assumed has no confidence"
     assert minutes_left(540, [], policy=POLICY.battery, confidence_percent=90) is None
     assert minutes_left(40, taken, policy=POLICY.battery, confidence_percent=90).minutes == 0  # type: ignore[union-attr]
 
@@ -233,9 +278,9 @@ def test_while_it_treats_the_current_counts() -> None:
     health = judged(weekly(3), Load(charge_permille=600, current_ma=450, treating=True))
     assert health.minutes_left is not None
     assert health.minutes_left.minutes == int(0.5 * 600 * 0.95 * 60 / 450)
-    unknown = minutes_left_at_current(
-        600, 450, battery_mah=600, capacity_permille=None, policy=POLICY.battery, confidence_percent=90
-    )
+    assert health.charge_read is None
+    assert judged(weekly(3)).charge_read == NOW - timedelta(days=8)
+    unknown = minutes_left_at_current(600, 450, battery_mah=600, capacity_permille=None, policy=POLICY.battery)
     assert unknown is not None
     assert unknown.at_most - unknown.at_least > health.minutes_left.at_most - health.minutes_left.at_least
     assert judged(weekly(3), Load(charge_permille=600, current_ma=0, treating=True)).minutes_left is None

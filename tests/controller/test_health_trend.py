@@ -83,10 +83,40 @@ def test_too_little_is_no_forecast_but_a_limit_passed_is_told() -> None:
 
 def test_it_looks_ahead_no_farther_than_it_looked_back() -> None:
     policy = FAR.model_copy(update={"reach_times": 1})
-    near = forecast(readings(0.25, scatter=0.5), 140, "at_most", now=150, policy=policy, resolution=1)
+    near = forecast(readings(0.25, scatter=0.5), 160, "at_most", now=200, policy=policy, resolution=1)
     far = forecast(readings(0.25, scatter=0.5), 240, "at_most", now=200, policy=policy, resolution=1)
     assert (near.state, far.state) == ("leaving", "steady")
-    assert far.until == pytest.approx(200 + 190)
+    assert far.until == pytest.approx(190 + 190)
+
+
+def test_a_pen_that_was_put_away_has_no_forecast_until_it_is_read_again() -> None:
+    month = readings(0.25, days=40, every=5, scatter=0.5)
+    policy = FAR.model_copy(update={"reach_times": 3})
+    assert forecast(month, 200, "at_most", now=100, policy=policy, resolution=1).state != "too_few"
+    said = forecast(month, 200, "at_most", now=700, policy=policy, resolution=1)
+    assert said.state == "too_few"
+    assert "665 days old" in said.because
+    assert forecast(month, 105, "at_most", now=700, policy=policy, resolution=1).state == "left"
+
+
+def test_it_is_said_whether_a_reading_or_the_line_is_beyond_the_limit() -> None:
+    flat = readings(0.0, scatter=0.5)
+    hot = [*flat, Reading(195, 180)]
+    said = forecast(hot, 160, "at_most", now=200, policy=FAR, resolution=1)
+    assert (said.state, said.told_by) == ("left", "reading")
+    rising = readings(0.25)
+    said = forecast(rising, 149, "at_most", now=210, policy=FAR, resolution=1)
+    assert (said.state, said.told_by) == ("left", "line")
+    said = forecast(rising, 140, "at_most", now=210, policy=FAR, resolution=1)
+    assert (said.state, said.told_by) == ("left", "")
+
+
+def test_what_is_read_often_on_a_day_counts_once() -> None:
+    once = readings(0.25, scatter=6)
+    often = [Reading(one.day + part / 10, one.value) for one in once for part in range(4)]
+    few, many = (forecast(these, 160, "at_most", now=200, policy=FAR, resolution=1) for these in (once, often))
+    assert many.latest == pytest.approx(few.latest, abs=1)
+    assert forecast(often[:16], 160, "at_most", now=40, policy=FAR, resolution=1).state == "too_few"
 
 
 def test_a_trend_that_may_be_chance_gives_no_day() -> None:
@@ -143,4 +173,4 @@ def test_the_policy_says_how_far_it_looks() -> None:
     policy = ForecastPolicy.model_validate(
         {**POLICY.model_dump(), "horizon_days": 100, "reach_times": 2},
     )
-    assert (policy.until(10, 20), policy.until(10, 500)) == (50, 110)
+    assert (policy.until(10, 10, 20), policy.until(10, 10, 500), policy.until(90, 10, 20)) == (50, 110, 50)

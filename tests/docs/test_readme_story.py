@@ -18,15 +18,16 @@ import pytest
 from tests.fixtures_brokers import free_port
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-READY_WITHIN_S = 15.0
+READY_WITHIN_S = 40.0
 """Several interpreters start here, on a machine that has other tests to run."""
 
 Start = Callable[..., Coroutine[Any, Any, asyncio.subprocess.Process]]
 
 
 def written(beginning: str) -> str:
-    """The one command in the README's blocks that begins like this."""
-    (found,) = re.findall(rf"^{re.escape(beginning)}.*$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    """The one command in the README's blocks that is this, or else the one that begins like this."""
+    commands = re.findall(rf"^{re.escape(beginning)}.*$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    (found,) = [command for command in commands if command == beginning] or commands
     return str(found)
 
 
@@ -59,8 +60,13 @@ async def interrupt(process: asyncio.subprocess.Process) -> None:
     """Ctrl-C, and what it still says."""
     if process.returncode is None:
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(READY_WITHIN_S):
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                await process.communicate()
+        except TimeoutError:  # Mosquitto forgets an interrupt that comes in the moment it begins to run
+            process.kill()
             await process.communicate()
+            raise
 
 
 async def line_with(process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None, part: str) -> str:
@@ -76,7 +82,7 @@ async def line_with(process: asyncio.subprocess.Process, stream: asyncio.StreamR
 
 
 @pytest.mark.system
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_a_simulated_pen_with_mosquitto_is_watched_by_mosquitto_sub(start: Start, tmp_path: Path) -> None:
     port = free_port()
     settings = tmp_path / "mosquitto.conf"

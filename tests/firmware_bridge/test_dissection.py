@@ -12,7 +12,19 @@ from firmware_bridge.wire.codec import encode, pack
 from firmware_bridge.wire.dissection import HELD_MAX_BYTES, NO_FRAME, Dissector, dissect
 from firmware_bridge.wire.fields import fields_of
 from firmware_bridge.wire.framing import WIRE_MAX_BYTES, Deframer, frame
-from firmware_bridge.wire.messages import Arm, Armed, Direction, Fault, Hello, Request, Response, Setpoint, Status, Stop
+from firmware_bridge.wire.messages import (
+    Arm,
+    Armed,
+    Direction,
+    Fault,
+    Hello,
+    Request,
+    Response,
+    Setpoint,
+    Status,
+    Stop,
+    Welcome,
+)
 from firmware_bridge.wire.operation import Operation
 from firmware_bridge.wire.operations import CARTRIDGE_READ, CartridgeData
 from firmware_bridge.wire.service_operations import SERVICE_OPERATIONS, ServiceCeilings
@@ -101,6 +113,29 @@ def test_gaps_the_wrong_way_and_nonsense_are_told() -> None:
     assert "state 200" in nonsense.troubles[0]
     assert gap.troubles == ("2 frames are missing before it",)
     assert "only goes pen → host" in wrong.troubles[0]
+
+
+def test_a_new_connection_counts_anew_and_misses_nothing() -> None:
+    def welcome(nonce: int) -> Welcome:
+        return Welcome(nonce, 1, 5, b"NW", b"1", b"1", 1, 0, 2500, 50, 20_000, 150_000, 1000, 300, 120, 20)
+
+    found = of(
+        (TO_PEN, frame(Hello(1, 1), 9)),
+        (TO_HOST, frame(welcome(1), 40)),
+        (TO_HOST, frame(STATUS, 41)),
+        (TO_PEN, frame(Hello(2, 1), 0)),
+        (TO_HOST, frame(STATUS, 43)),  # of the old connection still: one is lost before it
+        (TO_HOST, frame(welcome(2), 0)),
+        (TO_PEN, frame(Hello(2, 1), 2)),  # said again, within one connection: one is lost before it
+        (TO_HOST, frame(welcome(2), 1)),
+        (TO_HOST, frame(STATUS, 4)),
+    )
+    missing = [(place, said) for place, one in enumerate(found) for said in one.troubles if "missing" in said]
+    assert missing == [
+        (4, "1 frame is missing before it"),
+        (6, "1 frame is missing before it"),
+        (8, "2 frames are missing before it"),
+    ]
 
 
 def test_what_the_pen_refuses_or_finds_is_told_once() -> None:

@@ -245,11 +245,24 @@ class TestInVirtualTime:
                 await gauge.read()
         listener.close()
 
+    async def test_a_lower_row_alone_is_no_reading_and_no_stranger(self) -> None:
+        def accept(peer: MemoryPeer) -> None:
+            peer.on_data = lambda _data: None
+            asyncio.get_running_loop().call_later(1.0, peer.write, b"\x0242270100001234\r")
+
+        listener = listen("lower", accept)
+        async with await open_gauge(f"lutron+{listener.url}") as gauge:
+            with pytest.raises(GaugeSilent, match="lower row"):
+                await gauge.read()
+        listener.close()
+
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
         ("serial:///dev/ttyUSB0", "Examples: digimatic"),
+        ("digimatic+", "Examples: digimatic"),
+        ("digimatic+memory://x?channel=0012", "no input"),
         ("digimatic", "Examples"),
         ("caliper+serial:///dev/ttyUSB0", "Examples"),
         ("digimatic+memory://x?unit", "Examples"),

@@ -192,6 +192,17 @@ def test_a_reissue_names_what_it_replaces_and_why() -> None:
     assert any("No. C261125-0000000A" in words and "mistyped" in words for words in data["warnings"])
 
 
+def test_air_is_for_information_unless_its_thermometer_is_a_reference() -> None:
+    references = [each for each in printed().certificate.body.references if each.kind != "thermometer"]
+    data = certificate_data(printed(references=tuple(references)))
+    assert "for information, and traceable to nothing" in data["environment_note"]
+    thermometer = references[0].model_copy(update={"kind": "thermometer", "serial": "EXAMPLE-H1"})
+    data = certificate_data(printed(references=(*references, thermometer)))
+    assert data["environment_note"] == "Read from EXAMPLE-H1, listed with the references."
+    air = printed().certificate.body.environment.model_copy(update={"temperature_dc": None, "humidity_permille": None})
+    assert certificate_data(printed(environment=air))["environment_note"] == ""
+
+
 def test_a_late_reference_is_told_of_on_the_first_page() -> None:
     references = printed().certificate.body.references
     late = references[0].model_copy(update={"due_on": "2026-11-25"})

@@ -117,6 +117,16 @@ def test_what_a_later_version_wrote_is_counted_and_not_guessed() -> None:
     assert (found.zones, found.unread) == ((), 1)
 
 
+def test_without_an_error_it_counts_all_the_same_and_comes_before_what_is_known() -> None:
+    unknown = exposed(chained([("s-1", one) for one in (began(), set_to(500), closed(dose("chin", 600)))]), ())
+    assert unknown is not None
+    (zone,) = unknown.zones
+    assert (zone.shown_um, zone.error_um, zone.true_um, zone.beyond) == (600, None, None, False)
+    assert (unknown.worst_um, unknown.over_limit) == (None, False)
+    over, known = of(began(), closed(dose("chin", 550))), of(began(), closed(dose("cheek", 500)))
+    assert worst_first([known, unknown, over]) == [over, unknown, known]
+
+
 def test_those_beyond_a_limit_come_first_then_the_greatest_error() -> None:
     little = of(began(), closed(dose("cheek", 250)))
     much = of(began(), closed(dose("cheek", 500)))

@@ -137,6 +137,14 @@ def test_the_last_certificate_by_which_it_was_right() -> None:
     assert last_in_tolerance(events[2:]) is None
 
 
+def test_a_certificate_that_was_told_late_is_as_old_as_it_says() -> None:
+    """After a crash, or from a backup: it says nothing of the days after it was issued."""
+    events = told(certificate("C-2"), certificate("C-1", issued_on="1969-12-30"))
+    found = last_in_tolerance(events)
+    assert found == events[0]
+    assert [measured_utc_us(one) for one in events] == [events[0].utc_us, -24 * 3600 * 10**6]
+
+
 @pytest.mark.parametrize(
     ("events", "problem"),
     [
@@ -148,6 +156,7 @@ def test_the_last_certificate_by_which_it_was_right() -> None:
         ([quarantined(), certificate("C-2")], None),
         ([quarantined(), certificate("C-2"), quarantined("q-2", "shock")], "no_certificate"),
         ([quarantined(), certificate("C-2"), certificate("C-3", left=False)], "no_certificate"),
+        ([quarantined(), certificate("C-0", issued_on="1969-12-31")], "no_certificate"),  # an old one, told late
         ([quarantined(because="recall")], None),
         ([quarantined(because="recall"), part("motor", "L2")], "no_certificate"),
         ([quarantined(because="recall"), repaired(ends=False)], None),

@@ -1,19 +1,23 @@
 """The store takes what continues a chain, once, and keeps what contradicts it beside it."""
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
 from logger.errors import StoreUnusable, StoreUnwritable
 from logger.journal.entry import GENESIS, Entry, entry_hash
 from logger.proof.verify import verify_store
 from logger.store.place import WRITES, engine_to_write, url_of
 from logger.store.store import StationSpan, Store
+from logger.store.tables import FREQUENT
 from tests.fixtures_brokers import OTHER_STATION, STATION
 from tests.fixtures_postgres import PostgresServer
 from tests.logger.making import chain
@@ -207,3 +211,41 @@ def test_a_store_of_another_format_is_refused(store_place: str) -> None:
     for opens in (Store.open, Store.open_to_read):
         with pytest.raises(StoreUnusable, match="format 99"):
             opens(store_place)
+
+
+def test_entries_of_some_types_are_those_in_order_also_the_frequent_one(store: Store) -> None:
+    names = [FREQUENT if number % 3 else "pen_armed" for number in range(700)] + ["session_closed"]
+    entries, previous = [], GENESIS
+    for number, name in enumerate(names, 1):
+        fields = (number, number, number, "s", name, 1, b"{}")
+        entries.append(Entry(STATION, *fields, previous, entry_hash(STATION.encode(), previous, *fields)))
+        previous = entries[-1].hash
+    store.append(entries, seen_utc_us=1)
+    for types in (("pen_armed",), ("pen_armed", "session_closed"), (FREQUENT, "pen_armed"), ("health_read",)):
+        for after in (0, 400):
+            found = list(store.entries_of(types, {STATION: after}))
+            assert found == [entry for entry in entries[after:] if entry.type in types]
+
+
+def test_what_is_told_is_found_without_reading_the_frequent_entries(tmp_path: Path) -> None:
+    """By the index alone: SQLite says how it would do it, with and without the frequent type."""
+    store, asked = Store.open(tmp_path / "store.db"), []
+
+    def note(_connection: object, _cursor: object, sql: str, given: object, *_more: object) -> None:
+        asked.append((sql, given))
+
+    store.append(chain(3), seen_utc_us=1)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for types in (("pen_armed",), ("pen_armed", FREQUENT)):
+            list(store.entries_of(types))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+        store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+        plans = [
+            str(database.execute(f"EXPLAIN QUERY PLAN {sql}", given).fetchall())
+            for sql, given in asked
+            if "entries.type IN" in sql
+        ]
+    assert ["INDEX entries_told" in plan for plan in plans] == [True, False]

@@ -26,8 +26,8 @@ from proving.conform.host import BareHost, MotionForbidden
 from proving.conform.reporting import as_suite
 from proving.conform.running import conform
 from proving.conform.verdicts import Part, Report, Verdict
-from proving.defects import planted
 from proving.junit import document
+from proving.planting import planted
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
 from simulators.leasing import LeaseKeeper
@@ -42,6 +42,8 @@ MAINTENANCE = ["M1", "M2", "M3", "M4", "M5", "M6", "M7"]
 """What only a pen for a technician's bench does."""
 OF_OTHER_PENS = ("A2",)
 """Of these a part is about pens without a dead-man, and cannot be tried on one that has it."""
+UNSIGNED = ("M7",)
+"""Of these a part takes firmware that a pen's maker signed."""
 EVERYTHING = Allowed(motion=True, writes=True)
 
 
@@ -155,7 +157,7 @@ async def test_the_simulated_pen_of_the_bench_passes_in_every_clause() -> None:
     report = await report_on(NW_2)
     assert failures(report) == []
     assert not_passed(report) == ["S4"]
-    assert report.in_part == OF_OTHER_PENS
+    assert report.in_part == (*OF_OTHER_PENS, *UNSIGNED)
 
 
 @VIRTUAL
@@ -213,6 +215,8 @@ async def test_over_terminal_and_socket_and_on_the_pen_in_c(c_pen_program: Path)
         assert failures(report) == []
         assert report.stopped
     assert [one.clause for one in reports[2].clauses if one.verdict is Verdict.NOT_TRIED] == ["C5", "S4", *MAINTENANCE]
+    firmware = next(one for one in reports[2].clauses if one.clause == "M7")
+    assert {part.why for part in firmware.parts} == {"the pen has no FIRMWARE_UPDATE"}
 
 
 # What may move -------------------------------------------------------------------------------------------------------
@@ -299,23 +303,29 @@ async def test_a_check_of_its_own_that_breaks_stops_the_pen_too() -> None:
 
 
 @VIRTUAL
-async def test_what_does_not_answer_fails_in_c1_and_the_rest_is_not_tried() -> None:
+async def test_what_does_not_answer_is_told_at_once_and_nothing_is_tried() -> None:
     listener = listen("conform-mute", lambda peer: setattr(peer, "on_data", lambda _data: None))
+    began_s = asyncio.get_running_loop().time()
     try:
         report = await conform("memory://conform-mute", random=Random(7))
     finally:
         listener.close()
+    assert asyncio.get_running_loop().time() - began_s < 3
     assert report.welcome is None
     assert not report.stopped
     assert not report.conforms
     counts = [report.count(verdict) for verdict in (Verdict.PASS, Verdict.FAIL)]
-    assert counts == [0, 1]
+    assert counts == [0, 0]
+    assert report.nothing_tried
+    assert "in the wire protocol: nothing understandable came." in report.interrupted
 
 
 @VIRTUAL
 async def test_a_pen_asked_in_the_wrong_dialect_is_told_which_there_are() -> None:
     async with simulated() as (_, url, _hands):
-        told = (await conform(f"ascii+{url}", random=Random(7))).interrupted
+        asked = await conform(f"ascii+{url}", random=Random(7))
+        told = asked.interrupted
+    assert (asked.count(Verdict.FAIL), asked.nothing_tried, asked.conforms) == (0, True, False)
     assert "does not answer HELLO in the dialect ascii: nothing understandable came." in told
     assert "Without ascii+ before its address it is asked in the wire protocol." in told
     answers: list[int] = []

@@ -1,6 +1,7 @@
 """The stated uncertainty is right as often as it says: over fixed seeds, and not by padding."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import coverage_table
@@ -64,16 +65,28 @@ def test_a_reference_worse_than_its_certificate_is_noticed(monkeypatch: pytest.M
     """A check that cannot fail is none: a cartridge three times as far off as its tolerance says."""
 
     def worse(setup: object, random: object) -> DepthReference:
-        method, cartridge = setup.method, setup.cartridge  # type: ignore[attr-defined]
+        cartridge = setup.cartridge  # type: ignore[attr-defined]
         far = cartridge.model_copy(update={"tolerance_um": cartridge.tolerance_um * 3})
-        return depth_reference(
-            random, setup.gauge, far, setup.environment, method.alignment_mrad, method.expansion_ppb_per_k,  # type: ignore[arg-type,attr-defined]
-        )  # fmt: skip
+        return depth_reference(random, far, setup)  # type: ignore[arg-type]
 
     monkeypatch.setattr(coverage_of_calibration, "_reference", worse)
     rows = {row.quantity: row for row in coverage(POLICY, coverage_table.MODEL, range(150))}
     assert rows["error at a point"].permille < 800
     assert rows["hysteresis"].permille > 875, "what cancels is not touched"
+
+
+def test_a_pen_that_begins_elsewhere_each_time_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cartridge and start four times as far apart as the method's study found: read within a series, it hides."""
+
+    def apart(setup: object, random: object) -> DepthReference:
+        reference = depth_reference(random, setup.cartridge, setup)  # type: ignore[arg-type,attr-defined]
+        return replace(reference, beginnings_um=4 * reference.beginnings_um, begun_um=4 * reference.begun_um)
+
+    monkeypatch.setattr(coverage_of_calibration, "_reference", apart)
+    rows = {row.quantity: row for row in coverage(POLICY, coverage_table.MODEL, range(150))}
+    assert rows["error at a point"].permille < 850
+    assert rows["one setting, by what the pen holds"].permille < 850
+    assert rows["gain of the line"].permille > 875, "every depth is off by the same"
 
 
 def test_a_table_says_which_rows_are_outside() -> None:

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from controller.inputs import Prepare
-from proving.defects import Defect, catch, defects, planted
+from proving.defects import catch, defects
 from proving.oracle import Calibrated, Oracle
 from proving.plans import pen_of, plan_of
+from proving.planting import Defect, planted
 from proving.rig import Rig
 from proving.stories import Setting
 

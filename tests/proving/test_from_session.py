@@ -15,7 +15,8 @@ from controller.events import Event, LinkAdvisory, SessionClosed, SessionSigned
 from controller.inputs import SetDepth
 from controller.state import MachineState
 from logger.journal.entry import GENESIS, Entry
-from proving.defects import defects, planted
+from proving.defects import defects
+from proving.planting import planted
 from proving.scenario.from_session import Made, from_session
 from proving.scenario.loading import Loaded, load_scenario
 from proving.scenario.outcomes import play

@@ -3,7 +3,9 @@
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
-from proving.junit import Case, Suite, document, write
+import pytest
+
+from proving.junit import Case, Suite, document, try_place, write
 
 SUITE = Suite(
     "tried",
@@ -34,3 +36,14 @@ def test_its_folder_is_made_and_others_may_read_it(tmp_path: Path) -> None:
         write(tmp_path / "made" / "out.xml", SUITE)
     assert (tmp_path / "made" / "out.xml").read_bytes() == document(SUITE)
     assert (tmp_path / "made" / "out.xml").stat().st_mode == (tmp_path / "like-any").stat().st_mode
+
+
+def test_a_place_is_tried_without_a_trace(tmp_path: Path) -> None:
+    there = tmp_path / "there.xml"
+    there.write_text("before")
+    try_place(there)
+    try_place(tmp_path / "made" / "out.xml")
+    assert (there.read_text(), list((tmp_path / "made").iterdir())) == ("before", [])
+    for nowhere in (tmp_path, there / "out.xml"):
+        with pytest.raises(OSError):  # noqa: PT011 whichever it is
+            try_place(nowhere)

@@ -91,6 +91,10 @@ def test_a_good_one_is_read_with_the_line_of_each_step() -> None:
         ("title: A good one", "title: &x A good one", 3, "an anchor"),
         ("wait_s: 2", "wait_s: soon", 23, "is not a number"),
         ("expect: {event", "expect: {}\n  - expect: {event", 22, "says at least one thing"),
+        ("- mend: line_loss", "- mend: line_garbage", 24, "mend: line_garbage does not go wrong before it"),
+        ("fault: line_loss\n    with: {share_permille: 100}", "fault: knock", 23, "mend: line_loss does not go wrong"),
+        ("- mend: line_loss", "- fault: knock\n  - mend: knock", 25, "happens in a moment: there is nothing to mend"),
+        ("  - do: prepare", "  - mend: all\n  - do: prepare", 7, "mend: nothing that lasts goes wrong before it"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(was: str, becomes: str, line: int, words: str) -> None:
@@ -101,6 +105,22 @@ def test_a_mistake_is_told_with_its_line(was: str, becomes: str, line: int, word
     assert said.startswith(f"story.yaml:{line}: "), said
     assert words in said, said
     assert "Nothing was loaded." in said
+
+
+STEPS, EXPECTED = GOOD.partition("  - expect")[0], "steps: nothing is expected here, so that it would hold whatever"
+
+
+@pytest.mark.parametrize("step", ["  - wait_s: 1\n", "  - do: stop\n"])
+def test_a_story_that_no_pen_could_fail_is_refused(step: str) -> None:
+    with pytest.raises(DataError, match=f"^story.yaml:6: {EXPECTED}"):
+        parsed(STEPS + step)
+
+
+@pytest.mark.parametrize(
+    "step", ["  - do: arm\n    refused: any\n", "  - do: arm\n    when: {phase: paused}\n", "  - expect: {link: up}\n"]
+)
+def test_a_story_that_can_fail_in_any_way_is_read(step: str) -> None:
+    parsed(STEPS + step)
 
 
 def test_every_mistake_of_a_file_is_told_at_once() -> None:

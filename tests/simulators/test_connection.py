@@ -4,7 +4,7 @@ import pytest
 
 from firmware_bridge.wire.codec import FRAME_MAX_ARMED_BYTES, encode
 from firmware_bridge.wire.framing import frame
-from firmware_bridge.wire.messages import Arm, Busy, Disarm, Hello, Setpoint, Stop, Welcome
+from firmware_bridge.wire.messages import Arm, Busy, Capability, Disarm, Hello, Setpoint, Stop, Welcome
 from firmware_bridge.wire.operations import CALIBRATION_READ, CARTRIDGE_READ, EVENT_LOG, LogPosition
 from simulators.personality import NW_1
 
@@ -16,7 +16,7 @@ def test_c1_hello_is_answered_at_once_with_its_nonce_and_the_data_sheet(bench):
     assert (welcome.nonce, welcome.version) == (0xDEADBEEF, 1)
     assert welcome.model.rstrip(b"\0") == b"NW-1"
     assert welcome.boot_id == bench.pen.firmware.boot_id
-    assert welcome.capabilities == NW_1.capabilities
+    assert welcome.capabilities == NW_1.capabilities | Capability.SIMULATED
     assert (welcome.depth_min_um, welcome.depth_max_um, welcome.depth_step_um) == (0, 2500, 50)
     assert (welcome.rate_min_mhz, welcome.rate_max_mhz, welcome.rate_step_mhz) == (20_000, 150_000, 1_000)
     assert (welcome.dead_man_ms, welcome.retract_ms, welcome.status_period_ms) == (300, 250, 20)

@@ -124,6 +124,19 @@ def test_firmware_that_hangs_is_given_up_by_the_watchdog() -> None:
     assert updating.state.trial == 0
 
 
+def test_what_runs_on_trial_is_not_written_over() -> None:
+    updating = Updating().on_trial()
+    updating.connect()
+    content = simulated_image("sim 2.1", size=300)
+    assert updating.refusal(FIRMWARE_BEGIN, signed_image("NW-2", "sim 2.1", 210, content), key=4) is Refusal.NONE
+    updating.send(content)
+    assert updating.refusal(FIRMWARE_APPLY, key=5) is Refusal.RANGE
+    assert text(updating.state.running) == "sim 2.0"
+    assert updating.refusal(FIRMWARE_CONFIRM, key=6) is Refusal.NONE
+    assert updating.refusal(FIRMWARE_APPLY, key=7) is Refusal.NONE
+    assert text(updating.connect().firmware) == "sim 2.1"
+
+
 def test_rolling_back_restarts_into_what_was_confirmed() -> None:
     updating = Updating()
     assert updating.refusal(FIRMWARE_ROLL_BACK) is Refusal.RANGE

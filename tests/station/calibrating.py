@@ -1,23 +1,29 @@
 """A bench at which a pen is calibrated in virtual time, with instruments that see what it truly does."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from controller.calibration.policy import CalibrationPolicy, load_policy
 from controller.calibration.series import CalibrationUnderWay, Read, Results, Source, Stage, Step, Table, What
 from controller.calibration.setup import Environment
+from controller.events import Event
 from logger.journal.journal import Journal
 from logger.proof.checkpoints import announcement
+from logger.record.pens import PEN_TYPES
 from simulators.pen import SimulatedPen
 from station.bench.beginning import Instruments
 from station.bench.bench import TechnicianBench
 from station.bench.hands import Hands
 from station.record.station_key import station_key
 from station.settings import StationSettings
+from tests.controller.house import MemorySink
 from tests.controller.service.bench import Bench, LoopClock, simulated_bench
 
 AIR = Environment(temperature_dc=218, humidity_permille=410)
@@ -66,11 +72,12 @@ class Eye:
 
 @dataclass
 class Someone:
-    """Whoever is at the bench: what they were told, and what they say."""
+    """Whoever is at the bench: what they were told, and what they say; ``forgets`` to put the load on."""
 
     pen: SimulatedPen
     agrees: bool = True
     adjusts: bool = True
+    forgets: bool = False
     wrong: Callable[[Read, int], int] = lambda _due, value: value
     step: Callable[[Step], None] = lambda _step: None
     puts_right: Callable[[], None] = lambda: None
@@ -91,6 +98,10 @@ class Someone:
 
     async def prepare(self, stage: Stage, what: What) -> None:
         self.prepared.append(f"{stage} {what}")
+        if not (self.forgets and what == "load"):
+            self.put_on(what)
+
+    def put_on(self, what: What) -> None:
         self.pen.hold_on("test-pad" if what == "load" else "air", touching=None if what == "load" else False)
 
     async def adjust(self, _found: Results, _before: Table, _wanted: Table) -> bool:
@@ -102,6 +113,41 @@ class Someone:
 
     def read(self, _due: Read, _shown: int, _reference: int) -> None:
         self.readings += 1
+
+
+class Recorded:
+    """What is told of pens goes into the journal too, in a loop of its own: the disk's time is no virtual one."""
+
+    def __init__(self, memory: MemorySink, settings: StationSettings, clock: LoopClock) -> None:
+        self._memory = memory
+        self._settings = settings
+        self._clock = clock
+        self._waiting: list[Event] = []
+
+    def emit(self, event: Event, *, session: str | None) -> None:
+        self._memory.emit(event, session=session)
+        if event.type in PEN_TYPES:
+            self._waiting.append(event)
+
+    async def flush(self) -> None:
+        now, self._waiting, events = self._clock.utc(), [], self._waiting
+        if events:
+            written = Thread(target=asyncio.run, args=(self._journal(now, events),))
+            written.start()
+            written.join()
+
+    async def _journal(self, now: datetime, events: list[Event]) -> None:
+        async with Journal(self._settings.journal_path, station=self._settings.station, utc_now=lambda: now,
+                           monotonic_ms=lambda: 0) as journal:  # fmt: skip
+            for event in events:
+                journal.emit(event, session=None)
+            await journal.flush()
+
+    def problem(self) -> str | None:
+        return self._memory.problem()
+
+    def fill_permille(self) -> int:
+        return self._memory.fill_permille()
 
 
 @dataclass
@@ -122,9 +168,11 @@ class Room:
 
 
 @asynccontextmanager
-async def room(place: Path, policy: CalibrationPolicy | None = None, **pen: Any) -> AsyncIterator[Room]:
-    """A technician at a simulated pen. What they put on record is in memory; a journal is there to be read, in which
-    the station announced its key and nothing else."""
+async def room(
+    place: Path, policy: CalibrationPolicy | None = None, *, journalled: bool = False, **pen: Any
+) -> AsyncIterator[Room]:
+    """A technician at a simulated pen. What they put on record is in memory, and a journal is there to be read: with
+    the station's key alone, or with what is told of pens where it is ``journalled``."""
     settings = StationSettings(state_dir=place, stop_port=0, calibration=place / "calibration.yaml")
     goes_by = policy or load_policy(settings.calibration)
     clock = LoopClock()
@@ -142,7 +190,7 @@ async def room(place: Path, policy: CalibrationPolicy | None = None, **pen: Any)
             policy=goes_by,
             technician="tech-1",
             driver=simulated.driver,
-            sink=simulated.sink,
+            sink=Recorded(simulated.sink, settings, clock) if journalled else simulated.sink,
             clock=clock,
             state_dir=place,
             attested_off_skin=False,

@@ -24,6 +24,7 @@ from controller.service_events import (
     ServiceOpened,
 )
 from firmware_bridge.gauges.errors import GaugeError, GaugeLost
+from firmware_bridge.wire.messages import Capability
 from logger.certificate.verify import verify_certificate
 from logger.proof.checkpoints import key_id
 from simulators.nonvolatile import WRITE_STEPS
@@ -31,6 +32,7 @@ from simulators.untruth import Untruth
 from station.bench.accuracy_testing import AccuracyTest
 from station.bench.beginning import begin, resume
 from station.bench.certifying import Issued, Parties
+from station.bench.issuing import Issuing
 from station.bench.work_folder import WorkFolder
 from station.errors import BenchRefused
 from station.record.station_key import station_key
@@ -41,7 +43,7 @@ WRONG = Untruth(gain_ppm=1_040_000, offset_um=80)
 """Found out of tolerance: 140 µm at 1.5 mm."""
 
 
-CUTS = [(which, step) for which in ("adjust", "calibrate") for step in range(len(WRITE_STEPS))]
+CUTS = [(which, step) for which in ("adjust", "calibrate", "put_in_force") for step in range(len(WRITE_STEPS))]
 READINGS = 2 * (12 + 6 + 2)
 
 
@@ -132,9 +134,9 @@ class Killed(BaseException):
     """The program is gone."""
 
 
-@pytest.mark.parametrize("at_step", _mostly_soak(range(11), quick=(5,)))
+@pytest.mark.parametrize("at_step", _mostly_soak(range(12), quick=(5,)))
 async def test_killed_before_any_step_it_goes_on_from_there(place: Path, at_step: int) -> None:
-    """Six series and five things that are done. The pen lives on; the program is another."""
+    """Six series and six things that are done. The pen lives on; the program is another."""
     async with room(place, untruth=WRONG) as at:
         first, second = at.someone, at.someone
 
@@ -212,10 +214,14 @@ async def test_a_reading_that_cannot_be_is_refused_and_read_again(place: Path) -
         someone = at.someone
         someone.adjusts = False
         someone.wrong = lambda due, value: round(value / 25.4) if due.line == 3 and not someone.troubles else value
+        someone.forgets = True
+        someone.puts_right = lambda: someone.put_on("load") if len(someone.troubles) == 2 else None
         await calibrated(at, someone)
-        assert len(someone.troubles) == 1
+        assert len(someone.troubles) == 2
         assert "line 3" in someone.troubles[0]
         assert "inches" in someone.troubles[0]
+        assert someone.troubles[1].startswith("line 1: under Test pad")
+        assert "nothing shows that the load was on" in someone.troubles[1]
         assert len(at.simulated.of(ReferenceRead)) == READINGS // 2
 
 
@@ -260,7 +266,7 @@ async def test_another_pen_on_the_cable_is_noticed_and_nothing_of_it_gets_in(pla
         assert WorkFolder(at.settings.works_path).of_pen("NW-2", "NW2-000002") is None
 
 
-@pytest.mark.parametrize(("which", "step"), _mostly_soak(CUTS, quick=(("adjust", 2),)))
+@pytest.mark.parametrize(("which", "step"), _mostly_soak(CUTS, quick=(("adjust", 2), ("put_in_force", 1))))
 async def test_a_power_cut_in_the_write_leaves_the_old_or_the_new_and_the_work_goes_on(
     place: Path, which: str, step: int
 ) -> None:
@@ -407,6 +413,22 @@ async def test_the_script_in_the_page_does_what_it_says(place: Path, capsys: pyt
                 """Nothing is open."""
 
         names |= {"open_bench": opened, "InstrumentReference": Plugged, "load_settings": lambda **_: at.settings}
+        names["ready"] = at.someone.prepare
         await names["main"]()
         (told,) = at.simulated.of(CertificateIssued)
     assert capsys.readouterr().out == f"{told.number} True\n"
+
+
+async def test_a_simulated_pen_is_marked_as_a_demonstration_by_whatever_policy(place: Path) -> None:
+    async with room(place) as at:
+        at.settings = at.settings.model_copy(update={"library": place / "library.yaml"})
+        assert (at.settings.mode, at.settings.calibration) == ("clinic", place / "calibration.yaml")
+        issuing = Issuing(at.bench, at.settings, Parties(), "tech-1")
+        assert issuing.demo
+        told = at.bench.pen.capabilities
+        at.bench.pen = at.bench.pen.model_copy(update={"capabilities": told & ~Capability.SIMULATED})
+        assert not issuing.demo, "a pen that is one"
+        at.bench.pen = at.bench.pen.model_copy(update={"capabilities": told})
+        someone = at.someone
+        someone.adjusts = False
+        assert (await calibrated(at, someone)).sealed.certificate.body.demo

@@ -1,6 +1,7 @@
 """From what was measured to an issued certificate: the file says what was found, and the record gets no names."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,24 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
         parties_of(Sealed(old.sealed.content, public))
 
 
+def test_issued_anew_it_has_the_due_date_that_the_pen_holds(tmp_path: Path) -> None:
+    old = issued(tmp_path)
+    assert old.sealed.certificate.body.written is not None
+    how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY,
+                           "folder": CertificateFolder(tmp_path), "number": "C261127-0000000R",
+                           "own_keys": {ID}}  # fmt: skip
+    for due_on in ("2028-11-26", None):
+        other = replace(parties_of(old.sealed), due_on=due_on)
+        with pytest.raises(CertificateRefused) as refused:
+            reissue(old.sealed, other, reason="Another date was wished for.", **how)
+        assert refused.value.code == "due_date_in_the_pen"
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    body = old.sealed.certificate.body.model_copy(update={"written": None})
+    given_none = Sealed(old.sealed.content, old.sealed.certificate.model_copy(update={"body": body}))
+    free = reissue(given_none, replace(parties_of(old.sealed), due_on=None), reason="None was asked for.", **how)
+    assert free.event.due_on is None
+
+
 def test_a_file_of_parties_is_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "parties.yaml"
     path.write_text("customer:\n  name: Practice\ndue_on: next year\n")
@@ -230,9 +249,10 @@ def test_a_single_measurement_beyond_the_tolerance_fails_an_accuracy_test(tmp_pa
 def test_references_stand_once_each_with_what_their_certificates_say() -> None:
     setup = accuracy_setup(POLICY, "NW-2", "bench-gauge", "master-16", "bench-tachometer", AIR[0], TODAY)
     listed = references_of(setup, setup)
-    assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "tachometer"]
+    assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "thermometer", "tachometer"]
     assert listed[0].uncertainty == "3 µm + 0.1 % of the reading, k = 2"
     assert (listed[0].calibrated_on, listed[0].due_on) == ("2026-01-12", "2099-12-31")
+    assert listed[2].uncertainty == "0.3 K, k = 2; 2 % relative humidity, k = 2"
 
 
 def test_a_laboratory_is_named_by_a_file_and_a_bad_one_refused_by_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ from controller.calibration.policy import load_policy
 from controller.events import Event, SessionClosed, ZoneDose
 from controller.pen_kept import Quarantined
 from controller.service_events import ErrorAtDepth
+from logger.certificate.folder import CertificateFolder
+from logger.certificate.number import new_number
+from logger.certificate.sealing import withheld
 from logger.journal.journal import Journal
 from logger.journal.reader import JournalReader
 from logger.proof.verify import verify_journal
 from logger.record.pens import PenName, open_quarantines
 from logger.store.store import Store
+from station.bench.certifying import issued_event
 from station.bench.paperwork import MAY_RELEASE, MAY_REPAIR, Paperwork, open_paperwork
 from station.clock import StationClock
 from station.errors import BenchRefused, NotAllowed, PenPaperRefused, SignInRefused, StationRefused
@@ -23,6 +28,7 @@ from station.record.seam import ended_in_order
 from station.settings import StationSettings
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import SitePens
+from tests.logger.certificates import example
 from tests.logger.test_exposure import began, set_to
 from tests.logger.test_pens import certificate
 from tests.logger.test_pens import released as pen_released
@@ -31,6 +37,7 @@ from tests.station.test_accounts import CHEAP, GOOD, NOW_S
 
 PEN = PenName("NW-1", "NW1-000001")
 NAMED = {"pen": "NW-1/NW1-000001", "serial": "NW1-000001"}
+OTHER_NUMBER = new_number("calibration", date(2026, 11, 26), bytes)
 ERRORS = (ErrorAtDepth(shown_um=250, error_um=20), ErrorAtDepth(shown_um=1000, error_um=120))
 
 Open = Callable[..., AbstractAsyncContextManager[Paperwork]]
@@ -100,6 +107,18 @@ async def test_it_is_on_record_signed_and_the_station_starts_after_it_as_after_a
     assert [one.quarantine for one in PensFile(settings.pens_path).open_quarantines(PEN)] == [made.quarantine]
 
 
+async def test_a_certificate_that_a_crash_left_without_its_event_is_on_record_before_anything_goes_by_it(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    issued, elsewhere = example(station="room-1"), example(station="room-2", number=OTHER_NUMBER)
+    for one in (issued, elsewhere):
+        CertificateFolder(settings.certificates_path).keep(one)
+    for _ in range(2):
+        async with paper_of() as paper:
+            told = [one.event for one in paper.records.told(types=("certificate_issued",))]
+            assert told == [issued_event(issued)], "once, and none of another station's"
+
+
 async def test_nobody_writes_beside_somebody_else_and_nobody_without_the_role(
     paper_of: Open, settings: StationSettings
 ) -> None:
@@ -159,6 +178,36 @@ async def test_without_an_earlier_certificate_every_session_counts(paper_of: Ope
         assert [one.session for one in paper.under_review(PEN)] == ["s-500"]
         await paper.quarantine(PEN, "shock")  # which found no error, so it adds none
         assert len(paper.under_review(PEN)) == 1
+
+
+async def test_out_of_tolerance_without_a_figure_lists_the_same_sessions_until_a_calibration_finds_one(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    await journalled(settings, *treated(900), (None, certificate("C-1", **NAMED)), *treated(500), *treated(950))
+    async with paper_of() as paper:
+        await paper.quarantine(PEN, "shock")
+        assert paper.under_review(PEN) == []
+        await paper.quarantine(PEN, "out_of_tolerance")
+        assert [(one.session, one.worst_um) for one in paper.under_review(PEN)] == [("s-500", None), ("s-950", None)]
+    document = withheld(example().content, "C-2").decode()
+    await journalled(settings, (None, certificate("C-2", document=document, **NAMED)))
+    async with paper_of("boss", *MAY_RELEASE) as paper:
+        assert [(one.session, bool(one.worst_um)) for one in paper.under_review(PEN)] == [
+            ("s-500", True),
+            ("s-950", True),
+        ]
+        assert await why_not(paper, reviewed=0) == "not_reviewed"
+        await paper.release(PEN, reviewed=2)
+
+
+async def test_a_session_of_two_quarantines_is_listed_once_with_the_error_that_is_known(
+    paper_of: Open, settings: StationSettings
+) -> None:
+    await journalled(settings, *treated(500))
+    async with paper_of() as paper:
+        for errors in ((), ERRORS, (), ERRORS[:1]):
+            await paper.quarantine(PEN, "out_of_tolerance", errors=errors)
+        assert [(one.session, one.worst_um) for one in paper.under_review(PEN)] == [("s-500", 54)]
 
 
 async def test_a_release_needs_the_whole_site_and_a_quarantine_does_not(

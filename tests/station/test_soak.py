@@ -110,3 +110,21 @@ def test_a_clock_off_by_more_than_crystals_are_is_told(ppm: float, doubt: float,
     )  # fmt: skip
     (told,) = [one for one in judged(found) if one.check == "pen's clock"]
     assert told.level is level
+
+
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [(0, "takes about"), (1, "Listen for longer"), (40, "in a million")],
+    ids=["none", "one", "bad"],
+)
+def test_how_long_to_listen_is_told_only_where_it_can_be_reckoned(damaged: int, words: str) -> None:
+    found = Soak("u", "NW-2/1", 9, 9, 300, 20, 6_000, damaged, 0, 1, 0, (1.0,), (0, 600), 21, None, None)
+    (told,) = [one for one in judged(found) if "came damaged" in one.what]
+    assert words in told.what
+    assert told.level is (Level.WARNING if damaged == 40 else Level.FINE)
+
+
+def test_a_pace_that_cannot_be_told_from_right_is_neither_fast_nor_slow() -> None:
+    found = Soak("u", "NW-2/1", 9, 9, 300, 20, 600, 0, 0, 1, 0, (1.0,), (0, 600), 21, 821.0, 957.0)
+    (told,) = [one for one in judged(found) if one.check == "pen's clock"]
+    assert "as far as can be told (± 957 ppm)" in told.what

@@ -121,3 +121,10 @@ async def received_stays(bench: Bench) -> None:
     await _begun(bench, _unsigned(before))
     again = await _state(bench)
     expect(again.staged_bytes == FIRMWARE_CHUNK_BYTES, "the same image begun again goes on", again)
+
+
+@SUITE.check("M7", "a trial lasts one start, goes back to what was confirmed, and nobody is armed on it", writes=True)
+async def on_trial(bench: Bench) -> None:
+    """A place in the report for what cannot be seen from here: M7 is never more than *in part*."""
+    bench.needs(Capability.FIRMWARE_UPDATE)
+    raise NotTried("it takes firmware that this pen's maker signed, and none is at hand")

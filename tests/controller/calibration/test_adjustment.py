@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,17 @@ def test_what_was_found_is_gone_after_it_and_again_after_the_next(gain: float, o
         assert 2 <= len(held.shown_um) <= 16
         assert all(low < high for low, high in pairwise(held.shown_um))
         assert all(low < high for low, high in pairwise(held.true_um))
+
+
+@settings(max_examples=40)
+@given(st.floats(0.93, 1.07), st.floats(-90.0, 90.0))
+def test_a_table_is_rounded_once(gain: float, offset: float) -> None:
+    """Its whole µm are the nearest to the line itself: an offset that was rounded before would put some 1 µm off."""
+    readings = read_through(IDENTITY, gain, offset, 0)
+    table = adjustment_for(calibrate_depth(readings, SETUP), None, IDENTITY)
+    slope, at_0 = np.polyfit([each.shown for each in readings], [each.reference for each in readings], 1)
+    for shown, true in zip(table.shown_um, table.true_um, strict=True):
+        assert abs(true - (slope * shown + at_0)) <= 0.502
 
 
 def test_a_straight_pen_gets_two_points() -> None:

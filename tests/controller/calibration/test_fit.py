@@ -91,7 +91,7 @@ def test_monotone_pieces_as_scipys_isotonic_regression(errors: list[float]) -> N
 def test_what_a_table_holds_rises_strictly(errors: list[float]) -> None:
     table = knots(points(errors))
     assert all(low[0] < high[0] and low[1] < high[1] for low, high in pairwise(table))
-    assert [shown for shown, _ in table] == [round(each.shown) for each in points(errors)]
+    assert [shown for shown, _ in table] == [round(each.shown * 1000) for each in points(errors)]
 
 
 @given(st.floats(-500.0, 3000.0))

@@ -82,6 +82,17 @@ def test_what_is_not_listed_is_not_used() -> None:
         depth_setup(POLICY, "NW-2", "bench-guage", "master-16", ROOM, TODAY)
 
 
+def test_a_thermometer_of_the_policy_is_held_to_its_due_date_and_none_is_asked_for() -> None:
+    limits = POLICY.environment
+    late = limits.model_copy(update={"thermometer": limits.thermometer.model_copy(update={"due_on": TODAY})})  # type: ignore[union-attr]
+    tomorrow = TODAY + timedelta(days=1)
+    with pytest.raises(ControlRefused, match=r"The thermometer Thermo-hygrometer .* was due on 2026-11-26"):
+        depth_setup(POLICY.model_copy(update={"environment": late}), "NW-2", "bench-gauge", "master-16", ROOM, tomorrow)
+    without = POLICY.model_copy(update={"environment": limits.model_copy(update={"thermometer": None})})
+    setup = depth_setup(without, "NW-2", "bench-gauge", "master-16", ROOM, tomorrow)
+    assert setup.thermometer is None
+
+
 @pytest.mark.parametrize("expired", ["depth_gauges", "reference_cartridges", "tachometers", "loads"])
 def test_an_expired_reference_is_refused_the_day_after(expired: str) -> None:
     listed = {name: each.model_copy(update={"due_on": TODAY}) for name, each in getattr(POLICY, expired).items()}

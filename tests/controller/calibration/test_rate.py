@@ -1,5 +1,6 @@
 """Rate: gain, what is delivered of what is set, droop; worked out a second time."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 from random import Random
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uncertainties import ufloat
 
+from controller.calibration.droop import held_braked
 from controller.calibration.rate import calibrate_rate
 from controller.calibration.readings import Reading, ReadingRefused, load_plan, rate_plan
 from tests.controller.calibration.bench import rate, series, with_method
@@ -51,6 +53,43 @@ def test_too_much_droop_is_out_of_order_even_where_rate_is_shown_truly() -> None
     assert found.verdict.in_tolerance
     assert not found.in_tolerance
     assert {droop.verdict.outcome for droop in found.droops} == {"failed"}
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, -0.002, 0.05])
+def test_a_load_that_was_not_on_is_no_droop_of_0(part: float) -> None:
+    """Nor is a pen that turns faster under its load one that droops little: 0.2 % are within what 4 Hz here scatter."""
+    scattering = series(PLAN, lambda _, __, number: 400.0 * (number % 3 - 1))
+    loaded = series(LOADED, lambda shown, *_: part * shown)
+    with pytest.raises(ReadingRefused, match=r"line 1: .* not slower .* nothing shows that the load was on") as told:
+        calibrate_rate(scattering, SETUP, loaded)
+    assert told.value.because == "load_not_felt"
+
+
+def taking(readings: list[Reading], current_ma: Callable[[int], int]) -> list[Reading]:
+    """The same, with what the motor took."""
+    return [replace(each, current_ma=current_ma(number)) for number, each in enumerate(readings)]
+
+
+def test_a_motor_that_takes_no_more_current_had_no_load() -> None:
+    """A battery that runs low is slower, too."""
+    free = taking(series(PLAN, lambda *_: 0.0), lambda number: 60 + number % 2)
+    assert calibrate_rate(free, SETUP, taking(UNDER_LOAD, lambda _: 70)).in_tolerance
+    for current_ma in (61, 60, 50):
+        with pytest.raises(ReadingRefused, match=rf"takes {current_ma} mA, and without it 6[01] mA") as told:
+            calibrate_rate(free, SETUP, taking(UNDER_LOAD, lambda _, taken=current_ma: taken))
+        assert told.value.because == "load_not_felt"
+    assert calibrate_rate(free, SETUP, UNDER_LOAD).in_tolerance, "nobody noted it"
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32))
+def test_one_reading_tells_a_load_from_none(seed: int) -> None:
+    random = Random(seed)
+    free = series(PLAN, lambda shown, *_: random.gauss(0, shown * 1e-3))
+    loaded, forgotten = UNDER_LOAD[0], series(LOADED, lambda *_: random.gauss(0, 20))[0]
+    held_braked(loaded, free, SETUP, 1)
+    with pytest.raises(ReadingRefused, match="line 4: "):
+        held_braked(forgotten, free, SETUP, 4)
 
 
 def test_one_gain_that_does_not_do_is_said_and_counted() -> None:

@@ -55,12 +55,14 @@ def begun() -> CalibrationUnderWay:
 def read(work: CalibrationUnderWay, due: Read, error_um: int = 0, boot_id: int = 7) -> CalibrationUnderWay:
     plan = SETUPS.plan(due.what)
     point = plan.points[due.place.point]
+    under_load = -point // 20 if due.what == "load" else 0
     return taken(
         work,
         due,
-        plan,
-        shown=point,
-        reference=point + (error_um if due.what == "depth" else 0),
+        SETUPS,
+        shown=point + under_load,
+        reference=point + under_load + (error_um if due.what == "depth" else 0),
+        current_ma=50 if due.what == "load" else 40,
         at_ms=20_000 * len(work.readings),
         at=AT,
         source="gauge",
@@ -75,6 +77,7 @@ def done(work: CalibrationUnderWay, step: Do, adjust: bool) -> CalibrationUnderW
         "adjust": {"adjusted": True},
         "calibrate": {"calibrated": True, "number": "C261126-7K3QM4XQ"},
         "issue": {"issued": True},
+        "put_in_force": {"in_force": True},
     }
     return work.model_copy(update=changes[step.name])
 
@@ -102,14 +105,16 @@ def names(steps: list[Read | Do]) -> list[str]:
 
 AS_FOUND = ["as_found depth", "as_found rate", "as_found load"]
 AS_LEFT = ["as_left depth", "as_left rate", "as_left load"]
+SEALED = ["calibrate", "issue", "put_in_force"]
+"""What the pen is given, the certificate, and last of all that the pen goes by it."""
 
 
 @pytest.mark.parametrize(
     ("error_um", "left_um", "adjust", "way"),
     [
-        (0, 0, False, [*AS_FOUND, "decide", "calibrate", "issue"]),
-        (0, 0, True, [*AS_FOUND, "decide", "adjust", *AS_LEFT, "calibrate", "issue"]),
-        (170, 0, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, "calibrate", "issue"]),
+        (0, 0, False, [*AS_FOUND, "decide", *SEALED]),
+        (0, 0, True, [*AS_FOUND, "decide", "adjust", *AS_LEFT, *SEALED]),
+        (170, 0, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, *SEALED]),
         (170, 170, True, [*AS_FOUND, "quarantine", "decide", "adjust", *AS_LEFT, "issue"]),
         (170, 0, False, [*AS_FOUND, "quarantine", "decide", "issue"]),
     ],
@@ -119,6 +124,7 @@ def test_the_way_of_each_kind_of_pen(error_um: int, left_um: int, adjust: bool, 
     assert names(steps) == way
     assert sum(isinstance(step, Read) for step in steps) == READINGS * (2 if adjust else 1)
     assert work.calibrated == ("calibrate" in way), "a pen out of tolerance is given no calibration"
+    assert work.in_force == work.calibrated
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.booleans(), st.sets(st.integers(0, 60)))
@@ -166,7 +172,10 @@ def test_a_reading_that_is_refused_leaves_the_work_as_it_was(at: int, off: int) 
     point = plan.points[due.place.point]
     refused: ReadingRefused | None = None
     try:
-        more = taken(work, due, plan, shown=point, reference=point + off, at_ms=1, at=AT, source="typed", boot_id=1)
+        more = taken(
+            work, due, SETUPS, shown=point, reference=point + off, current_ma=None, at_ms=1, at=AT, source="typed",
+            boot_id=1,
+        )  # fmt: skip
     except ReadingRefused as error:
         refused = error
     if refused is None:
@@ -177,16 +186,39 @@ def test_a_reading_that_is_refused_leaves_the_work_as_it_was(at: int, off: int) 
     assert work == before
 
 
+def test_a_load_that_was_forgotten_is_told_of_at_the_first_reading_and_then_put_on() -> None:
+    work = begun()
+    step = next_step(work, SETUPS)
+    while isinstance(step, Read) and step.what != "load":
+        work = read(work, step)
+        step = next_step(work, SETUPS)
+    assert isinstance(step, Read)
+    for reference, current_ma, told in ((80_000, 50, "not slower"), (84_000, 50, "not slower"), (76_000, 40, "40 mA")):
+        with pytest.raises(ReadingRefused, match=told):
+            taken(work, step, SETUPS, shown=reference, reference=reference, current_ma=current_ma, at_ms=1, at=AT,
+                  source="gauge", boot_id=7)  # fmt: skip
+    assert next_step(read(work, step), SETUPS) != step
+
+
+def test_a_file_read_without_the_load_is_refused_whole() -> None:
+    work = begun()
+    for what in ("depth", "rate"):
+        whole: list[Reading] = series(SETUPS.plan(what), lambda *_: 3)  # type: ignore[arg-type] # both are whats
+        work = taken_whole(work, SETUPS, "as_found", what, whole, at=AT, boot_id=1)  # type: ignore[arg-type]
+    with pytest.raises(ReadingRefused, match="nothing shows that the load was on"):
+        taken_whole(work, SETUPS, "as_found", "load", series(SETUPS.plan("load"), lambda *_: 3), at=AT, boot_id=1)
+
+
 def test_a_series_from_a_file_is_not_mixed_with_one_that_was_begun() -> None:
     whole: list[Reading] = series(SETUPS.plan("depth"), lambda *_: 3)
-    work = taken_whole(begun(), "as_found", "depth", whole, at=AT, boot_id=1)
+    work = taken_whole(begun(), SETUPS, "as_found", "depth", whole, at=AT, boot_id=1)
     step = next_step(work, SETUPS)
     assert isinstance(step, Read)
     assert (step.what, step.line) == ("rate", 1)
     first = next_step(begun(), SETUPS)
     assert isinstance(first, Read)
     with pytest.raises(ReadingRefused, match="not mixed"):
-        taken_whole(read(begun(), first), "as_found", "depth", whole, at=AT, boot_id=1)
+        taken_whole(read(begun(), first), SETUPS, "as_found", "depth", whole, at=AT, boot_id=1)
 
 
 def test_results_are_those_of_the_stage_asked_for() -> None:

@@ -149,6 +149,12 @@ def test_with_hardly_any_degrees_students_tails_are_all() -> None:
     assert half_width([rectangular(1.0), student(5.0, 1.2)]) > 5.0 * 6
 
 
+@pytest.mark.parametrize(("degrees", "shown"), [(9_999.0, 9_999), (10_000.0, 10_000), (145_484.0, None), (inf, None)])
+def test_degrees_that_nobody_knows_to_the_last_are_infinite(degrees: float, shown: int | None) -> None:
+    worked = budget("x", "um", [student(1.0, degrees)], 50)
+    assert (worked.degrees, worked.lines[0].degrees, worked.factor_milli) == (shown, shown, 2000)
+
+
 def test_k_is_two_from_so_many_degrees_on() -> None:
     assert coverage_factor(50.0, 50) == 2.0
     assert coverage_factor(49.9, 50) > 2.0, "truncated to 49, as the GUM does"

@@ -1,5 +1,7 @@
 """Firmware in a file: what is made is read again, and what was changed anywhere is refused by name."""
 
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,10 @@ def test_other_files_are_none(raw: bytes) -> None:
         (FILE.as_bytes().replace(b"\r\n", b"\n"), "is no firmware"),
         (FILE.as_bytes()[:-1] + b"x", "not the one that its head names"),
         (FILE.as_bytes()[:8] + b"\xff" + FILE.as_bytes()[9:], "no ASCII"),
+        (replace(FILE, version="\x1b[2J").as_bytes(), "printable"),
+        (replace(FILE, version="").as_bytes(), "version '' is not"),
+        (replace(FILE, number=0).as_bytes(), "number 0"),
+        (replace(FILE, content=b"", digest=sha256(b"").digest()).as_bytes(), "this one 0"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(raw: bytes, sentence: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.errors import ControlRefused
+from controller.inputs import PenFacts
 from controller.service import firmware_update
 from controller.service.firmware_file import FirmwareFile, sign_firmware
 from controller.service.firmware_steps import Next
@@ -22,6 +23,8 @@ from controller.service.firmware_update import (
     firmware_state,
 )
 from controller.service_events import FirmwareChanged
+from firmware_bridge.errors import RequestRefused
+from firmware_bridge.refusals import not_done
 from firmware_bridge.wire.messages import Fault
 from firmware_bridge.wire.operation import Operation
 from firmware_bridge.wire.service_operations import FIRMWARE_APPLY, FIRMWARE_BEGIN, FIRMWARE_CONFIRM
@@ -48,7 +51,11 @@ NEW = signed()
 
 
 async def update(
-    bench: Bench, file: FirmwareFile = NEW, told: Callable[[UpdateProgress], None] = lambda _progress: None
+    bench: Bench,
+    file: FirmwareFile = NEW,
+    told: Callable[[UpdateProgress], None] = lambda _progress: None,
+    *,
+    older: bool = False,
 ) -> FirmwareChanged:
     async def record(event: FirmwareChanged) -> None:
         bench.sink.emit(event, session=None)
@@ -56,7 +63,7 @@ async def update(
 
     async with asyncio.timeout(300):
         return await firmware_update.update_firmware(
-            bench.driver, file, allowed=ALLOWED, series="s-1", by="tech-1", record=record, told=told
+            bench.driver, file, allowed=ALLOWED, series="s-1", by="tech-1", record=record, told=told, older=older
         )
 
 
@@ -381,6 +388,75 @@ async def test_an_armed_pen_is_not_updated() -> None:
         error = await not_updated(bench)
         assert error.outcome in {"refused", "broken_off"}
         assert bench.pen.memory.firmware.staged is None
+
+
+async def test_an_older_version_is_given_only_on_purpose() -> None:
+    async with simulated_bench() as bench:
+        await update(bench)
+        old = signed("sim 1.0", 100)
+        error = await not_updated(bench, old)
+        assert (error.outcome, error.because) == ("refused", "older")
+        assert "--older" in error.sentence
+        assert runs(bench) == UPDATED
+        assert (await update(bench, old, older=True)).outcome == "confirmed"
+        assert runs(bench) == OLD
+
+
+async def test_what_a_damaged_head_announced_does_not_stand_in_the_way_of_the_right_file() -> None:
+    async with simulated_bench() as bench:
+        damaged = replace(NEW, signature=bytes(64))
+        assert (await not_updated(bench, damaged)).because == "not_accepted"
+        assert bench.pen.memory.firmware.received == SIZE
+        assert (await update(bench)).outcome == "confirmed"
+        assert runs(bench) == UPDATED
+
+
+async def test_what_says_that_it_is_another_version_is_not_confirmed() -> None:
+    async with simulated_bench() as bench:
+        original = bench.driver.connected
+
+        async def says(within_s: float) -> PenFacts:
+            facts = await original(within_s)
+            return facts.model_copy(update={"firmware": "sim 1.9"}) if bench.pen.memory.firmware.on_trial else facts
+
+        bench.driver.connected = says
+        error = await not_updated(bench)
+        assert (error.outcome, error.because) == ("rolled_back", "trial")
+        assert "says that it runs 'sim 1.9'" in error.sentence
+        assert runs(bench) == OLD
+
+
+async def test_a_trial_that_cannot_be_confirmed_now_is_told_as_a_trial() -> None:
+    async with simulated_bench() as bench:
+        original = bench.driver.request
+
+        async def refused(operation: Operation, arguments: object = None) -> object:
+            if operation is FIRMWARE_CONFIRM:
+                raise not_done("serial:///x", operation, 200)  # a reason that this table does not know
+            return await original(operation, arguments)
+
+        bench.driver.request = refused
+        error = await not_updated(bench)
+        assert error.outcome == "broken_off"
+        assert "runs on trial, unconfirmed: the pen's next start goes back to sim 1.0" in error.sentence
+        bench.driver.request = original
+        await update(bench)
+        assert runs(bench) == UPDATED
+
+
+async def test_nobody_is_treated_by_firmware_on_trial() -> None:
+    async with simulated_bench() as bench:
+        first = asyncio.create_task(
+            update(bench, told=once(Next.CONFIRM, lambda: asyncio.get_running_loop().call_soon(first.cancel)))
+        )
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.sleep(0.5)  # the self-test that was asked for is over
+        tag = bench.pen.firmware.cartridge.tag
+        armed = {"depth_ceiling_um": 500, "rate_ceiling_mhz": 60_000, "cartridge_tag": tag}
+        with pytest.raises(RequestRefused, match="firmware that was not confirmed"):
+            await bench.driver.pen.arm(**armed)
+        await update(bench)
+        assert await bench.driver.pen.arm(**armed)
 
 
 async def test_a_pen_without_such_is_told_so() -> None:

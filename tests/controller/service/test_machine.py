@@ -246,6 +246,17 @@ def test_a_dial_that_nobody_can_read_any_more_stops_it() -> None:
     assert because(course) == ["fault"]
 
 
+def test_a_pen_whose_host_fell_silent_says_what_that_means() -> None:
+    """As a bench leaves it that was killed: the name of the fault alone tells a person nothing."""
+    course = beginning()
+    say(course, faults=Fault.DEAD_MAN)
+    because_of, sentence = course.take(OPEN).refusal
+    assert because_of == "pen_fault"
+    assert "DEAD_MAN: whoever drove it fell silent while its motor was on" in sentence
+    say(course, faults=Fault(2))
+    assert "silent" not in course.take(OPEN).refusal[1]
+
+
 def test_silence_on_purpose_sends_nothing_and_ends_when_the_pen_stopped_itself() -> None:
     course = moving()
     course.take(FallSilent())

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulators import control
-from simulators.control import CLIENTS_MAX, LINE_MAX_BYTES, ControlSocket
+from simulators import control, control_lines
+from simulators.control import CLIENTS_MAX, ControlSocket
 from simulators.control_client import ControlClient
+from simulators.control_lines import LINE_MAX_BYTES
 from simulators.controlled import Cable, ControlledPen
 from simulators.endpoints.live import LivePen
 from simulators.endpoints.memory import MemoryEndpoint
@@ -338,12 +339,57 @@ async def test_a_socket_left_behind_is_taken_over_and_a_file_is_not(tmp_path: Pa
 # Bad clients
 
 
-async def test_a_line_that_is_too_long_ends_that_client_alone(served: Served) -> None:
-    async with served.client() as good, served.client() as bad:
-        bad.writer.write(b"x" * (LINE_MAX_BYTES + 8192))
-        assert (await bad.answer())["error"]["because"] == "too_long"
-        assert await bad.reader.read() == b""
+def truth_in(size_bytes: int) -> bytes:
+    """A request of that length, without its line end."""
+    asked = b'{"do": "truth"'
+    return asked + b" " * (size_bytes - len(asked) - 1) + b"}"
+
+
+@pytest.mark.parametrize("more_bytes", [1, 100, 4096, 50_000])
+async def test_a_line_that_is_too_long_is_refused_and_nothing_but_that_line_is_lost(
+    served: Served, more_bytes: int
+) -> None:
+    async with served.client() as good, served.client() as client:
+        assert (await client.raw(truth_in(LINE_MAX_BYTES) + b"\n"))["ok"]
+        client.writer.write(truth_in(LINE_MAX_BYTES + more_bytes) + b"\n" + b'{"do": "truth", "id": 5}\n')
+        refused, after = await client.answer(), await client.answer()
+        assert refused["error"]["because"] == "too_long"
+        assert "16384 bytes" in refused["error"]["sentence"]
+        assert (after["ok"], after["id"]) == (True, 5)
         assert (await good.ask("truth"))["ok"]
+
+
+async def test_a_line_without_end_is_refused_once_not_kept_and_let_go(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_lines, "SKIPPED_MAX_BYTES", 3 * LINE_MAX_BYTES)
+    async with served.client() as good, served.client() as bad:
+        bad.writer.write(b"x" * (LINE_MAX_BYTES + 4096))
+        assert (await bad.answer())["error"]["because"] == "too_long"
+        with contextlib.suppress(ConnectionError):
+            bad.writer.write(b"x" * 3 * LINE_MAX_BYTES)
+            async with asyncio.timeout(5):
+                assert await bad.reader.read() == b""
+        assert (await good.ask("truth"))["ok"]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "identity"),
+    [
+        (b'{"do": "truth", "id": 7, "do": "clear"}', "do", 7),
+        (b'{"id": 7, "do": "inject", "fault": "warm", "parameters": {"temperature_c": 40, "temperature_c": 50}}',
+         "temperature_c", 7),
+        (b'{"id": 7, "do": "truth", "id": 8}', "id", None),
+    ],
+)  # fmt: skip
+async def test_what_stands_twice_in_a_request_is_refused_by_name(
+    served: Served, line: bytes, key: str, identity: int | None
+) -> None:
+    async with served.client() as client:
+        answer = await client.raw(line + b"\n")
+        assert (answer["ok"], answer["error"]["because"], answer.get("id")) == (False, "bad_request", identity)
+        assert f"'{key}' stands there twice" in answer["error"]["sentence"]
+        assert (await client.ask("truth"))["truth"]["injected"] == []
 
 
 async def test_somebody_who_speaks_something_else_is_told_so_and_let_go(served: Served) -> None:
@@ -356,7 +402,7 @@ async def test_somebody_who_speaks_something_else_is_told_so_and_let_go(served: 
 
 
 async def test_half_a_line_is_waited_for_so_long_and_no_longer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "HALF_LINE_S", 0.05)
+    monkeypatch.setattr(control_lines, "HALF_LINE_S", 0.05)
     async with served.client() as idle, served.client() as client:
         client.writer.write(b'{"do":')
         async with asyncio.timeout(2):
