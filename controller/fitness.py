@@ -66,7 +66,12 @@ def calibration_row(given: Inspected) -> ReadinessRow:
     if stands is None:
         return row(check, "calibration", "open", "By which rules of the clinic it is due is not known yet.")
     if stands.state == "over":
-        words = f"The calibration {calibration.certificate} {stands.sentence}. Have the pen calibrated."
+        remedy = "Have the pen calibrated."
+        if stands.because == "calibration_ahead":
+            remedy = (
+                "Until when it holds cannot be told: have the clock set, or, where it is right, the pen calibrated."
+            )
+        words = f"The calibration {calibration.certificate} {stands.sentence}. {remedy}"
         return row(check, stands.because, "fails", words)
     words = (
         f"Certificate {calibration.certificate}, {stands.sentence}; true depth known to ± "

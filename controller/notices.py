@@ -77,7 +77,8 @@ def _calibration(pen: str, stands: Due | None) -> tuple[Notice, ...]:
         sentence = f"The pen {pen} holds no valid calibration, so it is not armed. Have it calibrated."
         return (Notice("calibration", sentence, stops=True),)
     if stands.state == "over":
-        sentence = f"The calibration of {pen} {stands.sentence}, so it is not armed. Have it calibrated."
+        remedy = "Have the clock looked at" if stands.because == "calibration_ahead" else "Have it calibrated"
+        sentence = f"The calibration of {pen} {stands.sentence}, so it is not armed. {remedy}."
         return (Notice("calibration", sentence, stops=True),)
     if stands.state == "soon":
         return (Notice("calibration", f"The calibration of {pen} {stands.sentence}. Have it calibrated by then."),)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -135,7 +136,7 @@ async def _number(asks: Questions, name: str, words: str, said: str | None, defa
 
 def parties_of(paper: Paper) -> Parties:
     """Raises DataError naming file, line and reason, before anything moves."""
-    return Parties() if paper.parties is None else read_parties(paper.parties)
+    return Parties() if paper.parties is None else read_parties(paper.parties, datetime.now(UTC).date())
 
 
 async def instruments_of(asks: Questions, at: TechnicianBench, bench: Bench) -> Instruments:

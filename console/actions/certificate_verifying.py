@@ -1,6 +1,7 @@
 """`needlework certificate verify`: is a certificate what was issued, and whose key is under it."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -39,12 +40,13 @@ def verify(settings: StationSettings, which: str, *, keys: Sequence[str], code: 
     except (CodeError, CertificateNotFound, ConsoleError, OSError) as error:
         told = told_of(error)
         raise ConsoleError(told[0] if told else Told("place", str(error)), Code.USAGE) from error
-    known, issues, unread = _record(settings)
+    known, stations, issues, unread = _record(settings)
     result = verify_certificate(
         source.content,
         source.path.name,
         known=known,
         trusted=trusted,
+        stations=stations,
         digest=digest,
         issues=issues,
         today=datetime.now(UTC).date(),
@@ -69,36 +71,48 @@ def _key(text: str) -> str:
     return said
 
 
-def _record(settings: StationSettings) -> tuple[dict[str, str], list[Issue], list[str]]:
-    """Keys that this machine knows, each with where from; what its record says was issued; what of it was not read.
+def _record(settings: StationSettings) -> tuple[dict[str, str], dict[str, set[str]], list[Issue], list[str]]:
+    """Keys that this machine knows, each with where from, and which stations announced them; what its record says was
+    issued; what of it was not read.
 
     No network is used.
     """
     known: dict[str, str] = {}
+    stations: dict[str, set[str]] = {}
     issues: list[Issue] = []
     unread: list[str] = []
     for read, place in ((_of_journal, "the journal here"), (_of_store, "the store here")):
         try:
             for entry in read(settings):
-                _take(entry, place, known, issues)
+                _take(entry, place, known, stations, issues)
         except RecordError as error:
             unread.append(f"{place[:1].upper()}{place[1:]} told nothing more: {error}")
     own = public_key_at(settings.station_key_path)
     if own is not None:
         known[key_id(own)] = "this station's own key"
-    return known, issues, unread
+    return known, stations, issues, unread
 
 
-def _take(entry: Entry, place: str, known: dict[str, str], issues: list[Issue]) -> None:
+def _take(entry: Entry, place: str, known: dict[str, str], stations: dict[str, set[str]], issues: list[Issue]) -> None:
     try:
         event = entry.event()
     except ValidationError:
         return  # of a later version
     if isinstance(event, StationKey) and public_key_of(event) is not None:
         known.setdefault(event.key_id, f"the key of {entry.station}, in {place}")
+        stations.setdefault(event.key_id, set()).add(entry.station)
     elif isinstance(event, CertificateIssued):
         digests = (event.sha256, hashlib.sha256(event.document.encode()).hexdigest())
-        issues.append(Issue(event.number, digests, f"{place}, entry {entry.sequence} of {entry.station}"))
+        where = f"{place}, entry {entry.sequence} of {entry.station}"
+        issues.append(Issue(event.number, digests, where, _replaces(event)))
+
+
+def _replaces(event: CertificateIssued) -> str:
+    try:
+        replaces = json.loads(event.document)["body"].get("replaces")
+        return str(replaces["number"]) if replaces else ""
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
 
 
 def _of_journal(settings: StationSettings) -> Iterator[Entry]:

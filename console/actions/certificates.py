@@ -38,9 +38,11 @@ class Found:
 
 def list_them(settings: StationSettings, *, serial: str | None, as_json: bool) -> int:
     """Prints the certificates in this station's folder; exit code 1 where one of them cannot be read."""
+    folder = CertificateFolder(settings.certificates_path)
+    replaced = folder.replaced_by()
     kept = [
         one
-        for one in CertificateFolder(settings.certificates_path).all()
+        for one in folder.all()
         if serial is None or one.certificate is None or one.certificate.body.instrument.serial == serial
     ]
     kept.sort(key=lambda one: one.certificate.body.issued_at if one.certificate else "", reverse=True)
@@ -52,13 +54,14 @@ def list_them(settings: StationSettings, *, serial: str | None, as_json: bool) -
                     "file": str(one.path),
                     "sha256": one.sha256,
                     "problem": one.problem,
+                    "replaced_by": replaced.get(one.path.stem),
                     **({} if one.certificate is None else _in_short(one.certificate.body)),
                 }
                 for one in kept
             ]
         )
     else:
-        say(out(), certificates_view(kept, str(settings.certificates_path)))
+        say(out(), certificates_view(kept, replaced, str(settings.certificates_path)))
     return Code.NO if any(one.problem for one in kept) else Code.DONE
 
 

@@ -1,6 +1,6 @@
 """Certificates on a terminal: errors drawn within their tolerance, a line a point. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,13 +16,15 @@ WIDE = 100
 _TRACK, _NARROW_TRACK = 41, 25
 
 
-def certificates_view(kept: Sequence[Kept], place: str) -> RenderableType:
-    """A table of certificates; damaged ones say what is wrong with them."""
+def certificates_view(kept: Sequence[Kept], replaced: Mapping[str, str], place: str) -> RenderableType:
+    """A table of certificates; damaged ones say what is wrong with them, ``replaced`` ones what has their place."""
     if not kept:
         return Text(f"No certificate was issued here: there is none in {place}.")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("number", "issued", "pen", "serial", "as found", "as left", "due"):
         table.add_column(heading, no_wrap=True)
+    if replaced:
+        table.add_column("replaced by", no_wrap=True)
     problems = []
     for one in kept:
         if one.certificate is None:
@@ -37,6 +39,7 @@ def certificates_view(kept: Sequence[Kept], place: str) -> RenderableType:
             _verdict([series.stages[0] for series in body.results]),
             _verdict([series.last for series in body.results]),
             body.due_on or "not asked for",
+            *([Text(replaced.get(body.number, ""), style="yellow")] if replaced else []),
         )
     return Group(table, *problems) if table.row_count else Group(*problems)
 

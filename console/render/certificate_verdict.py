@@ -9,7 +9,7 @@ _WORDS: dict[Outcome, tuple[str, str, str]] = {
     "genuine": ("genuine", "bold green", "it is what was issued, and what it hangs on holds"),
     "unknown_key": ("not known", "bold yellow", "it is whole, and nobody here knows whose key is under it"),
     "doubtful": ("doubtful", "bold red", "it is what was issued, and something in it does not hold"),
-    "changed": ("changed", "bold red", "it is not what was issued"),
+    "changed": ("changed", "bold red", "it is not what was issued, or no certificate"),
 }
 
 

@@ -15,6 +15,8 @@ from controller.events import CalibrationSnapshot, Record
 
 SECONDS_PER_HOUR: Final = 3600
 _A_DAY: Final = timedelta(days=1)
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""That of the bench and that of a station, around midnight."""
 
 
 class DueRules(Record):
@@ -66,13 +68,24 @@ def first_day_over(calibration: CalibrationSnapshot, rules: DueRules) -> date | 
 
 def due(calibration: CalibrationSnapshot, counted: Counted | None, rules: DueRules, today: date) -> Due:
     """How a calibration stands today. ``counted`` None: the pen counts nothing."""
-    found = [_by_date(calibration, rules, today), *_by_counts(calibration, counted, rules, today)]
+    found = [
+        *_by_clock(calibration, today),
+        _by_date(calibration, rules, today),
+        *_by_counts(calibration, counted, rules, today),
+    ]
     worst = min(found, key=lambda one: (_RANK[one.state], one.left_days is None, one.left_days or 0))
     not_counted = tuple(_not_counted(counted, rules))
     return Due(worst.state, worst.because, worst.sentence, worst.left_days, not_counted)
 
 
 _RANK: Final = {"over": 0, "soon": 1, "good": 2}
+
+
+def _by_clock(calibration: CalibrationSnapshot, today: date) -> Iterator[Due]:
+    """A clock that lost its time would make every calibration valid for years."""
+    if today < date.fromisoformat(calibration.calibrated_on) - CLOCKS_DIFFER:
+        words = f"was made on {calibration.calibrated_on}, and this station's clock says {today.isoformat()}"
+        yield Due("over", "calibration_ahead", words)
 
 
 def _by_date(calibration: CalibrationSnapshot, rules: DueRules, today: date) -> Due:

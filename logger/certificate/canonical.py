@@ -29,6 +29,13 @@ def read_laid_out(content: bytes, name: str) -> Any:
     """The document in a file. Raises CertificateRefused for what is not written as :func:`laid_out` writes it."""
     if len(content) > MAX_BYTES:
         raise CertificateRefused("not_ours", f"{name}: {len(content)} bytes; a certificate has at most {MAX_BYTES}.")
+    if content.startswith(b"%PDF"):
+        raise CertificateRefused(
+            "not_ours",
+            f"{name}: it is a PDF, and a print proves nothing. What is signed is a file of data, named by the number "
+            "in the print and ending in .json: ask whoever issued it for that. Whether the print is of it, the code "
+            "printed in it says (--code).",
+        )
     try:
         document = json.loads(content)
         same = laid_out(document) == content

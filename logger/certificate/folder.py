@@ -21,6 +21,7 @@ class Kept:
     sha256: str
     certificate: Certificate | None
     problem: str = ""
+    key_id: str = ""
 
 
 class CertificateFolder:
@@ -64,6 +65,12 @@ class CertificateFolder:
                 "are; name the file of one that came from elsewhere.",
             ) from error
 
+    def replaced_by(self) -> dict[str, str]:
+        """By the number of each certificate that was issued anew, that of the newest one in its place."""
+        bodies = [kept.certificate.body for kept in self.all() if kept.certificate is not None]
+        bodies.sort(key=lambda body: (body.issued_at, body.number))
+        return {body.replaces.number: body.number for body in bodies if body.replaces is not None}
+
     def all(self) -> Iterator[Kept]:
         """Every certificate, by its number; one that is damaged with what is wrong with it."""
         for path in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else []:
@@ -77,4 +84,4 @@ class CertificateFolder:
                 yield Kept(path, "", None, str(error))
                 continue
             later = "" if opened.certificate else f"{path.name}: a later version of this product issued it."
-            yield Kept(path, opened.sha256, opened.certificate, later)
+            yield Kept(path, opened.sha256, opened.certificate, later, opened.key_id)

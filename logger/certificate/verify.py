@@ -5,13 +5,13 @@ from the decision rule. A station that computes wrongly signs what is wrong.
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from logger.certificate.document import Body, Budget, Certificate, PointResult, Series, Stage
-from logger.certificate.sealing import open_certificate
+from logger.certificate.document import Body, Budget, Certificate, PointResult, Series, Stage, Verdict
+from logger.certificate.sealing import Opened, open_certificate
 from logger.errors import CertificateRefused
 from logger.proof.findings import printable
 
@@ -19,8 +19,11 @@ Code = Literal[
     "not_ours",
     "changed",
     "other_file",
+    "not_told",
     "unknown_key",
     "other_key",
+    "other_station",
+    "replaced",
     "later_version",
     "expired_reference",
     "reference_not_yet_valid",
@@ -45,11 +48,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What a record says of a number: the SHA-256 of its file, and of that without names; and where it says so."""
+    """What a record says of a number: the SHA-256 of its file, and of that without names; and where it says so.
+
+    ``replaces`` is the number that it takes the place of, empty where it takes none.
+    """
 
     number: str
     digests: tuple[str, str]
     where: str
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +78,16 @@ def verify_certificate(
     *,
     known: dict[str, str],
     trusted: Collection[str] = (),
+    stations: Mapping[str, Collection[str]] | None = None,
     digest: str | None = None,
     issues: Collection[Issue] = (),
     today: date,
 ) -> Verification:
     """Judges a certificate's file.
 
-    ``known`` are ids of keys and where each is known from; ``trusted`` ids that somebody noted: where there are any, no
-    other key counts. ``digest`` is the SHA-256 of the file that was expected, or its beginning, as a label has it.
-    ``issues`` is what records at hand tell of certificates.
+    ``known`` are ids of keys and where each is known from, ``stations`` who announced each; ``trusted`` ids that
+    somebody noted: where there are any, no other key counts. ``digest`` is the SHA-256 of the file that was expected,
+    or its beginning, as a label has it. ``issues`` is what records at hand tell of certificates.
     """
     try:
         opened = open_certificate(content, printable(name))
@@ -87,15 +95,15 @@ def verify_certificate(
         code: Code = "not_ours" if error.code == "not_ours" else "changed"
         return Verification("changed", (Finding(code, str(error)),), "", "", "", None)
     findings = list(_of_key(opened.key_id, known, trusted))
-    if digest is not None and not opened.sha256.startswith(digest.lower()):
-        findings.append(
-            Finding("other_file", f"{name}: it is whole, but not the file that was meant: its SHA-256 is another.")
-        )
+    if digest is not None:
+        findings += _of_digest(opened, printable(name), digest.lower(), issues)
     if opened.certificate is None:
         sentence = f"It was issued by a later version ({opened.format}); what it says cannot be read here."
         findings.append(Finding("later_version", sentence))
     else:
         findings += _of_body(opened.certificate.body)
+        findings += _of_station(opened.certificate.body, opened.key_id, (stations or {}).get(opened.key_id, ()))
+        findings += _of_replacement(opened.certificate.body, issues)
     notes = list(_notes(opened.certificate, today))
     for issue in issues:
         if opened.certificate is None or issue.number != opened.certificate.body.number:
@@ -137,6 +145,35 @@ def _of_key(key: str, known: dict[str, str], trusted: Collection[str]) -> Iterat
         )
 
 
+def _of_digest(opened: Opened, name: str, digest: str, issues: Collection[Issue]) -> Iterator[Finding]:
+    """Whether it is the file that was meant; a copy without names is another file, which a record tells whose it is."""
+    whole = {issue.digests[0] for issue in issues if opened.sha256 in issue.digests}
+    if any(one.startswith(digest) for one in (opened.sha256, *whole)):
+        return
+    if not whole and opened.certificate is not None and opened.certificate.private is None:
+        yield Finding(
+            "not_told",
+            f"{name}: names were left out of this copy, so its SHA-256 is not that of the file that was meant, and no "
+            "record here tells whether it was made of it. Ask for the whole file.",
+        )
+    else:
+        yield Finding("other_file", f"{name}: it is whole, but not the file that was meant: its SHA-256 is another.")
+
+
+def _of_station(body: Body, key: str, stations: Collection[str]) -> Iterator[Finding]:
+    if stations and body.station not in stations:
+        yield Finding(
+            "other_station",
+            f"It says that {body.station} issued it, and the key {key} is that of {' and '.join(sorted(stations))}.",
+        )
+
+
+def _of_replacement(body: Body, issues: Collection[Issue]) -> Iterator[Finding]:
+    newer = {issue.number: issue.where for issue in issues if issue.replaces == body.number}
+    for number, where in newer.items():
+        yield Finding("replaced", f"It was issued anew, and {number} has its place ({where}): go by that one.")
+
+
 def _of_body(body: Body) -> Iterator[Finding]:
     begun, ended = body.begun_at[:10], body.ended_at[:10]
     for reference in body.references:
@@ -176,6 +213,19 @@ def _of_stage(body: Body, series: Series, stage: Stage) -> Iterator[Finding]:
         yield Finding("does_not_follow", f"{where}: an uncertainty is not what its budget comes to.")
     if not all(_follows(body, point) for point in stage.points):
         yield Finding("does_not_follow", f"{where}: a verdict does not follow from its error by the decision rule.")
+    if stage.in_tolerance and not all(_counts(body, point.verdict) for point in stage.points):
+        yield Finding("does_not_follow", f"{where}: it says in tolerance, and a point of it is not.")
+    if (
+        stage is series.last
+        and series.last.in_tolerance
+        and not all(_counts(body, one.verdict) for one in series.droop)
+    ):
+        yield Finding("does_not_follow", f"{where}: it says in tolerance, and under load it is not.")
+
+
+def _counts(body: Body, verdict: Verdict) -> bool:
+    """Whether a verdict counts as in tolerance."""
+    return verdict == "passed" or (verdict == "passed_on_condition" and body.decision.condition_is_in_order)
 
 
 def _adds_up(budget: Budget) -> bool:

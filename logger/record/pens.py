@@ -4,6 +4,7 @@ Stations tell of the same pen in any order and with clocks that differ: a quaran
 never by what came later.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -128,31 +129,45 @@ def open_quarantines(told: Iterable[Told]) -> list[Told]:
     return [one for one in events if isinstance(one.event, PenQuarantined) and one.event.quarantine not in ended]
 
 
-def issued_utc_us(one: Told) -> int:
-    """Until when a certificate was issued at the latest: when it was told, or the end of the day that it names.
+def measured_utc_us(one: Told) -> int:
+    """When the last reading of a certificate was taken: at the end of that second, never after it was told of.
 
-    One that was told late, after a crash or out of a backup, says nothing of the days in between.
+    A certificate that is issued anew, or told late, after a crash or out of a backup, says nothing of the pen on that
+    day. Where its document cannot be read, it is as old as the day that it names.
     """
-    if not isinstance(one.event, CertificateIssued):
+    event = one.event
+    if not isinstance(event, CertificateIssued):
         return one.utc_us
-    next_day = datetime.fromisoformat(one.event.issued_on).replace(tzinfo=UTC) + timedelta(days=1)
-    return min(one.utc_us, (next_day - _EPOCH) // timedelta(microseconds=1))
+    try:
+        ended = datetime.fromisoformat(json.loads(event.document)["body"]["ended_at"]) + timedelta(seconds=1)
+        return min(one.utc_us, (ended - _EPOCH) // timedelta(microseconds=1) - 1)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        next_day = datetime.fromisoformat(event.issued_on).replace(tzinfo=UTC) + timedelta(days=1)
+        return min(one.utc_us, (next_day - _EPOCH) // timedelta(microseconds=1))
 
 
 def last_in_tolerance(told: Iterable[Told], before_utc_us: int | None = None) -> Told | None:
-    """Of the calibration certificates by which one pen was left in tolerance the one issued last; None without any.
+    """The calibration certificate of one pen that was measured last of those by which it was left in tolerance.
 
-    Only those issued before a moment count where one is given.
+    Of one issued anew, the one issued last. None where there is none. Only those measured before a moment count where
+    one is given.
     """
-    found = [
+    left = [
         one
-        for one in in_order(told)
+        for one in calibrations(told)
         if isinstance(one.event, CertificateIssued)
-        and one.event.kind == "calibration"
         and one.event.as_left_in_tolerance
-        and (before_utc_us is None or issued_utc_us(one) < before_utc_us)
+        and (before_utc_us is None or measured_utc_us(one) < before_utc_us)
     ]
-    return max(reversed(found), key=issued_utc_us, default=None)  # of one day, the one told last
+    return left[-1] if left else None
+
+
+def calibrations(told: Iterable[Told]) -> list[Told]:
+    """The calibration certificates there are, in the order in which they were measured, then told of."""
+    found = (
+        one for one in in_order(told) if isinstance(one.event, CertificateIssued) and one.event.kind == "calibration"
+    )
+    return sorted(found, key=measured_utc_us)
 
 
 def fitted(told: Iterable[Told]) -> list[Fitted]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
-from logger.record.pens import PenEvent, Told, in_order, issued_utc_us, last_in_tolerance
+from logger.record.pens import PenEvent, Told, calibrations, in_order, last_in_tolerance, measured_utc_us
 
 NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", "repaired"})
 """Reasons for which only a calibration shows that the pen is right again."""
@@ -39,17 +39,25 @@ def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[
     """Why one pen, of which this is told, is not released from these quarantines: a stable code and a sentence."""
     if not quarantines:
         return "not_in_quarantine", "The pen is in no quarantine. Nothing was released."
+    newest = calibrations(told)[-1:]
+    if any(isinstance(one.event, CertificateIssued) and not one.event.as_left_in_tolerance for one in newest):
+        return (
+            "no_certificate",
+            "The newest calibration on record left the pen out of tolerance. Have it mended and calibrated "
+            "(`needlework calibrate`), then release it. It stays in quarantine.",
+        )
     certificate = last_in_tolerance(told)
+    measured_us = None if certificate is None else measured_utc_us(certificate)
     begun = [one for one in quarantines if isinstance(one.event, PenQuarantined)]
     needing = [one for one in begun if isinstance(one.event, PenQuarantined) and one.event.because in NEEDS_CERTIFICATE]
-    if needing and (certificate is None or issued_utc_us(certificate) < max(one.utc_us for one in needing)):
+    if needing and (measured_us is None or measured_us < max(one.utc_us for one in needing)):
         return (
             "no_certificate",
             "No calibration on record since the quarantine left the pen in tolerance. Have it calibrated "
             "(`needlework calibrate`), then release it. It stays in quarantine.",
         )
     work = ends_calibration(told)
-    if work is not None and (certificate is None or issued_utc_us(certificate) < work.utc_us):
+    if work is not None and (measured_us is None or measured_us < work.utc_us):
         return (
             "no_certificate",
             f"The pen was worked on on {work.at.date().isoformat()}, and no calibration since then left it in "

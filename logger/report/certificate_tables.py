@@ -239,7 +239,7 @@ def droop_rows(series: Series) -> list[list[str]]:
             f"{droop.set_mhz / 1000:g}",
             f"{droop.free_mhz / 1000:.2f}",
             f"{droop.loaded_mhz / 1000:.2f}",
-            f"{droop.droop_ppm / 10_000:.2f}",
+            signed(droop.droop_ppm / 10_000, 2).removeprefix("+"),
             f"{droop.expanded_ppm / 10_000:.2f}",
             f"{droop.limit_ppm / 10_000:g}",
             VERDICTS[droop.verdict],

@@ -27,7 +27,10 @@ def label(printed: Printed, form: LabelFormat) -> bytes:
 
 
 def label_data(printed: Printed) -> dict[str, Any]:
-    """What a label says. No interval: a day it is due stands on it only where the customer asked for one."""
+    """What a label says. No interval: a day it is due stands on it only where the customer asked for one.
+
+    *Depth within* is the largest error that was left, and the uncertainty of any single setting upon it.
+    """
     body = printed.certificate.body
     test = body.kind == "accuracy_test"
     rows = [["Accuracy tested" if test else "Calibrated", body.ended_at[:10]]]
@@ -37,7 +40,9 @@ def label_data(printed: Printed) -> dict[str, Any]:
     if depth is not None and depth.last.statement is not None:
         said, scale = depth.last.statement, scale_of("depth_nm")
         factor = short_factor(said.budget.factor_milli)
-        rows.append(["Depth within", f"±{scale.uncertainty(said.expanded)} {scale.error_unit}, k = {factor}"])
+        # How well an error is known says nothing of how large it is, and whoever holds the pen reads this as both.
+        off = abs(depth.last.largest_error) + said.expanded
+        rows.append(["Depth within", f"±{scale.uncertainty(off)} {scale.error_unit}, k = {factor}"])
     sound = all(series.last.in_tolerance for series in body.results)
     warning = "" if sound else "NOT IN TOLERANCE"
     if body.demo:

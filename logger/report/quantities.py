@@ -94,8 +94,10 @@ def gain(ppm: int) -> str:
 
 
 def degrees(number: int | None) -> str:
-    """Degrees of freedom."""
-    return "∞" if number is None else str(number)
+    """Degrees of freedom; of so many that no coverage factor hears of them, no digits."""
+    if number is None:
+        return "∞"
+    return str(number) if number < 1000 else "> 999"
 
 
 def budget_unit(unit: Literal["um", "mhz", "ppm"]) -> str:

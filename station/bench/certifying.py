@@ -150,19 +150,27 @@ def issued_event(sealed: Sealed) -> CertificateIssued:
 def untold(folder: CertificateFolder, reader: JournalReader) -> list[CertificateIssued]:
     """The events of certificates in the folder that the journal does not tell of, to be journalled.
 
-    Damaged files, and those that another station issued, are left out. Raises JournalError, OSError.
+    Damaged files are left out, and those that another station issued, or whoever has no key of this one: the record
+    tells of nothing that this station did not sign. Raises JournalError, OSError.
     """
     certificates = list(folder.all())
     if not certificates:
         return []  # most stations: their journals are not gone through
+    keys = keys_of(reader)
     told = {str(json.loads(entry.body)["number"]) for entry in reader.entries_of(("certificate_issued",))}
     return [
         issued_event(Sealed(kept.path.read_bytes(), kept.certificate))
         for kept in certificates
         if kept.certificate is not None
         and kept.certificate.body.station == reader.station
+        and kept.key_id in keys
         and kept.certificate.body.number not in told
     ]
+
+
+def keys_of(reader: JournalReader) -> frozenset[str]:
+    """The ids of the keys that a station announced in its journal: its own, now and before. Raises JournalError."""
+    return frozenset(str(json.loads(entry.body)["key_id"]) for entry in reader.entries_of(("station_key",)))
 
 
 def _stated(stage: Stage) -> int:

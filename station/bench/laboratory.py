@@ -1,6 +1,9 @@
 """Who answers for a certificate: the laboratory's name and address, in a file of the clinic's."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from controller.datafile import DataModel, Words, parse_data, read_bounded
 from logger.certificate.document import Address
@@ -10,7 +13,7 @@ class Laboratory(DataModel):
     """The file, and a customer in another: a name, the lines of an address, and how to reach it."""
 
     name: Words
-    address: tuple[Words, ...] = ()
+    address: Annotated[tuple[Words, ...], Field(max_length=8)] = ()
     contact: Words | None = None
 
 

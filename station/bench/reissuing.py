@@ -5,14 +5,14 @@ What was issued stays. The new one has a number of its own, names the one it tak
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logger.certificate.document import Replaces
 from logger.certificate.folder import CertificateFolder
-from logger.certificate.sealing import Sealed
+from logger.certificate.sealing import Sealed, open_certificate
 from logger.errors import CertificateRefused
 from station.bench.certifying import Issued, Parties, Work, issue
 
@@ -50,13 +50,15 @@ def reissue(
     authorised_by: str,
     issued_at: str,
     key: Ed25519PrivateKey,
+    own_keys: Collection[str],
     folder: CertificateFolder,
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> Issued:
     """Issues ``old`` anew under another number, with other ``parties``, for a ``reason`` that is printed on it.
 
-    Raises CertificateRefused where no reason is given, nothing is other than it was, the pen would go by another due
-    date than it says, or the number is taken; OSError.
+    ``own_keys`` are the ids of this station's keys, now and before: it signs no measurements that others vouched for.
+    Raises CertificateRefused where another key is under it, where it was issued anew already, no reason is given,
+    nothing is other than it was, the pen would go by another due date than it says, or the number is taken; OSError.
     """
     if not reason.strip():
         raise CertificateRefused("no_reason", "A certificate is issued anew for a reason, which it names. Give one.")
@@ -66,6 +68,7 @@ def reissue(
             f"Nothing would be other than in {old.certificate.body.number}. Nothing was issued; `needlework "
             "certificate pdf` prints it again.",
         )
+    _may_be_replaced(old, own_keys, folder)
     body = old.certificate.body
     if body.written is not None and parties.due_on != body.due_on:
         raise CertificateRefused(
@@ -97,6 +100,23 @@ def reissue(
     )
     said = replace(parties, reissue_reason=reason.strip())
     return issue(work, said, issued_at=issued_at, key=key, folder=folder, random_bytes=random_bytes)
+
+
+def _may_be_replaced(old: Sealed, own_keys: Collection[str], folder: CertificateFolder) -> None:
+    number = old.certificate.body.number
+    signed_by = open_certificate(old.content, number).key_id
+    if signed_by not in own_keys:
+        raise CertificateRefused(
+            "not_issued_here",
+            f"{number} is signed by the key {signed_by}, which is none of this station's: it cannot answer for what "
+            "was measured there. Nothing was issued. Have it issued anew where it came from.",
+        )
+    newer = folder.replaced_by().get(number)
+    if newer is not None:
+        raise CertificateRefused(
+            "replaced_already",
+            f"{number} was issued anew already: {newer} has its place. Nothing was issued. Issue {newer} anew.",
+        )
 
 
 def _due(on: str | None) -> str:

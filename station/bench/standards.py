@@ -43,7 +43,7 @@ def _reference(
 
 
 def _gauge(gauge: references.DepthGauge) -> paper.Reference:
-    part = f" + {gauge.expanded_ppm} ppm of the reading" if gauge.expanded_ppm else ""
+    part = f" + {_percent(gauge.expanded_ppm)} of the reading" if gauge.expanded_ppm else ""
     known = f"{gauge.expanded_nm / 1000:g} µm{part}, k = 2"
     return _reference("depth_gauge", gauge, known, f"{gauge.resolution_nm / 1000:g} µm")
 
@@ -57,7 +57,7 @@ def _cartridge(cartridge: references.ReferenceCartridge) -> paper.Reference:
 
 
 def _tachometer(tachometer: references.Tachometer) -> paper.Reference:
-    known = f"{tachometer.expanded_ppm} ppm of the reading, k = 2"
+    known = f"{_percent(tachometer.expanded_ppm)} of the reading, k = 2"
     return _reference("tachometer", tachometer, known, f"{tachometer.resolution_mhz / 1000:g} Hz")
 
 
@@ -68,7 +68,11 @@ def _thermometer(thermometer: references.Thermometer) -> paper.Reference:
 
 
 def _load(load: references.KnownLoad) -> paper.Reference:
-    return _reference("load", load, f"{load.torque_unm / 1000:g} mN·m, known to {load.expanded_ppm} ppm, k = 2")
+    return _reference("load", load, f"{load.torque_unm / 1000:g} mN·m, known to {_percent(load.expanded_ppm)}, k = 2")
+
+
+def _percent(ppm: int) -> str:
+    return f"{ppm / 10_000:g} %"
 
 
 def environment_of(measured: Sequence[Air], limits: policy.EnvironmentLimits) -> paper.Environment:

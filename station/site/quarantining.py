@@ -14,7 +14,7 @@ from controller.service_events import Because, CertificateIssued, ErrorAtDepth, 
 from firmware_bridge.errors import WireError
 from logger.errors import RecordError
 from logger.journal.journal import Journal
-from logger.record.pens import PenName, Told, last_in_tolerance
+from logger.record.pens import PenName, Told, last_in_tolerance, measured_utc_us, moment
 from station.clock import StationClock
 from station.errors import PenUnknown, Trouble
 from station.people.accounts import Role
@@ -156,7 +156,7 @@ def quarantine_of(
         by=by,
         certificate=certificate,
         last_in_tolerance=number,
-        since=last.at.date().isoformat() if last is not None else None,
+        since=moment(measured_utc_us(last)).date().isoformat() if last is not None else None,
         errors=errors,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from controller.service_events import CertificateIssued, PenQuarantined
 from logger.record.exposure import SessionExposed
 from logger.record.found_errors import FoundErrors, found_errors
-from logger.record.pens import PenName, Told, issued_utc_us, open_quarantines
+from logger.record.pens import PenName, Told, measured_utc_us, open_quarantines
 from station.site.pen_records import PenRecords
 
 
@@ -57,10 +57,10 @@ def _review(records: PenRecords, one: Told, event: PenQuarantined, told: list[To
     made = Review(one, event, found_errors(told, event), ())
     if not made.asks:
         return made
-    issued = [
-        issued_utc_us(each)
+    measured = [
+        measured_utc_us(each)
         for each in told
         if isinstance(each.event, CertificateIssued) and each.event.number == event.last_in_tolerance
     ]
-    sessions = records.exposed(one.pen, made.found.errors, min(issued, default=None), one.utc_us)
+    sessions = records.exposed(one.pen, made.found.errors, min(measured, default=None), one.utc_us)
     return replace(made, sessions=tuple(sessions))

@@ -13,6 +13,7 @@ from logger.journal.reader import JournalReader
 from station.bench.certifying import Issued
 from station.people.accounts import Accounts
 from station.settings import StationSettings
+from tests.logger.certificates import example
 from tests.station.bench_work import KEY, issued
 from tests.station.test_accounts import CHEAP, GOOD, NOW_S
 
@@ -71,6 +72,14 @@ def test_it_is_issued_anew_and_both_are_on_record(state: Path, old: Issued) -> N
     assert again["body"]["authorised_by"] == "tech-2"
     verified = CliRunner().invoke(app, ["certificate", "verify", new["number"], "--state", str(state)])
     assert (verified.exit_code, "takes the place of" in verified.output) == (0, True), verified.output
+    listed = CliRunner().invoke(app, ["certificate", "list", "--state", str(state), "--json"])
+    assert {one["number"]: one["replaced_by"] for one in json.loads(listed.output)} == {
+        old.event.number: new["number"],
+        new["number"]: None,
+    }
+    former = CliRunner().invoke(app, ["certificate", "verify", old.event.number, "--state", str(state)])
+    assert former.exit_code == 1
+    assert f"{new['number']} has its place" in " ".join(former.output.split())
 
 
 @pytest.mark.parametrize(
@@ -88,3 +97,15 @@ def test_what_may_not_be_or_changes_nothing_issues_nothing(
     assert done.exit_code == 1
     assert words in done.output
     assert list((state / "certificates").iterdir()) == [old.path]
+
+
+def test_what_another_key_vouched_for_is_not_signed_here(state: Path, tmp_path: Path) -> None:
+    """Measurements that anybody may have made up would else come out under this station's key, and on record."""
+    forged = tmp_path / "forged.json"
+    forged.write_bytes(example(station="bench-1").content)
+    (state / "station.key").unlink()  # a key that is made anew is not the one under it
+    done = call(state, str(forged), said="customer:\n  name: X\n")
+    assert done.exit_code == 1
+    assert "none of this station's" in done.output
+    assert not (state / "certificates").exists()
+    assert told(state) == []

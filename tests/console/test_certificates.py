@@ -165,7 +165,7 @@ def recorded(events: list[Event]) -> list[Entry]:
     for event in events:
         previous = entries[-1].hash if entries else GENESIS
         said = event.model_dump_json().encode()
-        entry = Entry("bench-2", len(entries) + 1, 1, 1, None, event.type, event.version, said, previous, b"")
+        entry = Entry("bench-1", len(entries) + 1, 1, 1, None, event.type, event.version, said, previous, b"")
         entries.append(entry._replace(hash=entry.computed_hash()))
     return entries
 
@@ -180,7 +180,7 @@ def test_a_record_at_hand_knows_keys_and_what_was_issued(made: Issued, tmp_path:
     store.close()
     done = call(elsewhere, "verify", str(made.path))
     assert done.exit_code == 0, done.output
-    assert "the key of bench-2, in the store here" in done.output
+    assert "the key of bench-1, in the store here" in done.output
     assert "the one that the record tells of" in done.output
     forged = issued(tmp_path / "forged")
     moved = tmp_path / "moved.json"

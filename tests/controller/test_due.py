@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from controller.calibration.due import Counted, Due, DueRules, due, first_day_over
@@ -32,6 +32,14 @@ def test_on_its_due_date_it_still_holds_and_the_day_after_it_does_not() -> None:
     assert by_date(70) == Due("soon", "", "is due on 2026-04-11, in 30 days", 30)
     assert by_date(100) == Due("soon", "", "is due on 2026-04-11, today", 0)
     assert by_date(101) == Due("over", "calibration_due", "was valid until 2026-04-11", 0)
+
+
+def test_a_clock_that_lost_its_time_makes_no_calibration_valid() -> None:
+    assert by_date(-1).state == "good", "clocks differ around midnight"
+    ahead = by_date(-2)
+    assert (ahead.state, ahead.because, ahead.left_days) == ("over", "calibration_ahead", None)
+    assert ahead.sentence == "was made on 2026-01-01, and this station's clock says 2025-12-30"
+    assert due(NO_DATE, None, DueRules(), date(1970, 1, 2)).state == "over"
 
 
 def test_grace_is_told_as_such_and_ends() -> None:
@@ -106,6 +114,7 @@ def test_it_is_over_exactly_when_one_of_the_rules_says_so(
     if rules.interval_days:
         ends.append(date.fromisoformat(made.calibrated_on) + timedelta(days=rules.interval_days + 1))
     expected = any(today >= end + timedelta(days=rules.grace_days) for end in ends)
+    expected |= today < date.fromisoformat(made.calibrated_on) - timedelta(days=1)
     if counted is not None:
         expected |= rules.run_hours is not None and counted.run_s >= rules.run_hours * 3600
         expected |= rules.strokes is not None and counted.strokes >= rules.strokes
@@ -119,7 +128,8 @@ def test_it_is_over_exactly_when_one_of_the_rules_says_so(
 def test_what_is_over_stays_over(
     made: CalibrationSnapshot, counted: Counted | None, rules: DueRules, today: date, later: int, more: int
 ) -> None:
-    """Neither time nor more use makes a calibration valid again."""
+    """Neither time nor more use makes a calibration valid again; a clock that was set does."""
+    assume(today >= date.fromisoformat(made.calibrated_on))
     if due(made, counted, rules, today).state == "over":
         used = counted and counted.model_copy(update={"run_s": counted.run_s + more, "strokes": counted.strokes + more})
         assert due(made, used, rules, today + timedelta(days=later)).state == "over"

@@ -144,3 +144,12 @@ def test_arming_is_refused_on_the_day_after_the_due_date(make_rig: Treat) -> Non
         rig.arm()
     assert caught.value.because == "calibration_due"
     assert (TODAY + timedelta(days=30)).isoformat() in caught.value.sentence
+
+
+def test_a_station_whose_clock_lost_its_time_arms_nothing(make_rig: Treat) -> None:
+    rig = make_rig()
+    rig.today = TODAY - timedelta(days=400)  # calibrated 30 days before today
+    with pytest.raises(ControlRefused) as caught:
+        rig.arm()
+    assert caught.value.because == "calibration_ahead"
+    assert "have the clock set" in caught.value.sentence

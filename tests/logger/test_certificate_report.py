@@ -291,3 +291,19 @@ def test_a_pen_that_left_out_of_tolerance_has_it_on_its_label() -> None:
     )
     assert label_data(printed(results=(worse, rate)))["warning"] == "NOT IN TOLERANCE"
     assert label_data(printed())["warning"] == ""
+
+
+def test_a_label_tells_the_error_that_was_left_too() -> None:
+    """A pen that is known well may be off by much: it was not adjusted."""
+    depth, _ = printed().certificate.body.results
+    left = depth.stages[1]
+    assert left.statement is not None
+    off = left.points[0].model_copy(update={"error": -140_000})
+    unadjusted = left.model_copy(
+        update={
+            "points": (off, *left.points[1:]),
+            "statement": left.statement.model_copy(update={"expanded": 25_000}),
+        }
+    )
+    rows = dict(label_data(printed(results=(depth.model_copy(update={"stages": (unadjusted,)}),)))["rows"])
+    assert rows["Depth within"].startswith("±170 µm"), "165 µm, rounded up to two digits"

@@ -1,5 +1,6 @@
 """Certificates as files: signed, read back, and every way in which one is not what was issued."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import date
@@ -209,6 +210,35 @@ def test_a_label_of_another_file_is_found() -> None:
     assert codes(example(condition="another").content, digest=digest) == ["other_file"]
 
 
+def test_a_copy_without_names_is_of_the_label_where_a_record_says_so() -> None:
+    _, digest = read_label(label_text(NUMBER, sealed().sha256))
+    copy = withheld(sealed().content, "a")
+    assert codes(copy, digest=digest) == ["not_told"]
+    issue = Issue(NUMBER, (sealed().sha256, hashlib.sha256(copy).hexdigest()), "the journal")
+    assert judged(copy, digest=digest, issues=[issue]).outcome == "genuine"
+    _, other = read_label(label_text(NUMBER, "77" * 32))
+    assert codes(copy, digest=other, issues=[issue]) == ["other_file"]
+
+
+def test_one_that_was_issued_anew_is_not_to_be_gone_by() -> None:
+    newer = Issue("C261127-00000000", ("11" * 32, "22" * 32), "the journal, entry 9", replaces=NUMBER)
+    result = judged(sealed().content, issues=[newer])
+    assert (result.outcome, [finding.code for finding in result.findings]) == ("doubtful", ["replaced"])
+    assert "C261127-00000000 has its place" in result.findings[0].sentence
+
+
+def test_a_key_of_one_station_does_not_speak_for_another() -> None:
+    station = sealed().certificate.body.station
+    assert judged(sealed().content, stations={ID: {station, "room-2"}}).outcome == "genuine"
+    assert codes(sealed().content, stations={ID: {"room-2"}}) == ["other_station"]
+
+
+def test_a_print_is_said_to_be_one() -> None:
+    result = judged(b"%PDF-1.7 ...")
+    assert (result.outcome, result.findings[0].code) == ("changed", "not_ours")
+    assert "it is a PDF" in result.findings[0].sentence
+
+
 # What it hangs on -----------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +279,19 @@ def test_a_verdict_that_does_not_follow_is_found() -> None:
     result = judged(with_body(results=(series, rate)))
     assert (result.outcome, [finding.code for finding in result.findings]) == ("doubtful", ["does_not_follow"])
     assert "Depth, as found" in result.findings[0].sentence
+
+
+def test_in_tolerance_with_a_point_that_is_not_is_found() -> None:
+    depth, rate = sealed().certificate.body.results
+    kinder = depth.stages[0].model_copy(update={"in_tolerance": True})
+    series = depth.model_copy(update={"stages": (kinder, depth.stages[1])})
+    result = judged(with_body(results=(series, rate)))
+    assert [finding.sentence for finding in result.findings] == [
+        "Depth, as found: it says in tolerance, and a point of it is not."
+    ]
+    assert rate.droop
+    loaded = rate.model_copy(update={"droop": (rate.droop[0].model_copy(update={"verdict": "failed"}),)})
+    assert codes(with_body(results=(depth, loaded))) == ["does_not_follow"]
 
 
 @pytest.mark.parametrize("field", ["standard_milli", "expanded_milli", "factor_milli"])

@@ -1,5 +1,6 @@
 """What a record says of its pens, told in any order: quarantine, certificates, parts; from journals and stores."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,8 +25,8 @@ from logger.record.pens import (
     PenName,
     Told,
     fitted,
-    issued_utc_us,
     last_in_tolerance,
+    measured_utc_us,
     name_of,
     open_quarantines,
     recalled,
@@ -141,7 +142,7 @@ def test_a_certificate_that_was_told_late_is_as_old_as_it_says() -> None:
     events = told(certificate("C-2"), certificate("C-1", issued_on="1969-12-30"))
     found = last_in_tolerance(events)
     assert found == events[0]
-    assert [issued_utc_us(one) for one in events] == [events[0].utc_us, -24 * 3600 * 10**6]
+    assert [measured_utc_us(one) for one in events] == [events[0].utc_us, -24 * 3600 * 10**6]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ def test_a_certificate_that_was_told_late_is_as_old_as_it_says() -> None:
         ([quarantined(), certificate("A-2", kind="accuracy_test")], "no_certificate"),
         ([quarantined(), certificate("C-2")], None),
         ([quarantined(), certificate("C-2"), quarantined("q-2", "shock")], "no_certificate"),
+        ([quarantined(), certificate("C-2"), certificate("C-3", left=False)], "no_certificate"),
         ([quarantined(), certificate("C-0", issued_on="1969-12-31")], "no_certificate"),  # an old one, told late
         ([quarantined(because="recall")], None),
         ([quarantined(because="recall"), part("motor", "L2")], "no_certificate"),
@@ -166,6 +168,27 @@ def test_what_a_release_needs(events: list[Event], problem: str | None) -> None:
     known = told(*events)
     found = release_problem(known, open_quarantines(known))
     assert (found[0] if found else None) == problem
+
+
+def test_a_certificate_counts_from_when_it_was_measured_not_from_when_it_was_told_of() -> None:
+    def measured(at: str) -> str:
+        return json.dumps({"body": {"ended_at": at}})
+
+    before = certificate("C-1", document=measured("1970-01-01T00:00:10Z"))
+    anew = certificate("C-2", document=measured("1970-01-01T00:00:10Z"))  # a name in C-1 was wrong
+    known = [*told(before, start_us=11_000_000), *told(quarantined(), anew, start_us=50_000_000, station="bench")]
+    problem = release_problem(known, open_quarantines(known))
+    assert problem is not None
+    assert problem[0] == "no_certificate"
+    last = last_in_tolerance(known)
+    assert last is not None
+    assert isinstance(last.event, CertificateIssued)
+    assert (last.event.number, measured_utc_us(last)) == ("C-2", 10_999_999)
+
+    again = told(certificate("C-3", document=measured("1970-01-01T00:01:00Z")), start_us=99_000_000, station="bench-2")
+    assert release_problem([*known, *again], open_quarantines(known)) is None
+    early, late = told(certificate("C-4", document="{"), certificate("C-5", issued_on="1969-12-30"), start_us=7)
+    assert (measured_utc_us(early), measured_utc_us(late)) == (early.utc_us, -24 * 3600 * 10**6)
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------

@@ -15,11 +15,13 @@ from controller.calibration.series import CalibrationUnderWay, Read, Results, So
 from controller.calibration.setup import Environment
 from controller.events import Event
 from logger.journal.journal import Journal
+from logger.proof.checkpoints import announcement
 from logger.record.pens import PEN_TYPES
 from simulators.pen import SimulatedPen
 from station.bench.beginning import Instruments
 from station.bench.bench import TechnicianBench
 from station.bench.hands import Hands
+from station.record.station_key import station_key
 from station.settings import StationSettings
 from tests.controller.house import MemorySink
 from tests.controller.service.bench import Bench, LoopClock, simulated_bench
@@ -169,14 +171,15 @@ class Room:
 async def room(
     place: Path, policy: CalibrationPolicy | None = None, *, journalled: bool = False, **pen: Any
 ) -> AsyncIterator[Room]:
-    """A technician at a simulated pen. What they put on record is in memory, and a journal is there to be read: empty,
-    or with what is told of pens where it is ``journalled``."""
+    """A technician at a simulated pen. What they put on record is in memory, and a journal is there to be read: with
+    the station's key alone, or with what is told of pens where it is ``journalled``."""
     settings = StationSettings(state_dir=place, stop_port=0, calibration=place / "calibration.yaml")
     goes_by = policy or load_policy(settings.calibration)
     clock = LoopClock()
     if not settings.journal_path.exists():
         journal = Journal(settings.journal_path, station=settings.station, utc_now=clock.utc,
                           monotonic_ms=clock.monotonic_ms)  # fmt: skip
+        journal.emit(announcement(station_key(settings.station_key_path)), session=None)
         await journal.close()
     async with simulated_bench(limits=goes_by.service, **pen) as simulated:
         simulated.driver.take_again()

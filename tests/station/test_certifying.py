@@ -19,7 +19,7 @@ from logger.certificate.sealing import Sealed
 from logger.certificate.verify import verify_certificate
 from logger.errors import CertificateRefused
 from logger.journal.journal import Journal
-from logger.proof.checkpoints import key_id
+from logger.proof.checkpoints import announcement, key_id
 from logger.report.certificate import certificate_data, printed_of
 from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.certificate_parts import Named
@@ -98,6 +98,9 @@ async def test_what_a_crash_left_untold_is_told_at_the_next_start(tmp_path: Path
         tmp_path / "journal.sqlite", station="bench-1", utc_now=lambda: datetime.now(UTC), monotonic_ms=lambda: 1
     )
     try:
+        assert untold(folder, journal.reader) == [], "signed by a key that is not known to be this station's"
+        journal.emit(announcement(KEY), session=None)
+        await journal.flush()
         assert {event.number for event in untold(folder, journal.reader)} == {first.event.number, second.event.number}
         journal.emit(first.event, session=None)
         await journal.flush()
@@ -153,9 +156,13 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
     folder = CertificateFolder(tmp_path)
     path = tmp_path / "parties.yaml"
     path.write_text("customer:\n  name: Practice for Skin, Dr. Joan Example\n  address: [12 Needle Street]\n")
-    parties = read_parties(path, parties_of(old.sealed))
+    parties = read_parties(path, TODAY, parties_of(old.sealed))
     how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY, "folder": folder}
-    new = reissue(old.sealed, parties, number="C261127-0000000R", reason="The name was mistyped.", **how)
+    with pytest.raises(CertificateRefused, match="none of this station's"):
+        reissue(old.sealed, parties, number="C261127-0000000R", reason="Mistyped.", own_keys={"0" * 16}, **how)
+    how["own_keys"] = {ID}
+    number = draw_number(folder, "calibration", TODAY)
+    new = reissue(old.sealed, parties, number=number, reason="The name was mistyped.", **how)
     assert old.path.read_bytes() == old.sealed.content
     body, private = new.sealed.certificate.body, new.sealed.certificate.private
     assert private is not None
@@ -171,6 +178,8 @@ def test_a_certificate_is_issued_anew_with_its_reason_and_the_old_one_stays(tmp_
     for reason, changed in ((" ", parties), ("again", parties_of(old.sealed))):
         with pytest.raises(CertificateRefused):
             reissue(old.sealed, changed, number="C261127-0000000R", reason=reason, **how)
+    with pytest.raises(CertificateRefused, match=f"{number} has its place"):
+        reissue(old.sealed, parties, number="C261127-1111111R", reason="Again.", **how)
     public = old.sealed.certificate.model_copy(update={"private": None})
     with pytest.raises(CertificateRefused, match="no names in it"):
         parties_of(Sealed(old.sealed.content, public))
@@ -180,7 +189,8 @@ def test_issued_anew_it_has_the_due_date_that_the_pen_holds(tmp_path: Path) -> N
     old = issued(tmp_path)
     assert old.sealed.certificate.body.written is not None
     how: dict[str, Any] = {"authorised_by": "head-1", "issued_at": "2026-11-27T09:00:00Z", "key": KEY,
-                           "folder": CertificateFolder(tmp_path), "number": "C261127-0000000R"}  # fmt: skip
+                           "folder": CertificateFolder(tmp_path), "number": "C261127-0000000R",
+                           "own_keys": {ID}}  # fmt: skip
     for due_on in ("2028-11-26", None):
         other = replace(parties_of(old.sealed), due_on=due_on)
         with pytest.raises(CertificateRefused) as refused:
@@ -197,10 +207,18 @@ def test_a_file_of_parties_is_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "parties.yaml"
     path.write_text("customer:\n  name: Practice\ndue_on: next year\n")
     with pytest.raises(DataError, match=r"parties\.yaml:3: due_on: .*not a date"):
-        read_parties(path)
+        read_parties(path, TODAY)
     path.write_text("customer:\n  name: Practice\ndue_on: 2027-11-26\nremarks: [In air.]\n")
-    read = read_parties(path)
+    read = read_parties(path, TODAY)
     assert (read.customer, read.due_on, read.remarks) == (Address(name="Practice"), "2027-11-26", ("In air.",))
+    for words, problem in (
+        ("due_on: 2025-11-26\n", "before the day of measuring, 2026-11-26"),
+        ("people: {Jürg: Jürg Meier}\n", "people"),  # no account; a certificate could not be sealed with it
+        (f"remarks: [{', '.join(['x'] * 21)}]\n", "remarks"),
+    ):
+        path.write_text(words, encoding="utf-8")
+        with pytest.raises(DataError, match=problem):
+            read_parties(path, TODAY)
 
 
 def test_an_accuracy_test_passes_a_true_pen_and_fails_one_that_is_off(tmp_path: Path) -> None:
@@ -232,7 +250,7 @@ def test_references_stand_once_each_with_what_their_certificates_say() -> None:
     setup = accuracy_setup(POLICY, "NW-2", "bench-gauge", "master-16", "bench-tachometer", AIR[0], TODAY)
     listed = references_of(setup, setup)
     assert [reference.kind for reference in listed] == ["depth_gauge", "cartridge", "thermometer", "tachometer"]
-    assert listed[0].uncertainty == "3 µm + 1000 ppm of the reading, k = 2"
+    assert listed[0].uncertainty == "3 µm + 0.1 % of the reading, k = 2"
     assert (listed[0].calibrated_on, listed[0].due_on) == ("2026-01-12", "2099-12-31")
     assert listed[2].uncertainty == "0.3 K, k = 2; 2 % relative humidity, k = 2"
 
