@@ -253,3 +253,15 @@ def test_most_of_the_catalogue_of_faults_is_met_by_some_scenario() -> None:
     assert used <= set(CATALOGUE)
     assert {CATALOGUE[name].layer for name in used} == {"line", "usb", "firmware", "plant", "host"}
     assert len(used) >= 30
+
+
+@pytest.mark.parametrize(
+    ("mended", "sentence"), [("line_delay", "line_delay is not there"), ("all", "nothing is broken")]
+)
+def test_mending_what_has_ended_by_itself_is_told(mended: str, sentence: str) -> None:
+    steps = f"- fault: line_delay\n    for_s: 0.1\n  - mend: {mended}\n  - mend: {mended}\n  - expect: {{link: up}}\n"
+    story = LOSSY.partition("steps:")[0] + "steps:\n  " + steps
+    outcome = play(parse_scenario(story.encode(), Path("mended.yaml")))
+    assert outcome.held
+    _, first, again, _ = outcome.lines
+    assert (first.then, sentence in again.then) == ("", True)
