@@ -34,7 +34,14 @@ Parties = Annotated[
     typer.Option("--parties", help="Customer, people's names, remarks, a due date asked for: YAML.", metavar="FILE"),
 ]
 AuthorisedBy = Annotated[
-    str, typer.Option("--authorised-by", help="Who answers for the certificate, else the technician.", metavar="ID")
+    str,
+    typer.Option(
+        "--authorised-by", help="Who answers for the certificate, and signs in too; else the technician.", metavar="ID"
+    ),
+]
+AuthorisedPasswordFile = Annotated[
+    Path | None,
+    typer.Option("--authorised-password-file", help="File or descriptor that holds that person's password."),
 ]
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for the pages and the label.", metavar="DIR", file_okay=False)
@@ -67,6 +74,7 @@ def calibrate(
     ] = False,
     parties: Parties = None,
     authorised_by: AuthorisedBy = "",
+    authorised_password_file: AuthorisedPasswordFile = None,
     output: Output = Path(),
     password_file: PasswordFile = None,
     off_skin: OffSkin = False,
@@ -84,9 +92,12 @@ def calibrate(
         from console.actions import calibrating as act  # noqa: PLC0415 as above
         from console.actions.benching import Seat  # noqa: PLC0415 as above
 
-        seat = Seat(settings_of(state), pen, technician, password_file, off_skin, as_json)
+        seat = Seat(
+            settings_of(state), pen, technician, password_file, off_skin, as_json, authorised_by,
+            authorised_password_file,
+        )  # fmt: skip
         bench = at_the_bench.Bench(gauge, tachometer, gauge_id, tachometer_id, cartridge, temperature, humidity)
-        paper = at_the_bench.Paper(parties, authorised_by, output)
+        paper = at_the_bench.Paper(parties, output)
         wanted = act.Wanted(act.decision(adjust), tuple(readings or ()), anew=anew, yes=yes)
         raise typer.Exit(act.calibrate(seat, bench, paper, wanted))
 
@@ -103,6 +114,7 @@ def pen_accuracy(
     humidity: Humidity = None,
     parties: Parties = None,
     authorised_by: AuthorisedBy = "",
+    authorised_password_file: AuthorisedPasswordFile = None,
     output: Output = Path(),
     password_file: PasswordFile = None,
     off_skin: OffSkin = False,
@@ -119,6 +131,9 @@ def pen_accuracy(
         from console.actions.accuracy import accuracy as act  # noqa: PLC0415 as above
         from console.actions.benching import Seat  # noqa: PLC0415 as above
 
-        seat = Seat(settings_of(state), pen, technician, password_file, off_skin, as_json)
+        seat = Seat(
+            settings_of(state), pen, technician, password_file, off_skin, as_json, authorised_by,
+            authorised_password_file,
+        )  # fmt: skip
         bench = at_the_bench.Bench(gauge, tachometer, gauge_id, tachometer_id, cartridge, temperature, humidity)
-        raise typer.Exit(act(seat, bench, at_the_bench.Paper(parties, authorised_by, output), yes=yes))
+        raise typer.Exit(act(seat, bench, at_the_bench.Paper(parties, output), yes=yes))

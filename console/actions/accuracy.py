@@ -50,7 +50,7 @@ def accuracy(seat: Seat, bench: Bench, paper: Paper, *, yes: bool) -> int:
                 adjust=_never,
                 read=person.read,
             )
-            return await test.run(hands, parties, authorised_by=paper.authorised_by)
+            return await test.run(hands, parties)
 
     made = at_bench(seat, work)
     if made is None:

@@ -55,10 +55,9 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """Whom the certificate is for and who answers for it; where pages and label go."""
+    """Whom the certificate is for; where pages and label go."""
 
     parties: Path | None
-    authorised_by: str
     output: Path
 
 

@@ -17,6 +17,7 @@ from controller.service.shown import Shown
 from controller.units import format_hz, format_mm, micrometres_from_mm, millihertz_from_hz
 from firmware_bridge.wire.fields import NOT_MEASURED
 from station.bench import TechnicianBench, open_bench
+from station.bench.record import SigningIn
 from station.process.signals import on_ending_signals
 from station.settings import StationSettings
 
@@ -25,7 +26,8 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Who sits at the bench, with which pen, and how the answer is told."""
+    """Who sits at the bench, with which pen, and how the answer is told; ``authorised_by`` answers for certificates,
+    empty for the technician."""
 
     settings: StationSettings
     pen: str
@@ -33,11 +35,21 @@ class Seat:
     password_file: Path | None
     off_skin: bool
     as_json: bool
+    authorised_by: str = ""
+    authorised_password_file: Path | None = None
+
+    def authorises(self) -> SigningIn | None:
+        """Whoever answers for certificates beside the technician, signing in. Raises ConsoleError."""
+        if self.authorised_by in ("", self.technician):
+            return None
+        option, file = "--authorised-password-file", self.authorised_password_file
+        return SigningIn(self.authorised_by, ask(f"Password of {self.authorised_by}", file, option=option))
 
 
 def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -> Result | None:
     """Does the work at an open bench; None when a signal ended it, the pen stopped. Raises what the bench raises."""
     password = ask(f"Password of {seat.technician}", seat.password_file, option="--password-file")
+    authorises = seat.authorises()
 
     async def run() -> Result:
         task = asyncio.current_task()
@@ -52,6 +64,7 @@ def at_bench(seat: Seat, work: Callable[[TechnicianBench], Awaitable[Result]]) -
                 seat.pen,
                 technician=seat.technician,
                 password=password,
+                authorises=authorises,
                 attested_off_skin=seat.off_skin,
             ) as bench:
                 return await work(bench)

@@ -83,7 +83,7 @@ def calibrate(seat: Seat, bench: Bench, paper: Paper, wanted: Wanted) -> int:
                 read=wizard.read,
                 files=files,
             )
-            return await wizard.calibrating.run(hands, parties, authorised_by=paper.authorised_by)
+            return await wizard.calibrating.run(hands, parties)
 
     try:
         made = at_bench(seat, work)

@@ -52,12 +52,12 @@ class AccuracyTest:
         method = self.setup.method
         return accuracy_depth_plan(method) if what == "depth" else accuracy_rate_plan(method)
 
-    async def run(self, hands: Hands, parties: Parties, *, authorised_by: str = "") -> Issued:
+    async def run(self, hands: Hands, parties: Parties) -> Issued:
         """Reads, judges, and issues the report. ``hands.adjust`` is not asked.
 
         Raises as :func:`station.bench.measuring.measure`, and as :meth:`station.bench.issuing.Issuing.sealed`.
         """
-        issuing = Issuing(self._bench, self._settings, parties, authorised_by or self._bench.technician)
+        issuing = Issuing(self._bench, self._settings, parties)
         depths, rates = await self._read("depth", hands), await self._read("rate", hands)
         begun_at, ended_at = moment(self._begun), moment(self._bench.clock.utc())
         judged = judge_accuracy(depths, rates, self.setup)
@@ -73,7 +73,7 @@ class AccuracyTest:
                 software=f"needlework {version('needlework')}",
                 instrument=await issuing.instrument(),
                 technician=self._bench.technician,
-                authorised_by=authorised_by or self._bench.technician,
+                authorised_by=self._bench.authorised_by,
                 begun_at=begun_at,
                 ended_at=ended_at,
                 references=references_of(self.setup),

@@ -20,7 +20,8 @@ class TechnicianBench:
     """One technician at one pen. Made by :func:`station.bench.open_bench`.
 
     ``pen`` is what the pen said of itself when the bench was opened; ``driver`` moves it, ``policy`` is what the clinic
-    goes by. A pen that was swapped is refused from then on, one that was restarted until :meth:`take_again`.
+    goes by. ``technician`` works, ``authorised_by`` answers for certificates; both signed in. A pen that was swapped is
+    refused from then on, one that was restarted until :meth:`take_again`.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class TechnicianBench:
         pen: PenFacts,
         policy: CalibrationPolicy,
         technician: str,
+        authorised_by: str,
         driver: ServiceDriver,
         sink: EventSink,
         clock: Clock,
@@ -38,6 +40,7 @@ class TechnicianBench:
         self.pen = pen
         self.policy = policy
         self.technician = technician
+        self.authorised_by = authorised_by
         self.driver = driver
         self.clock = clock
         self.state_dir = state_dir

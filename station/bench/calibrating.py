@@ -80,14 +80,13 @@ class Calibrating:
         self.left_out = 0
         """Readings that a restart of the pen made worthless: their series is read anew."""
 
-    async def run(self, hands: Hands, parties: Parties, *, authorised_by: str = "") -> Issued:
+    async def run(self, hands: Hands, parties: Parties) -> Issued:
         """Goes on from wherever the work is, to the certificate.
 
-        ``authorised_by``: the account that answers for it, the technician's where nobody else is named. Raises
-        ControlRefused, ServiceEnded, GaugeError, WireError where it cannot go on now; the work is kept and can be
-        resumed. Raises RecordUnavailable, OSError.
+        Raises ControlRefused, ServiceEnded, GaugeError, WireError where it cannot go on now; the work is kept and can
+        be resumed. Raises RecordUnavailable, OSError.
         """
-        issuing = Issuing(self.bench, self._settings, parties, authorised_by or self.bench.technician)
+        issuing = Issuing(self.bench, self._settings, parties)
         does: dict[StepName, Callable[[], Awaitable[None]]] = {
             "quarantine": lambda: self._quarantine(issuing),
             "decide": lambda: self._decide(hands),
@@ -111,9 +110,7 @@ class Calibrating:
 
     async def series(self) -> tuple[Series, Series]:
         """Depth and rate as they would stand in the certificate now. Raises ReadingRefused before as found is whole."""
-        return await Issuing(self.bench, self._settings, Parties(), self.bench.technician).results(
-            self.work, self.setups
-        )
+        return await Issuing(self.bench, self._settings, Parties()).results(self.work, self.setups)
 
     async def _at_the_pen(self, hands: Hands, act: Callable[[], Awaitable[None]]) -> None:
         """Something that is asked of the pen, or written to it: tried again once the pen is back, where it went."""

@@ -38,12 +38,11 @@ class Issuing:
     """Issues what was measured at a bench. ``parties`` is who it is for; the laboratory is the station's setting where
     they name none."""
 
-    def __init__(self, bench: TechnicianBench, settings: StationSettings, parties: Parties, authorised_by: str) -> None:
+    def __init__(self, bench: TechnicianBench, settings: StationSettings, parties: Parties) -> None:
         """Raises DataError for a laboratory's file that cannot be used."""
         self.parties = parties if parties.laboratory else replace(parties, laboratory=laboratory(settings.laboratory))
         self._bench = bench
         self._settings = settings
-        self._authorised_by = authorised_by
         self._folder = CertificateFolder(settings.certificates_path)
 
     def draw_number(self, kind: CertificateKind) -> str:
@@ -81,7 +80,7 @@ class Issuing:
             software=f"needlework {version('needlework')}",
             instrument=await self.instrument(),
             technician=work.technician,
-            authorised_by=self._authorised_by,
+            authorised_by=self._bench.authorised_by,
             begun_at=work.readings[0].at,
             ended_at=work.readings[-1].at,
             references=references_of(setups.depth, setups.rate),

@@ -17,7 +17,7 @@ from controller.service_events import ServiceClosed
 from firmware_bridge.supervisor import Supervisor
 from logger.journal.reader import JournalReader
 from station.bench.bench import TechnicianBench
-from station.bench.record import open_record
+from station.bench.record import SigningIn, open_record
 from station.clock import StationClock
 from station.settings import StationSettings
 from station.site.places import make_directories
@@ -37,6 +37,7 @@ async def open_bench(
     *,
     technician: str,
     password: str,
+    authorises: SigningIn | None = None,
     policy: CalibrationPolicy | None = None,
     attested_off_skin: bool = False,
     connect_within_s: float = CONNECT_S,
@@ -45,6 +46,7 @@ async def open_bench(
 ) -> AsyncIterator[TechnicianBench]:
     """A bench for the pen at a URL, for the length of a block; the motor is off behind it.
 
+    ``authorises`` signs in beside the technician, to answer for the certificates that are issued; else the technician.
     ``policy`` is the clinic's, else that of the settings. ``attested_off_skin`` is the technician's word that the
     pen touches nobody, asked of a pen that does not sense skin. Raises BenchRefused (a station runs on this
     state directory), SignInRefused, NotAllowed (no technician), StationFailure, WireError, ControlRefused, RecordError.
@@ -55,7 +57,7 @@ async def open_bench(
     make_directories(settings)
     async with AsyncExitStack() as last:
         record = await last.enter_async_context(
-            open_record(settings, technician, password, "technician", reason=CLOSED, clock=clock)
+            open_record(settings, technician, password, "technician", reason=CLOSED, clock=clock, authorises=authorises)
         )
         journal, sink = record.journal, record.sink
         for series in await asyncio.to_thread(_left_open, journal.reader):
@@ -81,6 +83,7 @@ async def open_bench(
             pen=facts,
             policy=goes_by,
             technician=technician,
+            authorised_by=record.authorised_by,
             driver=driver,
             sink=sink,
             clock=clock,

@@ -7,8 +7,9 @@ opens a file in which a patient is named.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Final
 
 from controller.events import Event, StationStopped
 from controller.operators import load_operators
@@ -27,15 +28,28 @@ from station.record.seam import JournalSink, begin_record, ended_in_order
 from station.settings import StationSettings
 from station.site.places import make_directories, new_token
 
+MAY_AUTHORISE: Final[tuple[Role, ...]] = ("technician", "manager")
+"""Those who answer for what a bench measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningIn:
+    """An account and its password, as given."""
+
+    account: str
+    password: str = field(repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class BenchRecord:
-    """A record that is open, and who is signed in."""
+    """A record that is open, and who is signed in; ``authorised_by`` answers for certificates, the same account where
+    nobody else signed in for that."""
 
     journal: Journal
     sink: JournalSink
     account: str
     role: Role
+    authorised_by: str
 
     async def add(self, *events: Event) -> None:
         """Puts events on record; they are on the disk on return. Raises RecordUnavailable."""
@@ -46,11 +60,18 @@ class BenchRecord:
 
 @asynccontextmanager
 async def open_record(
-    settings: StationSettings, account: str, password: str, *roles: Role, reason: str, clock: StationClock
+    settings: StationSettings,
+    account: str,
+    password: str,
+    *roles: Role,
+    reason: str,
+    clock: StationClock,
+    authorises: SigningIn | None = None,
 ) -> AsyncIterator[BenchRecord]:
     """The record for the length of a block, for somebody of one of these roles; signed and closed behind it.
 
-    ``reason`` is why it is closed again, for the record. Raises BenchRefused (a station runs on this state directory),
+    ``reason`` is why it is closed again, for the record. ``authorises`` signs in as well, to answer for certificates:
+    nobody's name stands under one by being typed. Raises BenchRefused (a station runs on this state directory),
     SignInRefused, NotAllowed, StationFailure, RecordError.
     """
     make_directories(settings)
@@ -66,7 +87,12 @@ async def open_record(
         last.push_async_callback(people.close)
         await people.begin()
         who = people.signed_in((await people.sign_in(account, password)).token, *roles)
-        record = BenchRecord(journal, JournalSink(journal, clock.monotonic_s), who.account, who.role)
+        answers = who
+        if authorises is not None:
+            answers = people.signed_in(
+                (await people.sign_in(authorises.account, authorises.password)).token, *MAY_AUTHORISE
+            )
+        record = BenchRecord(journal, JournalSink(journal, clock.monotonic_s), who.account, who.role, answers.account)
         await record.add(*await asyncio.to_thread(_untold, settings, journal))
         yield record
 

@@ -189,6 +189,7 @@ async def room(
             pen=pinned,
             policy=goes_by,
             technician="tech-1",
+            authorised_by="head-1",
             driver=simulated.driver,
             sink=Recorded(simulated.sink, settings, clock) if journalled else simulated.sink,
             clock=clock,

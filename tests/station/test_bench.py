@@ -8,7 +8,7 @@ import re
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
 from simulators.personality import model_named
 from station.bench import TechnicianBench, open_bench
+from station.bench.record import BenchRecord, SigningIn, open_record
 from station.clock import StationClock
 from station.errors import BenchRefused, NotAllowed, SignInRefused
 from station.people.accounts import Accounts
@@ -99,6 +100,33 @@ async def test_what_is_done_at_a_bench_is_a_signed_record_and_names_no_patients_
     assert verify_journal(settings.journal_path).verdict == "intact"
     for place in (settings.key_map_path, settings.history_path, settings.ledger_path):
         assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    ("who", "password", "error"),
+    [("tech-2", PASSWORD, None), ("boss-1", PASSWORD, None), ("boss-1", "not this one", SignInRefused),
+     ("hand-1", PASSWORD, NotAllowed), ("nobody", PASSWORD, SignInRefused)],
+)  # fmt: skip
+async def test_whoever_answers_for_a_certificate_signed_in_for_it(
+    settings: StationSettings, who: str, password: str, error: type[Exception] | None
+) -> None:
+    accounts = Accounts(settings.accounts_path, hasher=PasswordHasher(1, 8, 1))
+    accounts.add("tech-2", "technician", PASSWORD, 0)
+    accounts.close()
+
+    def record() -> AbstractAsyncContextManager[BenchRecord]:
+        return open_record(
+            settings, "tech-1", PASSWORD, "technician", reason="a test", clock=StationClock(),
+            authorises=SigningIn(who, password),
+        )  # fmt: skip
+
+    if error is not None:
+        with pytest.raises(error):
+            async with record():
+                pytest.fail("a name was taken for somebody who did not sign in")
+        return
+    async with record() as opened_record:
+        assert (opened_record.account, opened_record.authorised_by) == ("tech-1", who)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ async def test_from_out_of_tolerance_to_a_certificate_that_the_pen_holds(place: 
         assert rate is not None
         found, left = depth.stages
         assert (found.in_tolerance, left.in_tolerance) == (False, True)
+        assert (body.technician, body.authorised_by) == ("tech-1", "head-1")
         assert found.fit is not None
         assert abs(found.fit.gain_ppm - WRONG.gain_ppm) <= found.fit.gain_expanded_ppm
         assert abs(found.fit.offset - WRONG.offset_um * 1000) <= found.fit.offset_expanded
