@@ -159,6 +159,9 @@ async def test_from_a_tap_to_a_replay(short_dir: Path) -> None:
         assert (said["ready"], said["file"]) == ("tap", str(path))
         async with connected(said["url"]) as host:
             await host.cartridge_tag()
+            host.link.stop()  # as at every end; what came back for it has been through the tap, and so has STOP
+            await host.next_status()
+            await host.next_status()
         tap.send_signal(signal.SIGTERM)
         assert tap.wait(timeout=10) == 0
     with running("wire", "replay", str(path), "--patience", "10", "--json") as player:
@@ -167,8 +170,9 @@ async def test_from_a_tap_to_a_replay(short_dir: Path) -> None:
         assert (said["ready"], said["pen"][:9]) == ("replay", "serial://")
         async with connected(said["url"]) as host:
             await host.cartridge_tag()
-        assert player.wait(timeout=10) == 0
-        ended = json.loads(player.stdout.read().splitlines()[-1])
+        text, _ = player.communicate(timeout=10)
+        assert player.returncode == 0, text
+        ended = json.loads(text.splitlines()[-1])
         assert (ended["ended"], ended["as_recorded"], ended["deviations"]) == ("replay", True, 0)
 
 
