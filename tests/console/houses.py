@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from controller.library import load_library
 
@@ -66,6 +67,15 @@ class House:
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
         return done
+
+    def closed_record(self) -> dict[str, Any]:
+        """The newest session as it is shown, once its end has reached the store."""
+        until_s = time.monotonic() + 15.0
+        while True:
+            record: dict[str, Any] = json.loads(self.call("sessions", "show", "last", "--json").stdout)
+            if record["outcome"] != "open":
+                return record
+            assert time.monotonic() < until_s, "the session's end never reached the store"
 
     def end(self, number: signal.Signals) -> int:
         """Asks the station to end as a terminal or a service manager would; its exit code."""

@@ -41,7 +41,7 @@ def test_a_treatment_from_a_terminal_and_its_record(house: House) -> None:
 
     again = house.call(*TREAT, lines="close\n")
     assert again.returncode == 0, again.stderr
-    record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+    record = house.closed_record()
     (zone,) = record["zones"]
     assert (record["outcome"], zone["zone"]) == ("completed", "forehead")
     assert 1000 < zone["treated_ms"] < 3000
@@ -254,9 +254,9 @@ def test_a_treatment_by_keys_beside_the_live_view(house: House) -> None:
     screen.type("close\r")
     screen.until("For the patient:")
     assert screen.end() == 0
+    record = house.closed_record()
     (line,) = json.loads(house.call("sessions", "list", "--json").stdout)
     assert line["outcome"] == "completed"
     assert line["strokes_on_skin"] > 0
-    record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
     assert [override["reason"] for override in record["overrides"]] == ["prescribed-deeper"]
     assert house.end(signal.SIGTERM) == 0

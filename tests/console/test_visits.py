@@ -25,7 +25,7 @@ def test_a_cartridge_nobody_can_look_up_is_attested_and_never_verified(short_dir
         assert "attest that" in exchanged.stderr  # what was attested was of the cartridge before
         attested = house.call(*TREAT, lines="attest\narm\nclose\n")
         assert attested.returncode == 0, attested.stderr
-        record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+        record = house.closed_record()
         assert [item["cartridge"]["unused"] for item in record["cartridges"]] == ["attested", "attested"]
         assert record["cartridges"][0]["exchanged_at"] is not None
         assert "attested as new and opened now, not verified" in " ".join(house.call("sessions", "show").stdout.split())
@@ -64,7 +64,7 @@ def test_a_returning_patient_repeats_the_last_visit_with_another_cartridge(short
         assert repeated.returncode == 0, repeated.stderr + repeated.stdout
         assert "forehead on " in repeated.stdout
         assert "0.45 mm, 90.0 Hz. Set the same." in repeated.stdout
-        record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+        record = house.closed_record()
         assert record["course"]["number"] == 2
         assert record["interval_reason"] == "tolerated-last-session"
         assert record["zones"][0]["passes"] == 1
@@ -100,7 +100,7 @@ def test_a_session_that_broke_off_is_resumed_with_its_dose(short_dir: Path) -> N
             house = House(process, short_dir)
             resumed = house.call(*house.prepare, *who, "--resume", "last", lines=f"{lines}close\n")
             assert resumed.returncode == 0, resumed.stderr + resumed.stdout
-            record = json.loads(house.call("sessions", "show", "last", "--json").stdout)
+            record = house.closed_record()
             (zone,) = record["zones"]
             assert record["resumes"] is not None
             assert zone["counted_ms"] > zone["on_skin_ms"] + 1_000
