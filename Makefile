@@ -39,7 +39,14 @@ run: $(STAMP)  ## station, broker, recorder and simulated pen with a live view, 
 RESULTS := build/test-results.json
 
 test: setup  ## every test but the long versions: make test [ARGS="-k name"]
-	$(BIN)/python -m pytest -m "not soak" $(or $(ARGS),--results=$(RESULTS))  # a part of the tests is no evidence
+ifdef ARGS
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)  # a part of the tests is no evidence
+else
+	@code=0; set -x; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and (not system or unhurried)" --results=$(RESULTS) || code=$$?; \
+	$(BIN)/python -m pytest -m "not soak and system and not unhurried" --results=$(RESULTS) --results-go-on || code=$$?; \
+	exit $$code
+endif
 
 test-usb: $(STAMP)  ## treats on a USB bus in a machine without hardware: Debian's kernel in QEMU; skips where that is not to be had
 	@$(BIN)/python tests/usb/run.py || { code=$$?; (( code == 77 )) || exit $$code; }  # 77: what it needs is not here

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]  # a suite of its own in a process of its own
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(90),
+    pytest.mark.unhurried,
+]  # a suite of its own in a process of its own
 
 ROOT = Path(__file__).parents[1]
 IMPORTED_FROM = (str(ROOT), str(ROOT / "docs" / "safety"))  # as pytest's settings say for this suite itself

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"firmware_bridge", "controller", "logger", "station", "simulators", "proving", "console"}
 BUILT_FROM = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt")

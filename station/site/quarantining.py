@@ -120,7 +120,7 @@ class Quarantining:
         self._journal.emit(event, session=None)
         await self._journal.flush()
         self._added()
-        if at_hand is None:
+        if at_hand is None or at_hand.connected != pen:  # nor is another one's ended that was plugged in meanwhile
             return TakenOut(event, ended=False, problem="")
         try:
             return TakenOut(event, ended=await at_hand.end_calibration(), problem="")

@@ -25,6 +25,8 @@ from station.settings import StationSettings, load_settings
 from tests.logger.making import Clock, sql
 from tests.logger.test_records import treatment
 
+pytestmark = pytest.mark.unhurried
+
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
 ALL = Choice(None, None, None)
 TABLES = ("events.csv", "sessions.csv", "telemetry.csv", "zones.csv")

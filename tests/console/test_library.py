@@ -18,6 +18,8 @@ from controller.library import LoadedLibrary, load_library
 from controller.library_diff import Change
 from controller.signing import Signature
 
+pytestmark = pytest.mark.unhurried
+
 SHIPPED = Path(__file__).parents[2] / "controller" / "data" / "example_library.yaml"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -19,6 +19,8 @@ from logger.journal.journal import Journal
 from logger.record.overrides import LimitTally, OperatorTally, OverrideReport, override_report
 from logger.store.store import Store
 
+pytestmark = pytest.mark.unhurried
+
 Draw = Callable[..., str]
 NEEDLEWORK = str(Path(sys.executable).with_name("needlework"))
 CODE = "(01)09521234000129(17)270131(10)L2407A(21)C0001"

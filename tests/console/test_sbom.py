@@ -19,6 +19,8 @@ from console.sbom import bill_of_materials
 from console.trouble import ConsoleError
 from logger.errors import ExportError
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parents[2]
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 

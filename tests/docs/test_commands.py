@@ -27,6 +27,8 @@ from tests.faults.__main__ import options as options_of_faults
 from tests.fixtures_brokers import free_port
 from tests.plugin.test_page import commands as commands_of_ci
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",

@@ -18,7 +18,7 @@ from firmware_bridge.wire.fields import fields_of
 from firmware_bridge.wire.framing import WIRE_MAX_BYTES, Deframer, frame
 from firmware_bridge.wire.messages import MESSAGES, ROW_OF_KIND, ROW_OF_TYPE, Message, Stop
 
-pytestmark = pytest.mark.system  # builds and runs C programs
+pytestmark = [pytest.mark.system, pytest.mark.unhurried]  # builds and runs C programs
 
 ROOT = Path(__file__).parent.parent.parent
 HEADER_FOLDER = ROOT / "docs" / "c"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).parent.parent.parent
 CLAUSES = [
     *(f"W{number}" for number in range(1, 10)),

@@ -19,6 +19,8 @@ import pytest
 
 from tests.plugin.strangers import PAGE
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_FROM = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt")
 NOBODY = "nobody"

@@ -17,6 +17,8 @@ from proving.playing import Player, play
 from proving.stories import FAULTS, FORMAT, OPERATOR_ACTS, Action, NotAStory, Setting, Story, read_story, story
 from proving.telling import tell, told
 
+pytestmark = pytest.mark.unhurried
+
 DEFECT = next(defect for defect in defects() if defect.name == "commanded one step deeper")
 TREATS = tuple(Action(at_ms, "go_on", 5) for at_ms in (400, 600, 2400))  # the self-test takes a second
 

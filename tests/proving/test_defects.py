@@ -16,6 +16,8 @@ from proving.planting import Defect, planted
 from proving.rig import Rig
 from proving.stories import Setting
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 11
 ALL = defects()

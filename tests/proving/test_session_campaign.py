@@ -31,7 +31,7 @@ from simulators.endpoints.memory import MemoryEndpoint
 from simulators.pen import SimulatedPen
 from tests.site import Ledger, Memory, Pens, clinic
 
-pytestmark = pytest.mark.looptime
+pytestmark = [pytest.mark.looptime, pytest.mark.unhurried]
 
 TODAY = date(2026, 1, 1)
 BEGAN = datetime(2026, 1, 1, 9, tzinfo=UTC)
