@@ -103,7 +103,7 @@ def _kept(asks: Questions) -> None:
 
 async def _under_way(at: TechnicianBench, seat: Seat, bench: Bench, asks: Questions, *, anew: bool) -> Calibrating:
     """The calibration of this pen that is under way, or a new one."""
-    pen, folder = at.pen, WorkFolder(seat.settings.works_path)
+    pen, folder = at.pen, WorkFolder(seat.settings)
     asks.tell("pen", model=pen.model, serial=pen.serial, firmware=pen.firmware)
     asks.say(Text.assemble(("Pen: ", "bold"), f"{pen.model}, serial number {pen.serial}, firmware {pen.firmware}"))
     before = await asyncio.to_thread(folder.of_pen, pen.model, pen.serial)

@@ -8,7 +8,7 @@ begins with # is a remark. Numbers have a point. One line is one reading, in the
 import csv
 import io
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from controller.calibration.readings import Quantity, Reading, ReadingRefused, SeriesPlan, held_complete
 from controller.datafile import nearest
@@ -23,6 +23,9 @@ _UNITS: dict[Quantity, dict[str, Decimal]] = {
 }
 _ASKED: dict[Quantity, str] = {"depth_um": "mm", "rate_mhz": "Hz"}
 _TYPED = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]*)?|[-+]?\.[0-9]+)\s*([^\W\d_]*|in\.|\"|″|/min)\s*")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+"""As instruments and spreadsheets write them; Decimal itself takes ``0_5`` and digits of every script."""
+_NOT_FINITE = re.compile(r"[-+]?(s?nan|inf(inity)?)", re.IGNORECASE)
 _FACTOR_NAMES = ("set", "shown", "reference")
 
 
@@ -146,12 +149,12 @@ def _value(name: str, cell: str, plan: SeriesPlan, line: int) -> int:
 
 
 def _number(cell: str, name: str, factor: Decimal, line: int) -> int:
-    try:
-        number = Decimal(cell)
-    except InvalidOperation:
+    if _NOT_FINITE.fullmatch(cell):
+        return _whole(Decimal("Infinity"), cell, line)
+    if not _NUMBER.fullmatch(cell):
         comma = " Write a point, as in 0.512." if "," in cell else ""
-        raise ReadingRefused("reading_text", line, f"{quoted(cell)} in {name} is no number.{comma}") from None
-    return _whole(number * factor if number.is_finite() else number, cell, line)
+        raise ReadingRefused("reading_text", line, f"{quoted(cell)} in {name} is no number.{comma}")
+    return _whole(Decimal(cell) * factor, cell, line)
 
 
 def _whole(value: Decimal, text: str, line: int) -> int:

@@ -169,6 +169,15 @@ def held_sound(reading: Reading, before: Reading | None, plan: SeriesPlan, line:
             f"farther off than {plan.shown(limit)}{hint}. Nothing was taken; look at the gauge and read this point "
             "again.",
         )  # fmt: skip
+    if before is None and abs(reading.reference - reading.shown) > limit // 4:
+        # Small values of another unit are not absurd yet; those after them would be refused, and these be left.
+        hint = _unit_hint(reading, plan, near=limit // 16)
+        if hint:
+            raise ReadingRefused(
+                "reading_unit", line,
+                f"the reference reads {plan.shown(reading.reference)} where the pen shows {plan.shown(reading.shown)}"
+                f"{hint}. Nothing was taken; look at the gauge and read this point again.",
+            )  # fmt: skip
     jump = 0 if before is None else reading.reference - reading.shown - (before.reference - before.shown)
     if before is not None and abs(jump) > limit // 4:
         hint = _unit_hint(reading, plan, near=limit // 16, error=before.reference - before.shown)

@@ -75,7 +75,7 @@ async def begin(
         begun_at=moment(bench.clock.utc()),
         found=found,
     )
-    WorkFolder(settings.works_path).keep(work)
+    WorkFolder(settings).keep(work)
     return Calibrating(bench, settings, work, setups)
 
 
@@ -93,7 +93,7 @@ async def give_up(bench: TechnicianBench, settings: StationSettings, work: Calib
         held: CalibrationData = await bench.driver.request(CALIBRATION_READ)
         if held.certificate == work.number.encode("ascii"):
             await end_calibration(bench.driver.request, bench.pen.capabilities)
-    await asyncio.to_thread(WorkFolder(settings.works_path).end, work)
+    await asyncio.to_thread(WorkFolder(settings).end, work)
     return work.number if issued else ""
 
 
@@ -102,8 +102,10 @@ async def resume(
 ) -> Calibrating:
     """Goes on with a calibration; ``air`` is what it is at the bench now, None for as it was.
 
-    Raises ControlRefused when what it was begun by has changed since: the policy, a reference that fell due; OSError.
+    Raises ControlRefused when what it was begun by has changed since: the policy, a reference that fell due;
+    BenchRefused when its file is not as this station left it; OSError.
     """
+    await asyncio.to_thread(WorkFolder(settings).check, work)
     if work.policy_sha256 != policy_sha256(settings.calibration):
         raise ControlRefused(
             "policy_changed",

@@ -64,6 +64,9 @@ _PURPOSE: dict[What, ServicePurpose] = {
     "load": "rate_calibration",
 }
 
+CLOCK_BACK = timedelta(minutes=2)
+"""A clock that is set right over a network goes back by less."""
+
 
 class Calibrating:
     """One calibration of the pen at the bench. Made by :func:`station.bench.beginning.begin` or `resume` there."""
@@ -75,7 +78,7 @@ class Calibrating:
         self.work = work
         self.setups = setups
         self._settings = settings
-        self._folder = WorkFolder(settings.works_path)
+        self._folder = WorkFolder(settings)
         self._opened = False
         self.left_out = 0
         """Readings that a restart of the pen made worthless: their series is read anew."""
@@ -280,12 +283,14 @@ class Calibrating:
 
     async def _calibrate(self, issuing: Issuing) -> None:
         """What is left goes into the pen, not in force: nothing that the pen does follows from it yet."""
+        self._held_clock()
         data = issuing.calibration_data(self._numbered(issuing), self.setups)
         await self._held_table()
         await write_calibration(self.bench.driver.request, data)
         self._keep(calibrated=True, due_on=issuing.parties.due_on)
 
     async def _issue(self, issuing: Issuing) -> None:
+        self._held_clock()
         await issuing.issue(self._numbered(issuing), self.setups)
         self._keep(issued=True)
 
@@ -368,7 +373,24 @@ class Calibrating:
         self._replace(self.work.model_copy(update=changes))
 
     def _now(self) -> str:
-        return moment(self.bench.clock.utc())
+        """Of a reading; never before the reading before. Raises ControlRefused for a clock that was put back."""
+        self._held_clock()
+        return max(moment(self.bench.clock.utc()), self._newest)
+
+    @property
+    def _newest(self) -> str:
+        return self.work.readings[-1].at if self.work.readings else self.work.begun_at
+
+    def _held_clock(self) -> None:
+        """Dates hang on this computer's clock. Raises ControlRefused where it is behind what was read by it."""
+        now, newest = self.bench.clock.utc(), datetime.fromisoformat(self._newest)
+        if newest - now > CLOCK_BACK:
+            raise ControlRefused(
+                "clock_stepped",
+                f"This computer's clock says {moment(now)}, and what was read last in this work was read at "
+                f"{self._newest} by it: it was put back. The dates of a calibration hang on it; nothing was taken. Set "
+                "it right, then go on. If it is right now, begin this calibration anew.",
+            )
 
     def _at_ms(self, due: Read) -> int:
         """Since the work began; never before the reading before, whatever was done to the computer's clock."""

@@ -3,15 +3,16 @@ certificate."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.calibration.readings import ReadingRefused
 from controller.calibration.series import Do, Read, Step
 from controller.errors import ControlRefused
 from controller.service.errors import ServiceEnded
@@ -30,7 +31,8 @@ from logger.proof.checkpoints import key_id
 from simulators.nonvolatile import WRITE_STEPS
 from simulators.untruth import Untruth
 from station.bench.accuracy_testing import AccuracyTest
-from station.bench.beginning import begin, resume
+from station.bench.beginning import begin, give_up, resume
+from station.bench.calibrating import moment
 from station.bench.certifying import Issued, Parties
 from station.bench.issuing import Issuing
 from station.bench.work_folder import WorkFolder
@@ -63,7 +65,7 @@ def place(tmp_path: Path) -> Path:
 
 async def calibrated(at: Room, someone: Someone, parties: Parties | None = None, **hands: Any) -> Issued:
     """The whole way, begun or gone on with."""
-    work = WorkFolder(at.settings.works_path).of_pen(at.bench.pen.model, at.bench.pen.serial)
+    work = WorkFolder(at.settings).of_pen(at.bench.pen.model, at.bench.pen.serial)
     under_way = (
         await begin(at.bench, at.settings, INSTRUMENTS, AIR) if work is None
         else await resume(at.bench, at.settings, work)
@@ -203,7 +205,7 @@ async def test_where_nobody_plugs_it_in_the_work_is_kept_and_the_pen_rests(place
         someone.wrong, someone.agrees = reads, False
         with pytest.raises(GaugeError):
             await calibrated(at, someone)
-        work = WorkFolder(at.settings.works_path).of_pen("NW-2", "NW2-000001")
+        work = WorkFolder(at.settings).of_pen("NW-2", "NW2-000001")
         assert work is not None
         assert len(work.readings) == 4
         assert not at.pen.truth.motor_driven
@@ -261,10 +263,10 @@ async def test_another_pen_on_the_cable_is_noticed_and_nothing_of_it_gets_in(pla
         with pytest.raises(ControlRefused) as refused:
             await calibrated(at, someone)
         assert refused.value.because in {"another_pen", "pen_swapped", "pen_changed"}
-        work = WorkFolder(at.settings.works_path).of_pen("NW-2", "NW2-000001")
+        work = WorkFolder(at.settings).of_pen("NW-2", "NW2-000001")
         assert work is not None
         assert len(work.readings) <= line
-        assert WorkFolder(at.settings.works_path).of_pen("NW-2", "NW2-000002") is None
+        assert WorkFolder(at.settings).of_pen("NW-2", "NW2-000002") is None
 
 
 @pytest.mark.parametrize(("which", "step"), _mostly_soak(CUTS, quick=(("adjust", 2), ("put_in_force", 1))))
@@ -345,12 +347,53 @@ async def test_readings_by_one_policy_are_not_judged_by_another(place: Path) -> 
 async def test_a_file_of_work_that_makes_no_sense_is_not_guessed_at(place: Path) -> None:
     async with room(place) as at:
         await begin(at.bench, at.settings, INSTRUMENTS, AIR)
-        folder = WorkFolder(at.settings.works_path)
+        folder = WorkFolder(at.settings)
         (path,) = at.settings.works_path.iterdir()
         kept = json.loads(path.read_text())
-        path.write_text(json.dumps(kept | {"adjusted": "perhaps"}))
+        path.write_text(json.dumps(kept | {"work": kept["work"] | {"adjusted": "perhaps"}}))
         with pytest.raises(BenchRefused, match="no sense"):
             folder.of_pen("NW-2", "NW2-000001")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda work: work["readings"][0].update(reference=work["readings"][0]["reference"] - 30),
+        lambda work: work["readings"][-1].update(at="2027-11-26T00:00:00Z"),
+        lambda work: work.update(quarantined=True),
+        lambda work: work["air"][0].update(temperature_dc=200),
+    ],
+    ids=["reading", "moment", "quarantine", "air"],
+)
+async def test_a_file_of_work_that_somebody_edited_is_not_gone_on_with(
+    place: Path, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    async with room(place) as at:
+        someone = at.someone
+        someone.agrees, someone.wrong = False, lambda due, value: value if due.line < 3 else -value
+        with pytest.raises(ReadingRefused):
+            await calibrated(at, someone)
+        (path,) = at.settings.works_path.iterdir()
+        kept = json.loads(path.read_text())
+        edit(kept["work"])
+        path.write_text(json.dumps(kept))
+        edited = WorkFolder(at.settings).of_pen("NW-2", "NW2-000001")
+        assert edited is not None
+        with pytest.raises(BenchRefused, match="edited"):
+            await resume(at.bench, at.settings, edited)
+        assert await give_up(at.bench, at.settings, edited) == "", "it can be begun anew"
+
+
+async def test_a_clock_that_was_put_back_dates_no_calibration(place: Path) -> None:
+    async with room(place) as at:
+        under_way = await begin(at.bench, at.settings, INSTRUMENTS, AIR)
+        under_way.work = under_way.work.model_copy(
+            update={"begun_at": moment(at.bench.clock.utc() + timedelta(days=3))}
+        )
+        with pytest.raises(ControlRefused, match="put back") as refused:
+            await under_way.run(at.someone.hands(), Parties())
+        assert refused.value.because == "clock_stepped"
+        assert under_way.work.readings == ()
 
 
 async def test_an_accuracy_test_tells_what_is_set_against_what_is(place: Path) -> None:

@@ -35,6 +35,7 @@ from tests.station.calibrating import AIR, INSTRUMENTS, Room, Someone, quick_pol
 
 pytestmark = pytest.mark.looptime
 FOUND_UM = 170
+BRAKED_MHZ = -900
 """As found; the tolerance is 150 µm."""
 ON = Parties(due_on="2027-11-26")
 FACTORY = "FACTORY-0001"
@@ -68,7 +69,7 @@ def read_elsewhere(setups: Setups) -> dict[tuple[Stage, What], tuple[Reading, ..
     for stage in ("as_found", "as_left"):
         for what in WHATS:
             plan = setups.plan(what)
-            error = FOUND_UM if (stage, what) == ("as_found", "depth") else 0
+            error = BRAKED_MHZ if what == "load" else FOUND_UM if (stage, what) == ("as_found", "depth") else 0
             found[stage, what] = tuple(
                 Reading(one.point, one.direction, one.repeat, plan.points[one.point],
                         plan.points[one.point] + error, None)
@@ -78,7 +79,7 @@ def read_elsewhere(setups: Setups) -> dict[tuple[Stage, What], tuple[Reading, ..
 
 
 def under_way(at: Room) -> CalibrationUnderWay | None:
-    return WorkFolder(at.settings.works_path).of_pen(at.bench.pen.model, at.bench.pen.serial)
+    return WorkFolder(at.settings).of_pen(at.bench.pen.model, at.bench.pen.serial)
 
 
 async def killed_before(at: Room, step: Step) -> CalibrationUnderWay:
@@ -173,7 +174,7 @@ def another(at: Room, work: CalibrationUnderWay, number: int) -> CalibrationUnde
     """The same work as if it were another, kept: with an id and a number of its own, so that no two are mixed up."""
     drawn = new_number("calibration", date(2026, 11, 26), (number << 5).to_bytes)
     mine = work.model_copy(update={"series": f"{work.series[:-4]}{number:04}", "number": drawn})
-    WorkFolder(at.settings.works_path).keep(mine)
+    WorkFolder(at.settings).keep(mine)
     return mine
 
 
@@ -181,7 +182,7 @@ async def test_at_no_moment_is_a_pen_in_force_without_its_certificate(place: Pat
     """The program dies at every seam; then the work is given up, and, as if it had not been, gone on with."""
     async with room(place, journalled=True) as at:
         work = await killed_before(at, Do("calibrate"))
-        before, folder = at.pen.memory.calibration, WorkFolder(at.settings.works_path)
+        before, folder = at.pen.memory.calibration, WorkFolder(at.settings)
         folder.end(work)
         seams = die_at = 0
         while die_at <= seams:
@@ -215,7 +216,7 @@ async def test_given_up_after_the_files_were_brought_back_from_before_the_pen_is
         await calibrated(at, at.someone)
         assert at.pen.memory.calibration.valid
         shutil.rmtree(at.settings.certificates_path)
-        WorkFolder(at.settings.works_path).keep(before)
+        WorkFolder(at.settings).keep(before)
         with pytest.raises(ControlRefused) as refused:
             await calibrated(at, at.someone)
         assert refused.value.because == "calibration_changed"
