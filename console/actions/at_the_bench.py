@@ -18,12 +18,14 @@ from controller.calibration.references import DepthGauge, ReferenceCartridge, Ta
 from controller.calibration.series import CalibrationUnderWay, Read, What
 from controller.calibration.setup import Environment
 from logger.errors import ReportExtraMissing
+from logger.record.pens import PenName, name_of, open_quarantines
 from station.bench import TechnicianBench
 from station.bench.beginning import Instruments
 from station.bench.certifying import Issued, Parties
 from station.bench.parties import read_parties
 from station.bench.printing import write_papers
 from station.settings import StationSettings
+from station.site.pen_records import open_pen_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ async def _number(asks: Questions, name: str, words: str, said: str | None, defa
         text = said if said is not None else await asks.ask(name, words, default=default)
         try:
             value = Decimal(text.replace(",", "."))
-            if value.is_finite() and abs(value) < 1000:
+            if value.is_finite() and value.adjusted() < 3:  # under 1000; what is larger may not even be compared
                 return int((value * 10).to_integral_value())
         except InvalidOperation:
             pass
@@ -187,7 +189,6 @@ def issued(asks: Questions, made: Issued, paper: Paper, settings: StationSetting
         sha256=event.sha256,
         files=files,
     )
-    pen = f"{event.pen}/{event.serial}"
     asks.say(
         Text(""),
         Text.assemble(
@@ -199,19 +200,28 @@ def issued(asks: Questions, made: Issued, paper: Paper, settings: StationSetting
         *([Text(problem, "yellow")] if problem else []),
     )
     if event.kind == "calibration":
-        for line in _next(pen, found_good=event.as_found_in_tolerance, left_good=good):
+        for line in what_is_next(settings, name_of(event.pen, event.serial), left_good=good):
             asks.say(Text(line))
     return Code.DONE if good else Code.NO
 
 
-def _next(pen: str, *, found_good: bool, left_good: bool) -> tuple[str, ...]:
+def what_is_next(settings: StationSettings, pen: PenName, *, left_good: bool) -> tuple[str, ...]:
+    """What is still to be done with a pen that was calibrated, in sentences and commands. A quarantine counts whoever
+    it is by: a pen found in tolerance may be in one from before. Raises RecordError."""
     if not left_good:
         return ("It is not armed anywhere. Repair it (needlework pen repair), then calibrate it again.",)
-    if found_good:
-        return ("Nothing more is needed: stations arm it by this calibration. Stick the label on.",)
-    return (
-        "It stays in quarantine until a manager or a physician releases it:",
-        f"  needlework pen exposed {pen}",
-        f"  needlework pen release {pen} --reviewed N --as MANAGER",
-        "N is how many sessions they looked through. Stick the label on.",
-    )
+    with open_pen_records(settings) as records:
+        kept_out, unread = open_quarantines(records.told(pen)), records.missing
+    if kept_out:
+        return (
+            "It stays in quarantine until a manager or a physician releases it:",
+            f"  needlework pen exposed {pen}",
+            f"  needlework pen release {pen} --reviewed N --as MANAGER",
+            "N is how many sessions they looked through. Stick the label on.",
+        )
+    if unread:
+        return (
+            "Stick the label on. Whether another station has put it into quarantine cannot be told now; "
+            "`needlework pen history` tells it later.",
+        )
+    return ("Nothing more is needed: stations arm it by this calibration. Stick the label on.",)

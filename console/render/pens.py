@@ -77,8 +77,8 @@ def said(event: PenEvent) -> str:  # noqa: PLR0911 one line an event
             left = "in" if event.as_left_in_tolerance else "out of"
             return f"certificate {event.number} ({event.kind}): as found {found} tolerance, as left {left} tolerance"
         case CalibrationWritten():
-            due = event.due_on or "without a due date"
-            return f"calibration {event.certificate} written, due {due}, ± {format_mm(event.depth_uncertainty_um)}"
+            due = f"due {event.due_on}" if event.due_on else "without a due date"
+            return f"calibration {event.certificate} written, {due}, ± {format_mm(event.depth_uncertainty_um)}"
         case AdjustmentWritten():
             return f"adjustment {event.number} written, confirmed by {event.confirmed_by}"
         case PartReplaced():

@@ -15,7 +15,8 @@ from typing import Any
 
 from controller.calibration.series import Table
 from controller.errors import ControlRefused
-from firmware_bridge.errors import RequestUncertain
+from firmware_bridge.errors import RequestRefused, RequestUncertain
+from firmware_bridge.wire.messages import Refusal
 from firmware_bridge.wire.operations import CALIBRATION_READ, CALIBRATION_WRITE, CalibrationData
 from firmware_bridge.wire.service_operations import ADJUSTMENT_READ, ADJUSTMENT_WRITE, AdjustmentData
 
@@ -56,14 +57,27 @@ async def read_table(ask: Ask) -> Table:
 async def write_table(ask: Ask, before: Table, wanted: Table) -> None:
     """Gives the pen the table ``wanted``, which it then holds; harmless where it holds it already.
 
-    Raises ControlRefused when it holds neither that nor ``before``, or still ``before``; WireError.
+    Raises ControlRefused when it holds neither that nor ``before``, or still ``before``, or takes no such table;
+    WireError.
     """
     held = await read_table(ask)
     if held == wanted:
         return
     _held_as_measured(held, before)
-    with suppress(RequestUncertain):  # what it holds then says whether it was done
+    try:
         await ask(ADJUSTMENT_WRITE, data_of(wanted))
+    except RequestUncertain:
+        pass  # what it holds then says whether it was done
+    except RequestRefused as refused:
+        if refused.refusal != Refusal.RANGE:
+            raise
+        raise ControlRefused(
+            "adjustment_refused",
+            f"The pen does not take table number {wanted.number}: it would move a depth farther than this pen lets "
+            "itself be adjusted. Nothing was written, and it is armed nowhere by what was measured. See that the gauge "
+            "had its zero and the right cartridge was on. If so, begin this calibration anew and leave the pen as it "
+            "is, for a certificate of how it was found; it has to be repaired.",
+        ) from refused
     held = await read_table(ask)
     if held != wanted:
         raise ControlRefused(

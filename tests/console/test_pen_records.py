@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from console.actions.at_the_bench import what_is_next
 from console.cli import app
 from controller.events import Event
 from firmware_bridge.wire.operations import CALIBRATION_READ, CalibrationData
@@ -66,6 +67,16 @@ def journalled(state: Path, *events: tuple[str | None, Event]) -> None:
         await journal.close()
 
     asyncio.run(run())
+
+
+def test_a_pen_that_was_in_quarantine_before_it_was_calibrated_is_told_to_be(call: Call, state: Path) -> None:
+    """Found in tolerance this time, it still is in quarantine from another."""
+    settings = StationSettings(state_dir=state)
+    journalled(state, (None, certificate("C-1", **NAMED)))
+    assert "Nothing more is needed" in what_is_next(settings, PEN, left_good=True)[0]
+    call("pen", "quarantine", NAME, "--because", "shock", by="tech-kim")
+    assert what_is_next(settings, PEN, left_good=True)[0].startswith("It stays in quarantine")
+    assert "not armed anywhere" in what_is_next(settings, PEN, left_good=False)[0]
 
 
 def test_from_found_out_of_tolerance_to_released(call: Call, state: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from controller.calibration.in_the_pen import read_table, write_table
 from controller.calibration.readings import ReadingRefused
-from controller.calibration.series import Do, Read, Step
+from controller.calibration.series import Do, Read, Step, Table
 from controller.errors import ControlRefused
 from controller.service.errors import ServiceEnded
 from controller.service_events import (
@@ -394,6 +395,17 @@ async def test_a_clock_that_was_put_back_dates_no_calibration(place: Path) -> No
             await under_way.run(at.someone.hands(), Parties())
         assert refused.value.because == "clock_stepped"
         assert under_way.work.readings == ()
+
+
+async def test_a_table_that_goes_too_far_is_not_taken_and_it_is_told_why(place: Path) -> None:
+    async with room(place) as at:
+        ask = at.bench.driver.request
+        held = await read_table(ask)
+        far = Table(number=held.number + 1, shown_um=(0, 1000), true_um=(900, 1900), rate_gain_ppm=1_000_000)
+        with pytest.raises(ControlRefused, match="does not take table number 1") as refused:
+            await write_table(ask, held, far)
+        assert refused.value.because == "adjustment_refused"
+        assert await read_table(ask) == held
 
 
 async def test_an_accuracy_test_tells_what_is_set_against_what_is(place: Path) -> None:
