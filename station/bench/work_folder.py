@@ -47,8 +47,12 @@ class WorkFolder:
         replace_whole(self._file(work.series), kept.encode())
 
     def end(self, work: CalibrationUnderWay) -> None:
-        """It is done, or begun anew: its file goes. Harmless twice. Raises OSError."""
-        self._file(work.series).unlink(missing_ok=True)
+        """It is done, or begun anew: its file goes, with what a program left that died while it wrote one. Harmless
+        twice. Raises OSError."""
+        file = self._file(work.series)
+        file.unlink(missing_ok=True)
+        for left in self.path.glob(f".{file.name}.*.part"):
+            left.unlink(missing_ok=True)
 
     def of_pen(self, model: str, serial: str) -> CalibrationUnderWay | None:
         """What is under way of a pen, the newest, as its file has it; None where nothing is. Raises BenchRefused,
@@ -77,11 +81,8 @@ class WorkFolder:
         """The work is what this station kept of it last. Raises BenchRefused, StationKeyRefused, OSError."""
         path = self._file(work.series)
         try:
-            kept: dict[str, Any] = json.loads(path.read_bytes())
-            if kept["work"] != work.model_dump(mode="json"):
-                raise ValueError("another piece of work")
-            signature = bytes.fromhex(kept["signature"])
-            station_key(self._key_path).public_key().verify(signature, _signed(kept["work"]))
+            signature = bytes.fromhex(json.loads(path.read_bytes())["signature"])
+            station_key(self._key_path).public_key().verify(signature, _signed(work.model_dump(mode="json")))
         except (ValueError, InvalidSignature) as error:
             raise BenchRefused(
                 Trouble(

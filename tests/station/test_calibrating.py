@@ -378,11 +378,13 @@ async def test_a_file_of_work_that_somebody_edited_is_not_gone_on_with(
         kept = json.loads(path.read_text())
         edit(kept["work"])
         path.write_text(json.dumps(kept))
+        path.with_name(f".{path.name}.0123.part").write_text("half a fi")  # a program died while it wrote
         edited = WorkFolder(at.settings).of_pen("NW-2", "NW2-000001")
         assert edited is not None
         with pytest.raises(BenchRefused, match="edited"):
             await resume(at.bench, at.settings, edited)
         assert await give_up(at.bench, at.settings, edited) == "", "it can be begun anew"
+        assert list(at.settings.works_path.iterdir()) == []
 
 
 async def test_a_clock_that_was_put_back_dates_no_calibration(place: Path) -> None:
