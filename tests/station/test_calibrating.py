@@ -481,7 +481,7 @@ async def test_a_simulated_pen_is_marked_as_a_demonstration_by_whatever_policy(p
     async with room(place) as at:
         at.settings = at.settings.model_copy(update={"library": place / "library.yaml"})
         assert (at.settings.mode, at.settings.calibration) == ("clinic", place / "calibration.yaml")
-        issuing = Issuing(at.bench, at.settings, Parties(), "tech-1")
+        issuing = Issuing(at.bench, at.settings, Parties())
         assert issuing.demo
         told = at.bench.pen.capabilities
         at.bench.pen = at.bench.pen.model_copy(update={"capabilities": told & ~Capability.SIMULATED})
