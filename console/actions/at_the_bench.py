@@ -18,12 +18,15 @@ from controller.calibration.references import DepthGauge, ReferenceCartridge, Ta
 from controller.calibration.series import CalibrationUnderWay, Read, What
 from controller.calibration.setup import Environment
 from logger.errors import ReportExtraMissing
+from logger.record.pens import PenName, name_of, open_quarantines
 from station.bench import TechnicianBench
 from station.bench.beginning import Instruments
 from station.bench.certifying import Issued, Parties
 from station.bench.parties import read_parties
 from station.bench.printing import write_papers
 from station.settings import StationSettings
+from station.site.pen_records import open_pen_records
+from station.site.pens_file import PensFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +202,23 @@ def issued(asks: Questions, made: Issued, paper: Paper, settings: StationSetting
         *([Text(problem, "yellow")] if problem else []),
     )
     if event.kind == "calibration":
-        for line in _next(pen, found_good=event.as_found_in_tolerance, left_good=good):
+        for line in next_lines(pen, _in_quarantine(settings, name_of(event.pen, event.serial)), left_good=good):
             asks.say(Text(line))
     return Code.DONE if good else Code.NO
 
 
-def _next(pen: str, *, found_good: bool, left_good: bool) -> tuple[str, ...]:
+def _in_quarantine(settings: StationSettings, pen: PenName) -> bool:
+    """Whether anything keeps a pen out of use, for whatever reason: what is on record, and what the site last said."""
+    with open_pen_records(settings) as records:
+        on_record = open_quarantines(records.told(pen))
+    return bool(on_record or PensFile(settings.pens_path).open_quarantines(pen))
+
+
+def next_lines(pen: str, in_quarantine: bool, *, left_good: bool) -> tuple[str, ...]:
+    """What is to be done after a certificate: a pen found in tolerance may be in quarantine for another reason."""
     if not left_good:
         return ("It is not armed anywhere. Repair it (needlework pen repair), then calibrate it again.",)
-    if found_good:
+    if not in_quarantine:
         return ("Nothing more is needed: stations arm it by this calibration. Stick the label on.",)
     return (
         "It stays in quarantine until a manager or a physician releases it:",
