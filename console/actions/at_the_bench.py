@@ -26,6 +26,7 @@ from station.bench.parties import read_parties
 from station.bench.printing import write_papers
 from station.settings import StationSettings
 from station.site.pen_records import open_pen_records
+from station.site.pens_file import PensFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +208,13 @@ def issued(asks: Questions, made: Issued, paper: Paper, settings: StationSetting
 
 def what_is_next(settings: StationSettings, pen: PenName, *, left_good: bool) -> tuple[str, ...]:
     """What is still to be done with a pen that was calibrated, in sentences and commands. A quarantine counts whoever
-    it is by: a pen found in tolerance may be in one from before. Raises RecordError."""
+    it is by, on record or as the site last said: a pen found in tolerance may be in one from before. Raises
+    RecordError."""
     if not left_good:
         return ("It is not armed anywhere. Repair it (needlework pen repair), then calibrate it again.",)
     with open_pen_records(settings) as records:
         kept_out, unread = open_quarantines(records.told(pen)), records.missing
-    if kept_out:
+    if kept_out or PensFile(settings.pens_path).open_quarantines(pen):
         return (
             "It stays in quarantine until a manager or a physician releases it:",
             f"  needlework pen exposed {pen}",

@@ -90,6 +90,12 @@ async def warned(seat: Seat) -> bool:
     return False
 
 
+async def cleared(bench: TechnicianBench) -> None:
+    """Clears, and says so, that whoever drove the pen before fell silent: once who sits here was warned."""
+    if await bench.clear_silence():
+        err().print(Text("Whoever drove it last fell silent, and it stopped by itself. That is cleared.", "yellow"))
+
+
 def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
     """One raw move. Raises QuantityError and what the bench raises."""
     depth_um, rate_mhz = micrometres_from_mm(depth), millihertz_from_hz(rate)
@@ -97,6 +103,7 @@ def move(seat: Seat, depth: str, rate: str, seconds: float) -> int:
     async def work(bench: TechnicianBench) -> Shown | None:
         if not await warned(seat):
             return None
+        await cleared(bench)
         async with bench.service("inspection"):
             shown = await bench.driver.move(depth_um, rate_mhz, mean_ms=round(seconds * 1000))
             await bench.driver.motor_off()

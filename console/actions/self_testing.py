@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from console.actions.benching import Seat, at_bench, warned
+from console.actions.benching import Seat, at_bench, cleared, warned
 from console.exits import Code
 from console.screen import err, out, print_json
 from controller.service_events import PartTest
@@ -24,6 +24,7 @@ def self_test(seat: Seat, *, hands: bool) -> int:
     async def work(bench: TechnicianBench) -> tuple[PartTest, ...] | None:
         if not await warned(seat):
             return None
+        await cleared(bench)
         return await bench.self_test(ask if hands else None, heard)
 
     parts = at_bench(seat, work)

@@ -19,7 +19,7 @@ ARROW = {"up": "↑", "down": "↓"}
 
 def quantity(what: str, value: int, *, signed: bool = False) -> str:
     """A depth or a rate, or an error of one."""
-    sign = "+" if signed else ""
+    sign = "+z" if signed else "z"
     return f"{value / 1000:{sign}.3f} mm" if what == "depth" else f"{value / 1000:{sign}.2f} Hz"
 
 

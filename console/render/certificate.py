@@ -99,8 +99,8 @@ def stage_view(series: Series, stage: Stage, width: int, *, test: bool, only: bo
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("set" if test else "shown", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("error", justify="right", no_wrap=True)
-    table.add_column("U", justify="right", no_wrap=True)
+    table.add_column(f"error, {scale.error_unit}", justify="right", no_wrap=True)
+    table.add_column("± U", justify="right", no_wrap=True)
     table.add_column(_ruler(scale, reach, columns), no_wrap=True)
     table.add_column("", no_wrap=True)
     for point in stage.points:
@@ -108,11 +108,15 @@ def stage_view(series: Series, stage: Stage, width: int, *, test: bool, only: bo
             f"{scale.value(point.shown)} {scale.unit}",
             "↑" if point.direction == "up" else "↓",
             scale.stated(point.error, point.expanded),
-            f"{scale.uncertainty(point.expanded)} {scale.error_unit}",
+            scale.uncertainty(point.expanded),
             track(point, reach, columns),
             Text(VERDICTS[point.verdict], style="green" if point.verdict == "passed" else "bold red"),
         )
-    said = [Text(f"{name}: {words}", style="dim") for name, words in findings(scale, stage, test=test)]
+    key = "[ ] tolerance, ── error ± U"
+    if any(point.verdict.endswith("on_condition") for point in stage.points):
+        key += "; on condition: within the guard band of the limit, so not surely on this side of it"
+    said = [Text(key, style="dim")]
+    said += [Text(f"{name}: {words}", style="dim") for name, words in findings(scale, stage, test=test)]
     return [Text.assemble((f"{scale.name}, {title}: ", "bold"), verdict), table, *said]
 
 

@@ -75,9 +75,11 @@ def said(event: PenEvent) -> str:  # noqa: PLR0911 one line an event
         case CertificateIssued():
             found = "in" if event.as_found_in_tolerance else "out of"
             left = "in" if event.as_left_in_tolerance else "out of"
-            return f"certificate {event.number} ({event.kind}): as found {found} tolerance, as left {left} tolerance"
+            if event.kind == "accuracy_test":
+                return f"accuracy report {event.number}: {found} tolerance"
+            return f"certificate {event.number}: as found {found} tolerance, as left {left} tolerance"
         case CalibrationWritten():
-            due = f"due {event.due_on}" if event.due_on else "without a due date"
+            due = f"due {event.due_on}" if event.due_on else "no due date asked for"
             return f"calibration {event.certificate} written, {due}, ± {format_mm(event.depth_uncertainty_um)}"
         case AdjustmentWritten():
             return f"adjustment {event.number} written, confirmed by {event.confirmed_by}"
@@ -91,7 +93,7 @@ def said(event: PenEvent) -> str:  # noqa: PLR0911 one line an event
             failed = [part.part for part in event.parts if part.outcome == "failed"]
             return f"self-test: {'failed ' + ', '.join(failed) if failed else 'nothing failed'}"
         case FirmwareChanged():
-            return f"firmware {event.was} to {event.wanted}: {event.outcome}"
+            return f"firmware {event.was} to {event.wanted}: {event.outcome.replace('_', ' ')}"
         case HealthRead():
             return "health read"
 
@@ -112,7 +114,7 @@ def exposed_view(
         since = f"certificate {event.last_in_tolerance} of {event.since}" if event.since else "the first session"
         lines.append(Text(f"{pen}: {why}; from {since} to {one.told.at:%Y-%m-%d %H:%M} UTC; {_known(one.found)}."))
     if not sessions:
-        return Group(*lines, Text("There is no session to look at."))
+        return Group(*lines, Text("There is no session to look at."), *_letting_back(pen, 0))
     over = sum(session.over_limit for session in sessions)
     patients = len({session.patient for session in sessions})
     words = f"{counted(len(sessions), 'session')} of {counted(patients, 'patient')}; {over} beyond a zone's limit."
@@ -127,7 +129,14 @@ def exposed_view(
         where = f"{session.session}\n{moment(session.utc_us):%Y-%m-%d %H:%M}, {session.station}\n{session.operator}"
         zones = Text("\n").join([_zone(zone) for zone in session.zones]) if session.zones else Text("not readable here")
         table.add_row(Text(session.patient), Text(where), zones)
-    return Group(*lines, Text(words, "bold"), Text(), table)
+    return Group(*lines, Text(words, "bold"), Text(), table, *_letting_back(pen, len(sessions)))
+
+
+def _letting_back(pen: PenName, reviewed: int) -> tuple[Text, Text]:
+    return (
+        Text("Once it is right, a manager or a physician who looked through them lets it back:"),
+        Text(f"  needlework pen release {pen} --reviewed {reviewed} --as ID"),
+    )
 
 
 def recall_view(

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median_low
 
 from controller.events import Event, PenArmed, PenConnected, PenLost, SessionClosed
@@ -97,6 +97,11 @@ class PenHistory:
         return sorted([*repaired, *(days(at) for at, part in self.parts if "battery" not in part.part)])
 
 
+def _last_day(first_over: str) -> str | None:
+    """The due date, of what a pen holds: the first day on which it is no longer valid, empty where none was set."""
+    return (date.fromisoformat(first_over) - timedelta(days=1)).isoformat() if first_over else None
+
+
 def pen_name(pen: str, serial: str) -> str:
     """The one name a pen has in records, model and serial number, however an event spells it."""
     return pen if not serial or pen.endswith(f"/{serial}") else f"{pen}/{serial}"
@@ -114,7 +119,7 @@ def history_of(pen: str, events: Iterable[tuple[datetime, Event]]) -> PenHistory
             case PenLost():
                 found.lost.append(at)
             case PenArmed():
-                found.calibration_due = event.calibration.due_on
+                found.calibration_due = _last_day(event.calibration.due_on)
             case SessionClosed():
                 ran_ms = sum(dose.treated_ms for dose in event.doses)
                 found.sessions.append((at, ran_ms, sum(dose.strokes for dose in event.doses)))

@@ -14,6 +14,7 @@ from controller.service.errors import ServiceEnded
 from controller.service.self_test import Ask, SelfTest
 from controller.service_events import HealthRead, PartTest, PenSelfTested, ServicePurpose
 from firmware_bridge.errors import WireError
+from firmware_bridge.wire.messages import Fault
 
 
 class TechnicianBench:
@@ -59,6 +60,15 @@ class TechnicianBench:
             purpose, self.technician, attested_off_skin=self._attested, series=series, resumed=resumed
         ) as name:
             yield name
+
+    async def clear_silence(self) -> bool:
+        """Clears that a host fell silent, which is what a bench that was killed leaves behind; any other fault is left
+        for somebody to look at. Whether there was that to clear. Raises ControlRefused, WireError."""
+        seen = self.driver.state.seen
+        if seen is None or seen.faults != Fault.DEAD_MAN:
+            return False
+        await self.driver.clear_faults()
+        return True
 
     async def self_test(
         self, ask: Ask | None = None, heard: Callable[[PartTest], None] = lambda _part: None

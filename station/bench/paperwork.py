@@ -117,8 +117,8 @@ class Paperwork:
         if problem is None and len(sessions) != reviewed:
             problem = (
                 "not_reviewed",
-                f"{len(sessions)} sessions were held with this pen while its depth was not known to be right, and "
-                f"{reviewed} were looked through. It stays in quarantine.",
+                f"Sessions held with this pen while its depth was not known to be right: {len(sessions)}; looked "
+                f"through: {reviewed}. It stays in quarantine.",
             )
         if problem is not None:
             raise PenPaperRefused(Trouble(problem[0], problem[1], "", _HELP[problem[0]]))

@@ -99,6 +99,7 @@ class Accounts:
             self._not_locked(failures, locked_until_s, now_s)
             if not self._verified(hashed, password) or row is None:
                 self._failed(account, failures + 1, now_s, known=row is not None)
+                self._not_empty()
                 raise SignInRefused(_wrong(self._lock_out.wait_s(failures + 1)))
             if disabled:
                 with self._database.change():
@@ -120,6 +121,20 @@ class Accounts:
                 )
                 self._note("signed_in", account)
             return _role(role)
+
+    def _not_empty(self) -> None:
+        with self._database.reading():
+            if self._database.execute("SELECT 1 FROM accounts LIMIT 1").fetchone():
+                return
+        raise SignInRefused(
+            Trouble(
+                "sign_in_refused",
+                "There is no account at this station yet.",
+                "Nobody was signed in.",
+                "Make the first one, a manager's, and let it make the others: `needlework account add ID --role "
+                "manager`. If there were accounts, this is another state directory (--state).",
+            )
+        )
 
     def _not_locked(self, failures: int, locked_until_s: int, now_s: int) -> None:
         if failures >= self._lock_out.absolute:

@@ -71,6 +71,8 @@ def test_it_is_shown_with_errors_drawn_within_the_tolerance(state: Path, made: I
     results = made.sealed.certificate.body.results
     points = sum(len(stage.points) for series in results for stage in series.stages)
     assert told.count("●") == points > 20
+    assert "error, µm" in told
+    assert "on condition: within the guard band" in told
     said = json.loads(call(state, "show", made.event.number, "--json").output)
     assert said["body"]["number"] == made.event.number
     assert said["key_id"] == ID

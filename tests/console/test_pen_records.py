@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.actions.at_the_bench import what_is_next
+from console.actions.at_the_bench import Paper, issued, what_is_next
 from console.cli import app
+from console.questions import Questions
 from controller.events import Event
 from firmware_bridge.wire.operations import CALIBRATION_READ, CalibrationData
 from logger.journal.journal import Journal
@@ -19,6 +20,8 @@ from station.people.accounts import Accounts
 from station.settings import StationSettings
 from tests.console.houses import pen_at
 from tests.logger.test_pens import certificate
+from tests.station.bench_work import depth_results, rate_results
+from tests.station.bench_work import issued as issued_at_a_bench
 from tests.station.test_accounts import CHEAP, GOOD, NOW_S
 from tests.station.test_paperwork import NAMED, PEN, treated
 
@@ -95,6 +98,7 @@ def test_from_found_out_of_tolerance_to_released(call: Call, state: Path) -> Non
     assert len((state / "exposed.csv").read_text(encoding="utf-8").splitlines()) == 3
     shown = call("pen", "exposed", PEN.serial).output
     assert "2 sessions of 1 patient; 1 beyond a zone's limit" in shown
+    assert f"needlework pen release {PEN} --reviewed 2 --as ID" in shown
     assert "cheek: 0.95 mm, +0.114 mm, 1.06 mm, limit 1.00 mm" in shown.replace("1.064 mm", "1.06 mm")
 
     assert "boss" not in call("pen", "release", NAME, "--reviewed", "2", by="tech-kim", code=1).output
@@ -108,6 +112,25 @@ def test_from_found_out_of_tolerance_to_released(call: Call, state: Path) -> Non
     assert "✓ In no quarantine." in history
     assert "released by boss (manager), by certificate C-2; 2 sessions looked through" in history
     assert "is in no quarantine" in call("pen", "exposed", NAME, code=1).output
+
+
+@pytest.mark.parametrize("quarantined", [False, True])
+def test_who_calibrated_a_pen_is_told_of_any_quarantine_whatever_it_was_for(
+    call: Call, state: Path, capsys: pytest.CaptureFixture[str], quarantined: bool
+) -> None:
+    results = (depth_results(gain=1, offset_um=0), rate_results())
+    made = issued_at_a_bench(state / "certificates", results=results)
+    assert made.event.as_found_in_tolerance
+    assert made.event.as_left_in_tolerance
+    journalled(state, (None, made.event))
+    pen = f"{made.event.pen}/{made.event.serial}"
+    if quarantined:
+        call("pen", "quarantine", pen, "--because", "shock", by="tech-kim")
+    asks = Questions(as_json=False, yes=True)
+    assert issued(asks, made, Paper(None, "", state / "out"), StationSettings(state_dir=state)) == 0
+    told = capsys.readouterr().out
+    assert ("stations arm it by this calibration" in told) is not quarantined
+    assert (f"needlework pen release {pen}" in told) is quarantined
 
 
 def test_out_of_tolerance_without_a_figure_lists_every_session_with_an_error_that_is_not_known(

@@ -13,6 +13,7 @@ from controller.health.policy import load_health_policy
 from controller.health.words import NAMES
 from controller.service_events import PartTest, PenQuarantined, PenReleased, PenRepaired, PenSelfTested, ServiceMove
 from controller.units import Micrometres, Millihertz
+from tests.logger.test_uses import armed
 from tests.pen_lives import certificate, connected, life, read
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -201,6 +202,13 @@ def test_a_pen_that_is_put_away_each_evening_has_no_bad_line() -> None:
         days.append((NOW - timedelta(days=day, hours=5), PenLost(pen=PEN, cause="the port went")))
     found = row(judged(days), "connections_lost")
     assert (found.level, found.value) == ("good", 0)
+
+
+@pytest.mark.parametrize(("held", "due"), [("2027-11-27", "2027-11-26"), ("", None)])
+def test_an_armed_pen_is_due_on_the_day_before_the_one_it_holds_or_has_no_such_day(held: str, due: str | None) -> None:
+    pen = armed("M-1")
+    event = pen.model_copy(update={"calibration": pen.calibration.model_copy(update={"due_on": held})})
+    assert judged([(NOW, event)]).calibration_due == due
 
 
 def quarantine(name: str) -> PenQuarantined:

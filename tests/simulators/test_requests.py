@@ -275,6 +275,14 @@ def test_r6_self_test_shows_the_part_that_fails(bench):
     assert unpack(SelfTestData, response.data) == SelfTestData(passed=0x3D, tested=0x3F)
 
 
+def test_r6_a_calibration_that_was_ended_is_no_failed_memory(bench):
+    bench.pen.memory.calibration = bench.pen.memory.calibration._replace(valid=0)
+    bench.connect()
+    bench.request(SELF_TEST)
+    [response] = bench.advance(1500)
+    assert unpack(SelfTestData, response.data) == SelfTestData(passed=0x3F, tested=0x3F)
+
+
 def test_t1_stop_aborts_a_self_test_and_it_counts_as_not_done(bench):
     bench.connect()
     bench.request(SELF_TEST, key=5)

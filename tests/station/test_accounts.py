@@ -48,6 +48,15 @@ def test_whoever_knows_the_password_signs_in(accounts: Accounts, path: Path) -> 
     assert GOOD.encode() not in path.read_bytes()
 
 
+def test_a_station_without_accounts_says_so_and_how_one_is_made(path: Path) -> None:
+    book = Accounts(path, hasher=CHEAP)
+    with pytest.raises(SignInRefused) as caught:
+        book.sign_in("tech-1", GOOD, NOW_S)
+    assert "no account at this station yet" in str(caught.value)
+    assert "needlework account add ID --role manager" in caught.value.trouble.do
+    book.close()
+
+
 def test_keyboards_that_write_one_letter_in_two_ways_are_no_trouble(accounts: Accounts) -> None:
     accounts.set_password("az-1", "caf\u00e9 au lait noir", NOW_S)
     assert accounts.sign_in("az-1", "cafe\u0301 au lait noir", NOW_S) == "operator"

@@ -220,7 +220,12 @@ async def test_a_bench_that_is_killed_leaves_a_pen_at_rest(settings: StationSett
         await asyncio.sleep((pen.model.dead_man_ms + pen.model.retract_ms) / 1000 + 0.1)
         assert not pen.truth.motor_driven
         assert pen.truth.needles_out
-        await opened(settings, url)
+        async with open_bench(settings, url, technician="tech-1", password=PASSWORD) as bench:
+            assert await bench.clear_silence()
+            assert not await bench.clear_silence(), "once"
+            pen.faults.wet()
+            await asyncio.sleep(0.3)
+            assert not await bench.clear_silence(), "any other fault is for somebody to look at"
     assert [body["because"] for name, body in entries(settings) if name == "service_closed"] == ["interrupted"]
 
 

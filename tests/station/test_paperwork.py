@@ -16,6 +16,7 @@ from logger.certificate.number import new_number
 from logger.certificate.sealing import withheld
 from logger.journal.journal import Journal
 from logger.journal.reader import JournalReader
+from logger.proof.checkpoints import announcement
 from logger.proof.verify import verify_journal
 from logger.record.pens import PenName, open_quarantines
 from logger.store.store import Store
@@ -28,7 +29,7 @@ from station.record.seam import ended_in_order
 from station.settings import StationSettings
 from station.site.pens_file import KnownQuarantine, PensFile
 from station.site.quarantine import SitePens
-from tests.logger.certificates import example
+from tests.logger.certificates import KEY, example
 from tests.logger.test_exposure import began, set_to
 from tests.logger.test_pens import certificate
 from tests.logger.test_pens import released as pen_released
@@ -113,6 +114,7 @@ async def test_a_certificate_that_a_crash_left_without_its_event_is_on_record_be
     issued, elsewhere = example(station="room-1"), example(station="room-2", number=OTHER_NUMBER)
     for one in (issued, elsewhere):
         CertificateFolder(settings.certificates_path).keep(one)
+    await journalled(settings, (None, announcement(KEY)))
     for _ in range(2):
         async with paper_of() as paper:
             told = [one.event for one in paper.records.told(types=("certificate_issued",))]
@@ -189,7 +191,7 @@ async def test_out_of_tolerance_without_a_figure_lists_the_same_sessions_until_a
         assert paper.under_review(PEN) == []
         await paper.quarantine(PEN, "out_of_tolerance")
         assert [(one.session, one.worst_um) for one in paper.under_review(PEN)] == [("s-500", None), ("s-950", None)]
-    document = withheld(example().content, "C-2").decode()
+    document = withheld(example(ended_at="2999-01-01T00:00:00Z").content, "C-2").decode()  # whatever day it is
     await journalled(settings, (None, certificate("C-2", document=document, **NAMED)))
     async with paper_of("boss", *MAY_RELEASE) as paper:
         assert [(one.session, bool(one.worst_um)) for one in paper.under_review(PEN)] == [
