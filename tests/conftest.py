@@ -24,6 +24,9 @@ pytest_plugins = [
     "tests.pens",  # simulated pens and the second pen, for the link's tests and the station's
 ]
 
+for _width in ("COLUMNS", "LINES"):  # what shares tests between processes sets them, for its own lines
+    os.environ.pop(_width, None)
+
 settings.register_profile("needlework", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("needlework")
 

@@ -216,12 +216,9 @@ class Store:
     def entries_of(self, types: Sequence[str], after: Mapping[str, int] | None = None) -> Iterator[Entry]:
         """Every entry of some types, in order, one station after the other, in pages; of a station in ``after`` those
         with a greater sequence. Raises StoreUnusable."""
-        wanted = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(types))
-        if FREQUENT not in types:
-            wanted = wanted.where(TOLD)
+        wanted = select(*ENTRY_COLUMNS).where(ENTRIES.c.type.in_(types), *(() if FREQUENT in types else (TOLD,)))
         for span in self.stations():
-            mine = wanted.where(ENTRIES.c.station == span.station)
-            yield from self._pages(mine, (after or {}).get(span.station, 0))
+            yield from self._pages(wanted.where(ENTRIES.c.station == span.station), (after or {}).get(span.station, 0))
 
     def type_counts(self) -> dict[str, int]:
         """How many entries there are of each type, of all stations. Raises StoreUnusable."""

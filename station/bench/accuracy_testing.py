@@ -14,12 +14,12 @@ from station.bench.accuracy_results import AccuracyMeasured, accuracy_series
 from station.bench.approach import AtPoint, Course, depth_course, rate_course
 from station.bench.beginning import Instruments, new_series
 from station.bench.bench import TechnicianBench
-from station.bench.calibrating import moment
 from station.bench.certificate_parts import Named
 from station.bench.certifying import Issued, Parties, Work
 from station.bench.hands import Hands
 from station.bench.issuing import Issuing
 from station.bench.measuring import Take, measure
+from station.bench.moments import moment
 from station.bench.standards import decision_of, environment_of, policy_sha256, references_of
 from station.settings import StationSettings
 

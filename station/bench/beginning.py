@@ -14,8 +14,9 @@ from firmware_bridge.wire.messages import Capability
 from firmware_bridge.wire.operations import CALIBRATION_READ, CalibrationData
 from logger.certificate.folder import CertificateFolder
 from station.bench.bench import TechnicianBench
-from station.bench.calibrating import Calibrating, moment
+from station.bench.calibrating import Calibrating
 from station.bench.issuing import tell
+from station.bench.moments import moment
 from station.bench.standards import policy_sha256
 from station.bench.work_folder import WorkFolder
 from station.settings import StationSettings

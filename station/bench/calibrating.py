@@ -9,7 +9,7 @@ whatever ends the program leaves a pen that has a certificate, or one that nobod
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from controller.calibration.adjustment import adjustment_for
 from controller.calibration.ending import end_calibration
@@ -52,6 +52,7 @@ from station.bench.certifying import Issued, Parties
 from station.bench.hands import Hands
 from station.bench.issuing import Issuing
 from station.bench.measuring import Take, held_same, measure
+from station.bench.moments import held_forward, moment
 from station.bench.paperwork import paperwork_at
 from station.bench.stated import calibration_of
 from station.bench.work_folder import WorkFolder
@@ -63,9 +64,6 @@ _PURPOSE: dict[What, ServicePurpose] = {
     "rate": "rate_calibration",
     "load": "rate_calibration",
 }
-
-CLOCK_BACK = timedelta(minutes=2)
-"""A clock that is set right over a network goes back by less."""
 
 
 class Calibrating:
@@ -135,7 +133,9 @@ class Calibrating:
         stage, what = due.stage, due.what
         from_file = hands.files.get((stage, what))
         if from_file is not None and not self.work.of(stage, what):
-            whole = taken_whole(self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self._boot_id())
+            whole = taken_whole(
+                self.work, self.setups, stage, what, from_file, at=self._now(), boot_id=self.bench.pen.boot_id
+            )
             await self.bench.record(*(self._read_event(each) for each in whole.of(stage, what)))
             self._replace(whole)
             return
@@ -183,7 +183,7 @@ class Calibrating:
                 at_ms=self._at_ms(due),
                 at=self._now(),
                 source=source,
-                boot_id=self._boot_id(),
+                boot_id=self.bench.pen.boot_id,
             )
             # On record first: a reading that a crash keeps out of the work is read again, and the record has both.
             await self.bench.record(self._read_event(work.readings[-1]))
@@ -382,26 +382,11 @@ class Calibrating:
         return self.work.readings[-1].at if self.work.readings else self.work.begun_at
 
     def _held_clock(self) -> None:
-        """Dates hang on this computer's clock. Raises ControlRefused where it is behind what was read by it."""
-        now, newest = self.bench.clock.utc(), datetime.fromisoformat(self._newest)
-        if newest - now > CLOCK_BACK:
-            raise ControlRefused(
-                "clock_stepped",
-                f"This computer's clock says {moment(now)}, and what was read last in this work was read at "
-                f"{self._newest} by it: it was put back. The dates of a calibration hang on it; nothing was taken. Set "
-                "it right, then go on. If it is right now, begin this calibration anew.",
-            )
+        """Raises ControlRefused for a clock that was put back."""
+        held_forward(self.bench.clock.utc(), self._newest)
 
     def _at_ms(self, due: Read) -> int:
         """Since the work began; never before the reading before, whatever was done to the computer's clock."""
         now_ms = (self.bench.clock.utc() - datetime.fromisoformat(self.work.begun_at)) // timedelta(milliseconds=1)
         before = [each.at_ms or 0 for each in self.work.of(due.stage, due.what)[-1:]]
         return max(0, now_ms, *before)
-
-    def _boot_id(self) -> int:
-        return self.bench.pen.boot_id
-
-
-def moment(at: datetime) -> str:
-    """A moment as it stands in files: UTC, whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -99,6 +99,7 @@ STEPS = ("quarantine", "decide", "adjust", "calibrate", "issue", "put_in_force")
 
 @pytest.mark.soak
 @pytest.mark.system
+@pytest.mark.timeout(900)
 def test_killed_at_every_step_and_many_readings_it_comes_to_one_certificate(
     stand: dict[str, Any], short_dir: Path
 ) -> None:

@@ -127,7 +127,7 @@ def test_who_calibrated_a_pen_is_told_of_any_quarantine_whatever_it_was_for(
     if quarantined:
         call("pen", "quarantine", pen, "--because", "shock", by="tech-kim")
     asks = Questions(as_json=False, yes=True)
-    assert issued(asks, made, Paper(None, "", state / "out"), StationSettings(state_dir=state)) == 0
+    assert issued(asks, made, Paper(None, state / "out"), StationSettings(state_dir=state)) == 0
     told = capsys.readouterr().out
     assert ("stations arm it by this calibration" in told) is not quarantined
     assert (f"needlework pen release {pen}" in told) is quarantined

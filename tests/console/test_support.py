@@ -50,9 +50,9 @@ def planted(state: Path) -> list[Told]:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[zipfile.ZipFile]:
+def bundle(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[zipfile.ZipFile]:
     """What is made of a station whose folder, settings and record are full of a name."""
-    state = tmp_path / f"p {MARK}" / "state"
+    state = short_dir / f"p {MARK}" / "state"
     state.mkdir(parents=True)
     library = state.parent / f"{MARK}.yaml"
     library.write_text(f"title: the library of {MARK}\n")
@@ -66,7 +66,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[zipfile.
     monkeypatch.setenv("HOME", str(state.parent))
     monkeypatch.setenv("LOGNAME", f"dr-{MARK}")
     journal_of(StationSettings(state_dir=state).journal_path, planted(state))
-    file = tmp_path / "support.zip"
+    file = short_dir / "support.zip"
     pens = ["--pen", "serial:///dev/serial/by-id/none", "--pen", f"serial://{state}/pty-of-{MARK}"]
     done = CliRunner().invoke(app, ["support", "-o", str(file), "--state", str(state), *pens])
     assert done.exit_code == 0, done.output
@@ -98,10 +98,10 @@ def test_no_name_is_in_it_and_what_helps_is(bundle: zipfile.ZipFile) -> None:
     assert {"software", "ports", "disk", "clock"} <= checks
 
 
-def test_it_is_for_its_owner_alone_and_never_written_over_unasked(bundle: zipfile.ZipFile, tmp_path: Path) -> None:
-    file = tmp_path / "support.zip"
+def test_it_is_for_its_owner_alone_and_never_written_over_unasked(bundle: zipfile.ZipFile, short_dir: Path) -> None:
+    file = short_dir / "support.zip"
     assert file.stat().st_mode & 0o777 == 0o600
-    again = CliRunner().invoke(app, ["support", "-o", str(file), "--state", str(tmp_path)])
+    again = CliRunner().invoke(app, ["support", "-o", str(file), "--state", str(short_dir)])
     assert again.exit_code == 1
     assert "there already" in " ".join(again.output.split())
 

@@ -266,11 +266,18 @@ def test_a_used_cartridge_that_hides_its_identity_is_refused(make_rig: Treat) ->
     assert refusal(rig, nameless) == "cartridge"
 
 
-def test_a_clock_that_went_back_makes_nothing_valid_again(make_rig: Treat) -> None:
+@pytest.mark.parametrize(("calibrated_on", "because"), [(None, "calibration_ahead"), ("2001-01-01", "clock")])
+def test_a_clock_that_went_back_makes_nothing_valid_again(
+    make_rig: Treat, calibrated_on: str | None, because: str
+) -> None:
     rig = make_rig()
     rig.command(ArmAsked(source="x"))
     read = what_is_read(rig).model_copy(update={"today": date(2001, 1, 1).isoformat()})
-    assert refusal(rig, read) == "clock"
+    if calibrated_on is not None:
+        assert read.calibration is not None
+        old = read.calibration.model_copy(update={"calibrated_on": calibrated_on})
+        read = read.model_copy(update={"calibration": old})
+    assert refusal(rig, read) == because
 
 
 def test_the_pen_of_another_serial_is_not_armed_in_this_session(make_rig: Treat) -> None:

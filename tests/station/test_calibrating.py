@@ -33,9 +33,9 @@ from simulators.nonvolatile import WRITE_STEPS
 from simulators.untruth import Untruth
 from station.bench.accuracy_testing import AccuracyTest
 from station.bench.beginning import begin, give_up, resume
-from station.bench.calibrating import moment
 from station.bench.certifying import Issued, Parties
 from station.bench.issuing import Issuing
+from station.bench.moments import moment
 from station.bench.work_folder import WorkFolder
 from station.errors import BenchRefused
 from station.record.station_key import station_key
