@@ -18,7 +18,7 @@ def held_forward(now: datetime, newest: str) -> None:
     if datetime.fromisoformat(newest) - now > CLOCK_BACK:
         raise ControlRefused(
             "clock_stepped",
-            f"This computer's clock says {moment(now)}, and what was read last in this work was read at {newest} by it: "
-            "it was put back. The dates of a calibration hang on it; nothing was taken. Set it right, then go on. If it "
-            "is right now, begin this calibration anew.",
+            f"This computer's clock says {moment(now)}, and what was read last in this work was read at {newest} by "
+            "it: it was put back. The dates of a calibration hang on it; nothing was taken. Set it right, then go on. "
+            "If it is right now, begin this calibration anew.",
         )
