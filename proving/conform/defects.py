@@ -176,6 +176,8 @@ BENCH = (
               lambda: planted((AdjustmentTable, "of", service.points_fall)), "M5"),
     _at_bench("calibration survives", "the calibration outlives the table it was of",
               lambda: planted((NonVolatile, "write", service.calibration_survives)), "M5"),
+    _at_bench("ended is forgotten", "of a calibration that is not in force no certificate is told",
+              service.ended_forgotten, "M5"),
     _at_bench("outcome of a table lost", "no outcome is kept of ADJUSTMENT_WRITE",
               lambda: planted((RequestDesk, "_answer", service.outcome_of_table_lost)), "M5"),
     _at_bench("table lost", "a reboot changes the table", wire.pen("__init__", service.table_lost), "M5"),

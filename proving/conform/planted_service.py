@@ -6,6 +6,7 @@ from typing import Any
 
 from firmware_bridge.wire.codec import pack
 from firmware_bridge.wire.messages import Refusal
+from firmware_bridge.wire.operations import CALIBRATION_READ
 from firmware_bridge.wire.service_operations import (
     ADJUSTMENT_WRITE,
     RAW_READ,
@@ -120,6 +121,18 @@ def calibration_survives(original: Original) -> Original:
         original(self, key, counted, kept, adjustment)
 
     return write
+
+
+def ended_forgotten() -> AbstractContextManager[None]:
+    def make(original: Original) -> Original:
+        def answer(pen: PenFirmware, arguments: Any, key: int) -> Any:
+            if pen.memory.calibration.valid:
+                return original(pen, arguments, key)
+            return Refusal.NONE, pack(pen.memory.calibration._replace(certificate=b"", calibrated_day=0, due_day=0))
+
+        return answer
+
+    return _answering(CALIBRATION_READ, make)
 
 
 def outcome_of_table_lost(original: Original) -> Original:

@@ -314,6 +314,21 @@ async def written_anew(bench: Bench) -> None:
     expect(back.data == calibration.data, "the calibration as before", unpack(CalibrationData, back.data))
 
 
+@SUITE.check("M5", "a calibration written as not in force is read back as it was written", writes=True)
+async def not_in_force(bench: Bench) -> None:
+    bench.needs(Capability.SERVICE, Capability.CALIBRATION_STORED)
+    host = bench.host
+    kept = await host.request(CALIBRATION_READ.number)
+    wanted = unpack(CalibrationData, kept.data)._replace(valid=0)
+    try:
+        done = await host.request(CALIBRATION_WRITE.number, pack(wanted), key=bench.number())
+        expect(done.refusal == Refusal.NONE, "CALIBRATION_WRITE done", _shown(done))
+        found = await host.request(CALIBRATION_READ.number)
+        expect(found.data == pack(wanted), f"{wanted}", unpack(CalibrationData, found.data))
+    finally:
+        await host.request(CALIBRATION_WRITE.number, kept.data, key=bench.number())
+
+
 @SUITE.check("M5", "the table stays over a reboot")
 async def table_stays(bench: Bench) -> None:
     bench.needs(Capability.ADJUSTABLE)
