@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from controller.calibration.due import Due
+from controller.pen_kept import QUARANTINE_WORDS, Quarantined
 
 SOON_DAYS = 30
 """Time enough to have a library signed without losing a day of treatment; of a calibration the clinic says when."""
@@ -30,17 +31,25 @@ def start_of_day(
     library_signed: bool,
     library_valid_until: date | None,
     calibrations: Mapping[str, Due | None],
+    quarantined: Mapping[str, Quarantined],
     broker_problem: str,
     waiting_entries: int,
 ) -> tuple[Notice, ...]:
     """What to tell before the first patient, what stops treatment first.
 
-    ``calibrations`` maps a pen to how its calibration stands today, None where it holds no valid one.
+    ``calibrations`` maps a pen to how its calibration stands today, None where it holds no valid one; ``quarantined``
+    the pens that the site keeps out of use, whose calibration matters to nobody before they are released.
     ``broker_problem`` is empty when the broker answers; ``waiting_entries`` of the record wait to be taken over.
     """
     notices = [
         *_library(today, library, signed=library_signed, until=library_valid_until),
-        *(notice for pen, stands in calibrations.items() for notice in _calibration(pen, stands)),
+        *(_quarantine(pen, found) for pen, found in quarantined.items()),
+        *(
+            notice
+            for pen, stands in calibrations.items()
+            if pen not in quarantined
+            for notice in _calibration(pen, stands)
+        ),
         *_broker(broker_problem, waiting_entries),
     ]
     return tuple(sorted(notices, key=lambda notice: not notice.stops))
@@ -70,6 +79,14 @@ def _library(today: date, library: str, *, signed: bool, until: date | None) -> 
             )
         )
     return tuple(told)
+
+
+def _quarantine(pen: str, found: Quarantined) -> Notice:
+    sentence = (
+        f"The pen {pen} is in quarantine since {found.on}: {QUARANTINE_WORDS[found.because]}. It is not armed until a "
+        "manager or a physician releases it. Take another pen."
+    )
+    return Notice("quarantine", sentence, stops=True)
 
 
 def _calibration(pen: str, stands: Due | None) -> tuple[Notice, ...]:

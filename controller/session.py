@@ -31,6 +31,7 @@ from controller.inputs import (
     Stop,
 )
 from controller.inspection import Examination, consume, examine, pen_facts, read_calibration, read_counted
+from controller.pen_kept import Quarantined
 from controller.plan import SessionPlan, prepare_refused
 from controller.ports import Clock, EventSink, Pen, RecordUnavailable
 from controller.readiness import readiness
@@ -110,6 +111,11 @@ class SessionDriver(MachineHost):
         if calibration is None:
             return None
         return partial(due, calibration, counted, self._site.rules_of(pen_facts(pen.welcome).model).due)
+
+    async def quarantined(self) -> Quarantined | None:
+        """By what the site keeps the connected pen out of use; None where it does not. Raises ControlRefused."""
+        facts = pen_facts(self._connected("be looked up").welcome)
+        return (await self._site.kept_of(facts.model, facts.serial)).standing.quarantined
 
     async def examine(self) -> PenView:
         """Reads the pen, with a self-test, for the table of what arming needs. Raises ControlRefused, WireError."""

@@ -13,6 +13,7 @@ from controller.errors import ControlRefused
 from controller.history import Approval
 from controller.inputs import Approved, Command
 from controller.inspection import pen_facts
+from controller.pen_kept import Quarantined
 from controller.plan import SessionPlan
 from controller.session import SessionDriver
 from controller.state import Phase
@@ -30,6 +31,7 @@ from station.monitoring.health_watch import watch_health
 from station.people.words_kept import kept
 from station.record.seam import JournalSink
 from station.settings import PenSetting
+from station.site.quarantine import ASKED_EVERY_S
 
 Result = TypeVar("Result")
 
@@ -57,6 +59,8 @@ class StationPen:
         self._plugged_in = asyncio.Event()
         self.calibration_due: Callable[[date], Due] | None = None
         self.calibration_known = False
+        self.quarantined: Quarantined | None = None
+        """Told before the first patient; arming asks the site itself."""
         self._supervisor = Supervisor(setting.url, self, monotonic_ms=monotonic_ms, random=random, tap=tap)
 
     async def keep_connected(self) -> None:
@@ -68,14 +72,22 @@ class StationPen:
         await self._driver.run()
 
     async def look_at_calibration(self) -> None:
-        """Reads, each time the pen is plugged in, until when it is calibrated; until cancelled."""
+        """Reads, each time the pen is plugged in, until when it is calibrated, and asks the site about it; until
+        cancelled. What other stations say meanwhile is asked of the site now and then."""
         while True:
-            await self._plugged_in.wait()
-            self._plugged_in.clear()
-            self.calibration_known = False
-            with suppress(WireError, ControlRefused):  # a pen that does not say is asked when it is plugged in again
-                self.calibration_due = await self._driver.calibration_due()
-                self.calibration_known = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASKED_EVERY_S):
+                    await self._plugged_in.wait()
+            if self._plugged_in.is_set():
+                self._plugged_in.clear()
+                self.calibration_known = False
+                with suppress(WireError, ControlRefused):  # a pen that does not say is asked when plugged in again
+                    self.calibration_due = await self._driver.calibration_due()
+                    self.calibration_known = True
+            found: Quarantined | None = None
+            with suppress(ControlRefused):  # without a pen there is nothing to tell
+                found = await self._driver.quarantined()
+            self.quarantined = found
 
     async def first_try(self) -> WireError | None:
         """Waits for the first try to connect; why it failed, None when it did not."""

@@ -24,6 +24,7 @@ def before_the_first_patient(
             for pen in pens
             if pen.calibration_known
         },
+        quarantined={pen.name: pen.quarantined for pen in pens if pen.quarantined is not None},
         broker_problem=(bus.problem or "") if bus is not None and not bus.connected else "",
         waiting_entries=max(0, waiting_entries),
     )

@@ -44,6 +44,10 @@ async def test_it_is_out_of_use_at_once_and_its_calibration_ended(house: House) 
         with pytest.raises(StationRefused) as caught:
             await seat.arm()
         assert caught.value.trouble.because == "quarantine"
+        while (first := (await house.client.status()).start_of_day[0]).about != "quarantine":
+            await asyncio.sleep(0.05)
+        assert first.stops
+        assert "knocked or dropped" in first.sentence
 
 
 async def test_under_a_treatment_it_is_refused_and_after_stop_it_is_done(house: House) -> None:
