@@ -158,7 +158,8 @@ class PenQuarantined(EventBase):
     """A pen is not to be armed at any station of the site until somebody releases it. ``quarantine`` is its random id.
 
     ``last_in_tolerance`` is the certificate up to which it is known to have been right, empty where there is none;
-    ``since`` its day. ``errors`` is what was found, for the sessions in between.
+    ``since`` its day. ``errors`` is what was found, for the sessions in between. ``recalled_part`` and
+    ``recalled_lot``: what has to be out of the pen before it is released, where a recall names it.
     """
 
     durable: ClassVar[bool] = True
@@ -172,6 +173,8 @@ class PenQuarantined(EventBase):
     last_in_tolerance: str
     since: str | None
     errors: tuple[ErrorAtDepth, ...]
+    recalled_part: str = ""
+    recalled_lot: str = ""
 
 
 class PenReleased(EventBase):

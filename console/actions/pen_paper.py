@@ -143,7 +143,7 @@ def recall(signer: Signer, part: str | None, lot: str | None) -> int:
         inside = {one.pen for one in recalled(paper.records.told(), part=part, lot=lot) if one.until is None}
         made: list[BaseModel] = []
         for pen in sorted(inside, key=str):
-            made.append(await paper.quarantine(pen, "recall"))
+            made.append(await paper.quarantine(pen, "recall", recalled=(part or "", lot or "")))
             _say(signer, f"{pen} is in quarantine.")
         return made
 

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.service_events import CertificateIssued, PartReplaced, PenQuarantined, PenRepaired
-from logger.record.pens import PenEvent, Told, calibrations, in_order, last_in_tolerance, measured_utc_us
+from logger.record.pens import (
+    Fitted,
+    PenEvent,
+    Told,
+    calibrations,
+    in_order,
+    last_in_tolerance,
+    measured_utc_us,
+    recalled,
+)
 
 NEEDS_CERTIFICATE: Final = frozenset({"out_of_tolerance", "self_test", "shock", "repaired"})
 """Reasons for which only a calibration shows that the pen is right again."""
@@ -56,6 +65,14 @@ def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[
             "No calibration on record since the quarantine left the pen in tolerance. Have it calibrated "
             "(`needlework calibrate`), then release it. It stays in quarantine.",
         )
+    for one in begun:
+        inside = _still_inside(told, one.event)
+        if inside is not None:
+            return (
+                "recalled_part",
+                f"The {inside.part} of lot {inside.lot or 'unknown'} that was recalled is still in the pen, by what "
+                "was noted. Have it replaced, note it (`needlework pen part`), then release it.",
+            )
     work = ends_calibration(told)
     if work is not None and (measured_us is None or measured_us < work.utc_us):
         return (
@@ -64,6 +81,14 @@ def release_problem(told: Sequence[Told], quarantines: Sequence[Told]) -> tuple[
             "tolerance. Have it calibrated (`needlework calibrate`), then release it. It stays in quarantine.",
         )
     return None
+
+
+def _still_inside(told: Sequence[Told], event: PenEvent) -> Fitted | None:
+    """The part that a recall is about and that is still in the pen; None where it is not, or none was named."""
+    if not isinstance(event, PenQuarantined) or not (event.recalled_part or event.recalled_lot):
+        return None
+    found = recalled(told, part=event.recalled_part or None, lot=event.recalled_lot or None)
+    return next((one for one in found if one.until is None), None)
 
 
 def certificate_of(told: Sequence[Told]) -> str:

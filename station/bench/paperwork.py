@@ -67,6 +67,7 @@ class Paperwork:
         *,
         certificate: str = "",
         errors: tuple[ErrorAtDepth, ...] = (),
+        recalled: tuple[str, str] = ("", ""),
     ) -> PenQuarantined:
         """Takes a pen out of use at every station; ``errors`` are those found as found, by ``certificate``.
 
@@ -75,7 +76,13 @@ class Paperwork:
         Raises RecordUnavailable, and sqlite3.Error when it cannot be noted here.
         """
         event = quarantine_of(
-            self.records.told(pen), pen, because, by=self._account, certificate=certificate, errors=errors
+            self.records.told(pen),
+            pen,
+            because,
+            by=self._account,
+            certificate=certificate,
+            errors=errors,
+            recalled=recalled,
         )
         found = quarantined_of(event, self._clock.utc(), self._settings.station)
         await asyncio.to_thread(self._file.quarantine, KnownQuarantine(of_pen(event), found))
@@ -201,6 +208,7 @@ class Paperwork:
 _HELP: Final = {
     "not_in_quarantine": "`needlework pen history` tells what is on record of it.",
     "no_certificate": "",
+    "recalled_part": "",
     "not_reviewed": "`needlework pen exposed` lists them; then release with --reviewed.",
 }
 

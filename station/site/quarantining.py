@@ -143,8 +143,12 @@ def quarantine_of(
     by: str,
     certificate: str = "",
     errors: tuple[ErrorAtDepth, ...] = (),
+    recalled: tuple[str, str] = ("", ""),
 ) -> PenQuarantined:
-    """The event by which a pen goes into quarantine: with what is known of when it last was right."""
+    """The event by which a pen goes into quarantine: with what is known of when it last was right.
+
+    ``recalled`` is the part and the lot that a recall names.
+    """
     right = [one for one in told if not (isinstance(one.event, CertificateIssued) and one.event.number == certificate)]
     last = last_in_tolerance(right)
     number = last.event.number if last is not None and isinstance(last.event, CertificateIssued) else ""
@@ -158,6 +162,8 @@ def quarantine_of(
         last_in_tolerance=number,
         since=moment(measured_utc_us(last)).date().isoformat() if last is not None else None,
         errors=errors,
+        recalled_part=recalled[0],
+        recalled_lot=recalled[1],
     )
 
 

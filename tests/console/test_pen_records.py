@@ -171,7 +171,7 @@ def test_a_part_that_is_recalled_is_found_and_its_pens_are_taken_out_of_use(call
             "--json", "--state", str(state),
         ],
     )  # fmt: skip
-    assert [event["because"] for event in json.loads(made.output)] == ["recall"]
+    assert [(event["because"], event["recalled_lot"]) for event in json.loads(made.output)] == [("recall", "L7")]
     history = json.loads(call("pen", "history", NAME, "--json").output)
     assert history["in_quarantine"]
     assert [one["lot"] for one in history["parts"] if one["until"] is None] == ["L7"]

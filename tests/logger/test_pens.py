@@ -99,6 +99,7 @@ def test_the_order_in_which_stations_tell_it_does_not_matter() -> None:
     assert open_quarantines([*late, *early]) == open_quarantines([*early, *late]) == []
 
 
+MOTOR_L1 = {"recalled_part": "motor", "recalled_lot": "L1"}
 NAMES = st.sampled_from([f"q-{number}" for number in range(5)])
 
 
@@ -162,6 +163,13 @@ def test_a_certificate_that_was_told_late_is_as_old_as_it_says() -> None:
         ([quarantined(because="recall"), repaired(ends=False)], None),
         ([quarantined(because="recall"), repaired(ends=True)], "no_certificate"),
         ([quarantined(because="recall"), part("motor", "L2"), certificate("C-2")], None),
+        ([part("motor", "L1"), certificate("C-2"), quarantined(because="recall", **MOTOR_L1)], "recalled_part"),
+        ([part("motor", "L1"), quarantined(because="recall", **MOTOR_L1), part("motor", "L2")], "no_certificate"),
+        (
+            [part("motor", "L1"), quarantined(because="recall", **MOTOR_L1), part("motor", "L2"), certificate("C-2")],
+            None,
+        ),
+        ([part("motor", "L2"), certificate("C-2"), quarantined(because="recall", **MOTOR_L1)], None),
     ],
 )
 def test_what_a_release_needs(events: list[Event], problem: str | None) -> None:
