@@ -52,7 +52,7 @@ def test_check_backup_and_restore(state: Path, tmp_path: Path) -> None:
     backup, restored = tmp_path / "backup.db", tmp_path / "restored.db"
     assert "12 entries: whole." in call("store", "check", "--state", state).output
     made = call("store", "backup", backup, "--state", state).output
-    assert "verified: intact." in made
+    assert "verified: intact." in " ".join(made.split())  # a long path breaks the line
     assert "room-1: intact, 12 entries, the last one's hash" in made
     assert "never overwritten" in call("store", "backup", backup, "--state", state, code=2).output
     done = json.loads(call("store", "restore", backup, "--store", restored, "--json").output)
