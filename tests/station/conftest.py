@@ -23,6 +23,7 @@ from simulators.endpoints.pty import PtyEndpoint
 from simulators.pen import SimulatedPen
 from station.api.client import SeatClient, StationClient
 from station.api.models import PenStatus
+from station.errors import StationRefused
 from station.process.exits import Exit
 from station.service import Station
 from station.settings import StationSettings
@@ -55,6 +56,20 @@ def plan(**changes: Any) -> SessionPlan:
     return SessionPlan.model_validate({**given, **changes})
 
 
+async def armed(seat: SeatClient) -> None:
+    """Arms; again, as the station says, where this machine stood still so long that nothing was heard of the pen."""
+    for _ in range(3):
+        try:
+            await seat.arm()
+        except StationRefused as refused:
+            if refused.trouble.because != "no_pen":
+                raise
+            await asyncio.sleep(0.5)
+        else:
+            return
+    await seat.arm()
+
+
 @dataclass
 class House:
     """A running station, its pen, and a client."""
@@ -81,7 +96,7 @@ class House:
     async def treat(self, seat: SeatClient) -> None:
         """From nothing to needles in skin."""
         await seat.prepare(plan())
-        await seat.arm()
+        await armed(seat)
         await seat.set_depth("0.50")
         await seat.set_rate(100)
         await seat.start()
