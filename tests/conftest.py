@@ -24,8 +24,9 @@ pytest_plugins = [
     "tests.pens",  # simulated pens and the second pen, for the link's tests and the station's
 ]
 
-for _width in ("COLUMNS", "LINES"):  # what shares tests between processes sets them, for its own lines
-    os.environ.pop(_width, None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # what shares tests between processes sets a width, for its own lines
+    for _width in ("COLUMNS", "LINES"):
+        os.environ.pop(_width, None)
 
 settings.register_profile("needlework", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("needlework")
